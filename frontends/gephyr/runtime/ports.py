@@ -1,0 +1,55 @@
+"""The seams of the runtime: what the driver needs of a client's connection and of the way to the providers."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gephyr_core.commands import CallUpstream
+from gephyr_core.events import Event
+from gephyr_core.http import Headers
+
+Feed = Callable[[Event], None]
+"""``Driver.feed``: hands an event to the core. Never re-enters it, so it may be called from anywhere on the loop."""
+
+
+class ClientPort(Protocol):
+    """One exchange's way back to its client. Methods return at once; a failing transport calls ``Driver.client_gone``."""
+
+    def read_body(self) -> None:
+        """Send 100-continue if the client awaits it, and deliver the body as events."""
+
+    def start_response(self, status: int, headers: Headers) -> None:
+        """Send the head, at the latest with the first byte of the body."""
+
+    def send_body(self, data: bytes) -> None:
+        """Send bytes of the body; ``Driver.client_blocked`` is called when the transport's buffer is full."""
+
+    def end_response(self) -> None:
+        """Finish the response; the exchange is over for the driver."""
+
+    def abort_response(self, reason: str) -> None:
+        """Cut the connection; the exchange is over for the driver."""
+
+
+class UpstreamCall(Protocol):
+    """One call to a provider under way."""
+
+    def cancel(self) -> None:
+        """Close the connection; feed nothing more about this call. Harmless when the call is over."""
+
+    def pause(self) -> None:
+        """Stop reading the provider (the client is slow)."""
+
+    def resume(self) -> None:
+        """Read the provider again."""
+
+
+class UpstreamPort(Protocol):
+    """The way to the providers: real sockets, or a provider in this process."""
+
+    def call(self, command: CallUpstream, feed: Feed) -> UpstreamCall:
+        """Start the call and return at once. Feeds ``UpstreamStarted``, ``UpstreamBody``..., ``UpstreamEnded``, or
+        ``UpstreamFailed``: exactly one of the last two unless cancelled, and never from inside this method's caller's
+        caller: the driver queues what is fed while it performs commands."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""

@@ -1,0 +1,135 @@
+"""Commands: everything the gateway wants done, in the imperative. The core makes them, front ends perform them.
+
+Laws (checked by tests and by the simulator): attempt numbers of an exchange only grow; at most one of ``EndResponse``
+and ``AbortResponse``, exactly one unless the client left, and nothing for that exchange after it; each ``CallUpstream``
+meets exactly one of ended, failed, cancelled; no ``CallUpstream`` after the commit point.
+"""
+
+import attrs
+
+from gephyr_core.http import Headers, Origin
+from gephyr_core.records import Pin, RequestRecord
+
+
+@attrs.frozen
+class ReadBody:
+    """Read the request's body: send 100-continue if it is awaited, then deliver ``RequestBody``, ``RequestEnded``."""
+
+    exchange: int
+
+
+@attrs.frozen
+class StartResponse:
+    """Send the response's head. Framing (``content-length`` or chunked) follows from the headers given."""
+
+    exchange: int
+    status: int
+    headers: Headers
+
+
+@attrs.frozen
+class SendBody:
+    """Send bytes of the response's body."""
+
+    exchange: int
+    data: bytes
+
+
+@attrs.frozen
+class EndResponse:
+    """The response is complete."""
+
+    exchange: int
+
+
+@attrs.frozen
+class AbortResponse:
+    """Cut the client's connection so that it cannot take what it has for a whole response."""
+
+    exchange: int
+    reason: str
+
+
+@attrs.frozen
+class TimeLimits:
+    """The limits of one call, seconds. The runtime keeps ``connect``; the core keeps the others itself."""
+
+    connect: float
+    """Until the connection stands: name lookup, TCP, proxy and TLS together."""
+    first_byte: float
+    """From the call until the response's head."""
+    idle: float
+    """Between two reads of the response's body."""
+    total: float
+    """From the call until the end of the response."""
+
+
+@attrs.frozen
+class CallUpstream:
+    """Send a request to a provider, with the credential of *account* added by the runtime."""
+
+    exchange: int
+    attempt: int
+    account: str
+    """Account id; its credential goes on the wire only if *origin* is the account's own."""
+    method: str
+    origin: Origin
+    target: str
+    """Path and query, without credentials."""
+    headers: Headers
+    """Without ``host``, credentials and framing: the runtime adds those."""
+    body: bytes
+    route: str
+    """Id of the outbound route: ``direct``, or a proxy's id."""
+    limits: TimeLimits
+    fresh: bool = False
+    """Open a new connection although kept ones are idle."""
+
+
+@attrs.frozen
+class CancelUpstream:
+    """Give the call up at once: close its connection. No news of it is wanted any more."""
+
+    exchange: int
+    attempt: int
+
+
+@attrs.frozen
+class CollectMetrics:
+    """Answer with ``MetricsCollected``."""
+
+    exchange: int
+
+
+@attrs.frozen
+class Save:
+    """Persist a record; losing the last second's records in a crash is allowed."""
+
+    record: Pin
+
+
+@attrs.frozen
+class Observe:
+    """A fact for logs, metrics and traces."""
+
+    fact: RequestRecord
+
+
+@attrs.frozen
+class StopServing:
+    """Draining is over: every exchange has ended, and the front end may close."""
+
+
+Command = (
+    ReadBody
+    | StartResponse
+    | SendBody
+    | EndResponse
+    | AbortResponse
+    | CallUpstream
+    | CancelUpstream
+    | CollectMetrics
+    | Save
+    | Observe
+    | StopServing
+)

@@ -1,0 +1,138 @@
+"""The error taxonomy: what can go wrong, as values. Dialects render it, providers classify into it."""
+
+import enum
+from typing import assert_never
+
+import attrs
+
+
+class LocalProtocolError(Exception):
+    """The caller broke the core's contract: an event for an unknown exchange, a second entry of ``receive``."""
+
+
+class Blame(enum.Enum):
+    """Who has to change something for the request to succeed."""
+
+    CLIENT = "client"
+    GATEWAY = "gateway"
+    UPSTREAM = "upstream"
+
+
+class ErrorKind(enum.Enum):
+    """What kind of error a client is told about, whatever its dialect."""
+
+    BAD_REQUEST = "bad_request"
+    CONTEXT_TOO_LONG = "context_too_long"
+    CONTENT_POLICY = "content_policy"
+    CREDENTIAL = "credential"
+    MONEY = "money"
+    PERMISSION = "permission"
+    NOT_FOUND = "not_found"
+    MODEL_NOT_FOUND = "model_not_found"
+    METHOD = "method"
+    CLIENT_TIMEOUT = "client_timeout"
+    CONFLICT = "conflict"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
+    UNPROCESSABLE = "unprocessable"
+    UPGRADE_REQUIRED = "upgrade_required"
+    HEAD_TOO_LARGE = "head_too_large"
+    RATE_LIMIT = "rate_limit"
+    SERVER = "server"
+    OVERLOADED = "overloaded"
+    BAD_GATEWAY = "bad_gateway"
+    UNAVAILABLE = "unavailable"
+    GATEWAY_TIMEOUT = "gateway_timeout"
+
+    @property
+    def http_status(self) -> int:
+        """The status told to OpenAI and Gemini clients; Anthropic differs for ``OVERLOADED`` only (529)."""
+        return _STATUS[self]
+
+
+_STATUS = {
+    ErrorKind.BAD_REQUEST: 400,
+    ErrorKind.CONTEXT_TOO_LONG: 400,
+    ErrorKind.CONTENT_POLICY: 400,
+    ErrorKind.CREDENTIAL: 401,
+    ErrorKind.MONEY: 402,
+    ErrorKind.PERMISSION: 403,
+    ErrorKind.NOT_FOUND: 404,
+    ErrorKind.MODEL_NOT_FOUND: 404,
+    ErrorKind.METHOD: 405,
+    ErrorKind.CLIENT_TIMEOUT: 408,
+    ErrorKind.CONFLICT: 409,
+    ErrorKind.TOO_LARGE: 413,
+    ErrorKind.UNSUPPORTED_ENCODING: 415,
+    ErrorKind.UNPROCESSABLE: 422,
+    ErrorKind.UPGRADE_REQUIRED: 426,
+    ErrorKind.HEAD_TOO_LARGE: 431,
+    ErrorKind.RATE_LIMIT: 429,
+    ErrorKind.SERVER: 500,
+    ErrorKind.OVERLOADED: 503,
+    ErrorKind.BAD_GATEWAY: 502,
+    ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.GATEWAY_TIMEOUT: 504,
+}
+
+
+class Fault(enum.Enum):
+    """How a call to a provider broke without an answer of the provider's own."""
+
+    CONNECT = "connect"
+    TLS = "tls"
+    PROXY = "proxy"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    TOO_LARGE = "too_large"
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """What a client is told when no other account could serve the request either."""
+        match self:
+            case Fault.TIMEOUT:
+                return ErrorKind.GATEWAY_TIMEOUT
+            case Fault.CONNECT | Fault.TLS | Fault.PROXY | Fault.RESET | Fault.PROTOCOL | Fault.TOO_LARGE:
+                return ErrorKind.BAD_GATEWAY
+            case _:
+                assert_never(self)
+
+    @property
+    def http_status(self) -> int:
+        """The status of :attr:`error_kind`: 504 for a timeout, 502 for the rest."""
+        return self.error_kind.http_status
+
+    @property
+    def retryable(self) -> bool:
+        """Whether another account may be asked. A reply that is too large would be so again."""
+        return self is not Fault.TOO_LARGE
+
+    @property
+    def blame(self) -> Blame:
+        """Who is at fault: a proxy is the operator's, the rest is the provider's or the way to it."""
+        return Blame.GATEWAY if self is Fault.PROXY else Blame.UPSTREAM
+
+
+class Sent(enum.Enum):
+    """How much of a request had left this machine when its call failed."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    ALL = "all"
+
+
+@attrs.frozen
+class Problem:
+    """One error as a client is told about it. ``message`` names the field at fault and never holds a secret."""
+
+    kind: ErrorKind
+    message: str
+    param: str | None = None
+    """The field of the request at fault (``model``, ``messages``), for the dialects that have a place for it."""
+    code: str | None = None
+    """The dialect-independent code, where the kind alone does not give it."""
+    retry_after: float | None = None
+    """Seconds until trying again can help."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Further response headers (``allow``, ``upgrade``)."""

@@ -1,0 +1,152 @@
+"""Events: everything that happens to the gateway, in the past tense. Front ends make them, the core reads them.
+
+An event that concerns one client request carries its ``exchange``, a number the front end chose and never reuses.
+Events about a call to a provider carry its ``attempt`` too; news of an attempt that is over is ignored.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+from gephyr_core.errors import Fault, Sent
+from gephyr_core.http import Headers
+from gephyr_core.records import Pin
+
+
+@attrs.frozen
+class RequestStarted:
+    """A client's request head was read. Nothing of its body is read before the ``ReadBody`` command."""
+
+    exchange: int
+    method: str
+    target: str
+    """Path and query as sent (RFC 9112 origin-form), without credentials (``key=``)."""
+    headers: Headers
+    """Lower-case names; credential headers are taken out (``gephyr.runtime.credentials.strip_credentials``)."""
+    credentials: tuple[str, ...]
+    """SHA-256 hex digests of the client keys that were presented, in the order they were found."""
+    peer: str
+    """The peer's address, without port; empty for a local socket."""
+    scheme: str = "http"
+
+
+@attrs.frozen
+class RequestBody:
+    """Bytes of the request's body, without transfer coding."""
+
+    exchange: int
+    data: bytes
+
+
+@attrs.frozen
+class RequestEnded:
+    """The request is complete; trailers are ignored."""
+
+    exchange: int
+
+
+@attrs.frozen
+class ClientGone:
+    """The client closed, half-closed or reset its connection before the response ended."""
+
+    exchange: int
+
+
+@attrs.frozen
+class ClientBlocked:
+    """The client reads more slowly than the provider sends; the front end stopped reading the provider."""
+
+    exchange: int
+
+
+@attrs.frozen
+class ClientReady:
+    """The client has caught up; the front end reads the provider again."""
+
+    exchange: int
+
+
+@attrs.frozen
+class UpstreamStarted:
+    """The provider's response head was read (never a 1xx)."""
+
+    exchange: int
+    attempt: int
+    status: int
+    headers: Headers
+
+
+@attrs.frozen
+class UpstreamBody:
+    """Bytes of the provider's response, without transfer coding, all of one socket read together."""
+
+    exchange: int
+    attempt: int
+    data: bytes
+
+
+@attrs.frozen
+class UpstreamEnded:
+    """The provider's response is complete by its framing."""
+
+    exchange: int
+    attempt: int
+
+
+@attrs.frozen
+class UpstreamFailed:
+    """The call broke: no connection, or the connection ended before the response was complete."""
+
+    exchange: int
+    attempt: int
+    fault: Fault
+    detail: str
+    """For logs and error messages; one line, no secret."""
+    reused: bool = False
+    """The connection was a kept one, and no byte of a response was read from it for this request."""
+    sent: Sent = Sent.ALL
+
+
+@attrs.frozen
+class TimePassed:
+    """``Gateway.deadline`` was reached."""
+
+
+@attrs.frozen
+class DrainRequested:
+    """The gateway is to stop: nothing new is accepted, what runs may finish within ``server.drain_timeout``."""
+
+
+@attrs.frozen
+class MetricsCollected:
+    """The answer to ``CollectMetrics``."""
+
+    exchange: int
+    content_type: str
+    data: bytes
+
+
+@attrs.frozen
+class StateRestored:
+    """What the store held at start. Comes once, before the first request."""
+
+    pins: Sequence[Pin] = ()
+
+
+ExchangeEvent = (
+    RequestStarted
+    | RequestBody
+    | RequestEnded
+    | ClientGone
+    | ClientBlocked
+    | ClientReady
+    | UpstreamStarted
+    | UpstreamBody
+    | UpstreamEnded
+    | UpstreamFailed
+    | MetricsCollected
+)
+"""The events that concern one exchange."""
+
+Event = ExchangeEvent | TimePassed | DrainRequested | StateRestored
+"""Everything ``Gateway.receive`` takes."""

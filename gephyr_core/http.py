@@ -1,0 +1,53 @@
+"""Message heads as values: header lists, origins, and the small questions asked of them.
+
+Header names are lower-case ``bytes`` everywhere in the core (the front end's parser delivers them so);
+values are ``bytes`` as they came.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+Header = tuple[bytes, bytes]
+Headers = Sequence[Header]
+
+
+def header(headers: Iterable[Header], name: bytes) -> bytes | None:
+    """Return the first value of *name* (lower case), or None."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+def header_text(headers: Iterable[Header], name: bytes) -> str | None:
+    """Return the first value of *name* as text (ISO 8859-1, RFC 9110 section 5.5), or None."""
+    value = header(headers, name)
+    return None if value is None else value.decode("latin-1")
+
+
+def media_type(headers: Iterable[Header]) -> bytes:
+    """Return the content type without its parameters, lower case; empty when there is none."""
+    value = header(headers, b"content-type")
+    return b"" if value is None else value.partition(b";")[0].strip().lower()
+
+
+@attrs.frozen
+class Origin:
+    """Scheme, host and port of a server: what a connection is made to and kept for."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+    @property
+    def netloc(self) -> str:
+        """Host and port as the ``Host`` header wants them: a default port is left out, IPv6 is in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+DEFAULT_PORTS = {"http": 80, "https": 443}

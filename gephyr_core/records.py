@@ -1,0 +1,89 @@
+"""Records: what happened, as values. Logs, metrics, the store and the admin API are made of them."""
+
+import attrs
+
+
+@attrs.frozen
+class Usage:
+    """Tokens of one reply. *input* counts all input, cached and written to the cache included; *output* counts
+    reasoning too. None where the provider did not say."""
+
+    input: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+
+@attrs.frozen
+class AttemptRecord:
+    """One call to a provider, from command to outcome."""
+
+    attempt: int
+    account: str
+    model: str | None
+    """The model asked of the provider."""
+    outcome: str
+    """``ok``, ``cancelled``, ``status`` or the value of a :class:`~gephyr_core.errors.Fault`."""
+    status: int | None
+    detail: str
+    started_at: float
+    duration: float
+    """Seconds."""
+    stale: bool = False
+    """A kept connection turned out closed; the next attempt repeats this one on a fresh connection."""
+
+
+@attrs.frozen
+class RequestRecord:
+    """One client request, complete. Holds no body, no header value of a client's choice and no secret."""
+
+    request_id: str
+    operation: str
+    """Name of the operation (``chat.completions``, ``messages``, ...), or ``none`` for an unknown path."""
+    dialect: str
+    method: str
+    model_asked: str | None
+    model_served: str | None
+    account: str | None
+    """The account that gave the answer the client got; None when Gephyr answered itself."""
+    stream: bool
+    status: int
+    """The status sent to the client; 0 when it left before one was sent, 499 is never used."""
+    outcome: str
+    """``ok``, ``refused`` (by Gephyr), ``provider_error``, ``failed`` (after the commit point or with no account
+    left), ``client_gone``, ``aborted`` (shutdown)."""
+    error: str | None
+    """The error kind's name, where there was one."""
+    attempts: tuple[AttemptRecord, ...]
+    bytes_in: int
+    """Bytes of the request's body, as sent."""
+    bytes_out: int
+    """Bytes of the response's body, before transfer coding."""
+    usage: Usage | None
+    started_at: float
+    """Seconds since the epoch."""
+    first_byte: float | None
+    """Seconds from the request's head to the first byte of the response's body."""
+    duration: float
+    """Seconds."""
+    keepalives: int = 0
+    """Keep-alives of Gephyr's own that were sent while the provider was silent."""
+
+
+@attrs.frozen
+class Pin:
+    """One object made at a provider (a stored response, a conversation, an encrypted reasoning item)."""
+
+    owner: str
+    """Digest of the client key that made it; empty where auth is off."""
+    object_id: str
+    """The id the client knows it by, or the SHA-256 hex digest of an encrypted item."""
+    account: str
+    """Id of the account that made it."""
+    organization: str
+    """The account's organisation; the account's own id where none is configured."""
+    expires_at: float
+    """Seconds since the epoch."""
+    upstream_id: str | None = None
+    """The provider's id, where a fail-over after the first released event made it differ from the client's."""
