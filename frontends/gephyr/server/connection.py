@@ -1,0 +1,378 @@
+"""One client connection: bytes in, core events out; the core's commands in, bytes out.
+
+``_pump`` does whatever the waiting bytes allow. Everything that can change what they allow calls it: new
+bytes, ``read_body``, the end of a response, a transport with room again.
+"""
+
+import asyncio
+import enum
+import math
+import socket
+import struct
+
+import h11
+
+from gephyr.runtime.credentials import strip_credentials
+from gephyr.server.head import HeadError, RequestHead
+from gephyr.server.request import RequestReader
+from gephyr.server.response import ResponseWriter
+from gephyr.server.shared import (
+    EXCESS_CONNECTIONS,
+    LINGER_SECONDS,
+    MAX_BURST,
+    MAX_DISCARDED,
+    MAX_DRAINED,
+    MAX_WAITING,
+    Shared,
+)
+from gephyr_core.errors import ErrorKind
+from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
+from gephyr_core.http import Headers
+
+
+class _Phase(enum.Enum):
+    """What the bytes that come next are for."""
+
+    HEAD = enum.auto()
+    EXCHANGE = enum.auto()
+    SKIPPING = enum.auto()
+    """The response ended, and the rest of an unwanted body comes before the next head."""
+    LINGERING = enum.auto()
+    CLOSED = enum.auto()
+
+
+class Connection(asyncio.Protocol):
+    """A connection and, for the driver, the client of its present exchange."""
+
+    __slots__ = (
+        "_blocked",
+        "_burst",
+        "_discarded",
+        "_exchange",
+        "_head_begun",
+        "_line",
+        "_paused",
+        "_peer",
+        "_phase",
+        "_pumping",
+        "_reader",
+        "_reading_body",
+        "_response",
+        "_scheme",
+        "_shared",
+        "_transport",
+        "deadline",
+    )
+    _transport: asyncio.Transport
+    _response: ResponseWriter
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._reader = RequestReader()
+        self._phase = _Phase.HEAD
+        self.deadline = math.inf
+        """When :meth:`expire` is wanted, on the loop's clock; the listener looks now and then."""
+        self._exchange = 0
+        self._line = ("", "")
+        self._peer = ""
+        self._scheme = "http"
+        self._head_begun = False
+        self._reading_body = False
+        self._burst = 0
+        self._discarded = 0
+        self._pumping = False
+        self._paused = False
+        self._blocked = False
+
+    # -- the transport's calls ------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or turn it away when there are too many."""
+        self._transport = transport  # type: ignore[assignment]  # what a stream server makes is both-way
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            # A listener on "::" sees IPv4 clients as mapped addresses (RFC 4291, section 2.5.5.2).
+            self._peer = peer[0].removeprefix("::ffff:") if "." in peer[0] else peer[0]
+        if transport.get_extra_info("sslcontext") is not None:
+            self._scheme = "https"
+        excess = self._shared.joined(self)
+        if excess > EXCESS_CONNECTIONS:
+            self.abort()
+        elif excess > 0:
+            self._refuse(ErrorKind.UNAVAILABLE, "the gateway has too many connections", ("", "/"))
+        else:
+            self._set_deadline(self._shared.limits.idle_timeout)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was read from the socket."""
+        if self._phase is _Phase.LINGERING or self._phase is _Phase.CLOSED:
+            self._discarded += len(data)
+            if self._discarded > MAX_DISCARDED:
+                self._close()
+            return
+        self._reader.append(data)
+        self._burst = 0
+        self._pump()
+
+    def eof_received(self) -> None:
+        """The client closed or half-closed: either way it has left."""
+        if self._exchange and self._response.sent and self._response.ends_by_close:
+            self._cut()
+        else:
+            self._close()
+        self._leave_exchange()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """The connection is gone."""
+        self._phase = _Phase.CLOSED
+        self._leave_exchange()
+        self._shared.left(self)
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+        self._blocked = True
+        if self._exchange:
+            self._shared.driver.client_blocked(self._exchange)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._blocked = False
+        if self._exchange:
+            self._shared.driver.client_ready(self._exchange)
+        else:
+            self._pump()
+
+    # -- the driver's calls ---------------------------------------------------------------------------------
+
+    def read_body(self) -> None:
+        """Send 100-continue if the client awaits it, and deliver the body as events."""
+        reader = self._reader
+        if reader.complete:
+            self._shared.driver.feed(RequestEnded(self._exchange))
+            return
+        # A client that has begun to send does not wait (RFC 9110, section 10.1.1).
+        if reader.parser.they_are_waiting_for_100_continue and not reader.waiting:
+            go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            self._transport.write(reader.parser.send(go_on))
+        self._reading_body = True
+        self._pump()
+
+    def start_response(self, status: int, headers: Headers) -> None:
+        """Hold the head until the first byte of the body, or the end."""
+        close = self._shared.draining or not self._reader.can_skip_body(MAX_DRAINED)
+        try:
+            self._response.start(status, headers, self._shared.date.now(), close=close)
+        except h11.LocalProtocolError as error:
+            self._misused(error)
+
+    def send_body(self, data: bytes) -> None:
+        """Write bytes of the body."""
+        try:
+            framed = self._response.body(data)
+        except h11.LocalProtocolError as error:
+            self._misused(error)
+        else:
+            if framed:
+                self._transport.write(framed)
+
+    def end_response(self) -> None:
+        """Write the end; then serve the next request, or close."""
+        try:
+            last = self._response.end()
+        except h11.LocalProtocolError as error:
+            self._misused(error)
+            return
+        self._exchange = 0
+        if last:
+            self._transport.write(last)
+        if self._shared.draining or not self._response.keeps_connection:
+            self._finish()
+        elif self._reader.complete:
+            self._next_request()
+        else:
+            self._phase, self._reading_body = _Phase.SKIPPING, True
+            self._set_deadline(LINGER_SECONDS)
+        self._pump()
+
+    def abort_response(self, reason: str) -> None:  # noqa: ARG002
+        """Cut the connection."""
+        self._exchange = 0
+        self._cut()
+
+    # -- the listener's calls -------------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self._phase is _Phase.CLOSED or self._transport.get_write_buffer_size():
+            self.abort()  # the client does not even take its reply
+        elif self._head_begun:
+            self._refuse(ErrorKind.CLIENT_TIMEOUT, "the request head took too long", self._reader.line)
+        else:
+            self._close()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request runs or has begun to arrive."""
+        if self._phase is _Phase.HEAD and not self._reader.waiting:
+            self._close()
+
+    def abort(self) -> None:
+        """Close at once, losing what was not sent."""
+        self._phase, self.deadline = _Phase.CLOSED, math.inf
+        self._transport.abort()
+
+    # -- requests -------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Do all that the waiting bytes allow. A call while it runs does nothing: the loop goes on anyway."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            going = True
+            while going:
+                if self._phase is _Phase.HEAD:
+                    going = self._take_head()
+                else:
+                    going = self._reading_body and self._take_body()
+        finally:
+            self._pumping = False
+        self._regulate_reading()
+
+    def _take_head(self) -> bool:
+        """Start the exchange of the next request if its head is complete."""
+        if self._blocked:  # the replies to come would only pile up
+            return False
+        reader, limits = self._reader, self._shared.limits
+        try:
+            if not reader.has_head(limits.max_header_size):
+                if reader.waiting and not self._head_begun:
+                    self._head_begun = True
+                    self._set_deadline(limits.header_timeout)
+                return False
+            if self._burst >= MAX_BURST:
+                self._shared.loop.call_soon(self._go_on)
+                return False
+            head = reader.next_head(limits.max_header_size)
+        except HeadError as error:
+            self._refuse(error.kind, str(error), reader.line)
+            return False
+        self._begin_exchange(head)
+        return True
+
+    def _begin_exchange(self, head: RequestHead) -> None:
+        self._phase, self._head_begun, self._reading_body = _Phase.EXCHANGE, False, False
+        self.deadline = math.inf  # from here the core's time limits hold
+        self._burst += 1
+        self._response = ResponseWriter(self._reader.parser, head.method, http_1_0=head.http_1_0)
+        headers, target, credentials = strip_credentials(head.headers, head.target)
+        self._line = head.method, target
+        driver = self._shared.driver
+        exchange = self._exchange = driver.open(self)
+        driver.feed(
+            RequestStarted(exchange, head.method, target, headers, credentials, self._peer, self._scheme)
+        )
+
+    def _take_body(self) -> bool:
+        """Hand the waiting bytes of the body to the core, together, or to nobody when they are unwanted."""
+        reader, exchange, feed = self._reader, self._exchange, self._shared.driver.feed
+        if not exchange and self._phase is not _Phase.SKIPPING:
+            return False
+        try:
+            data = reader.read_body()
+        except HeadError as error:
+            self._refuse(error.kind, str(error), self._line)
+            return False
+        if data is None:
+            return False
+        if not exchange:
+            if reader.complete:
+                self._next_request()
+            return True
+        if data:
+            feed(RequestBody(exchange, data))
+        if reader.complete and self._exchange == exchange:
+            feed(RequestEnded(exchange))
+        return True
+
+    def _next_request(self) -> None:
+        self._reader.next_request()
+        self._phase = _Phase.HEAD
+        self._set_deadline(self._shared.limits.idle_timeout)
+
+    def _go_on(self) -> None:
+        """Serve the next pipelined requests, after other connections had their turn."""
+        self._burst = 0
+        self._pump()
+
+    def _regulate_reading(self) -> None:
+        """Read the socket unless too many bytes wait, more than the largest head in the making."""
+        full = self._reader.waiting > max(MAX_WAITING, self._shared.limits.max_header_size)
+        if full is self._paused or self._transport.is_closing():
+            return
+        self._paused = full
+        if full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    # -- endings --------------------------------------------------------------------------------------------
+
+    def _refuse(self, kind: ErrorKind, message: str, line: tuple[str, str]) -> None:
+        """Answer an error that no exchange will answer, and close."""
+        begun = self._exchange and self._response.started
+        self._leave_exchange()
+        if begun:
+            self._cut()
+            return
+        method, target = line
+        status, headers, body = self._shared.render(kind, message, target.partition("?")[0])
+        # A parser of its own: the connection's may have half a request in it.
+        response = ResponseWriter(h11.Connection(h11.SERVER), method, http_1_0=False)
+        fields = [*headers, (b"content-length", b"%d" % len(body))]
+        response.start(status, fields, self._shared.date.now(), close=True)
+        self._transport.write(response.body(body) + response.end())
+        self._linger()
+
+    def _finish(self) -> None:
+        """Close after the reply."""
+        if self._reader.complete and not self._reader.waiting:
+            self._close()
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Half-close, and discard what still comes: closing now could reset the reply on its way."""
+        self._phase = _Phase.LINGERING
+        self._reading_body = self._head_begun = False
+        self._reader.clear()
+        self._set_deadline(LINGER_SECONDS)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._regulate_reading()
+
+    def _close(self) -> None:
+        """Close once everything is sent."""
+        self._phase = _Phase.CLOSED
+        self._set_deadline(self._shared.limits.idle_timeout)
+        self._transport.close()
+
+    def _cut(self) -> None:
+        """Close in a way that the client cannot take for the end of the response."""
+        if self._response.ends_by_close:
+            connection = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
+
+    def _leave_exchange(self) -> None:
+        exchange, self._exchange = self._exchange, 0
+        if exchange:
+            self._shared.driver.client_gone(exchange)
+
+    def _misused(self, error: h11.LocalProtocolError) -> None:
+        """The response contradicts itself: a fault of ours, told to the loop, and to the client by a cut."""
+        self._shared.loop.call_exception_handler({"message": "malformed response", "exception": error})
+        self._leave_exchange()
+        self._cut()
+
+    def _set_deadline(self, seconds: float) -> None:
+        self.deadline = self._shared.loop.time() + seconds
