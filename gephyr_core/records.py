@@ -67,6 +67,8 @@ class RequestRecord:
     """Seconds from the request's head to the first byte of the response's body."""
     duration: float
     """Seconds."""
+    session: str | None = None
+    """Digest of the session's identity, where the client gave one."""
     keepalives: int = 0
     """Keep-alives of Gephyr's own that were sent while the provider was silent."""
 

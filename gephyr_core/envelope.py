@@ -1,0 +1,91 @@
+"""The envelope of a request's body: its top-level fields, each still raw, so that what is not ours stays as sent."""
+
+import json
+
+import attrs
+import msgspec
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.encode
+
+
+class EnvelopeError(ValueError):
+    """The body cannot be read; the message names the field at fault, ``param`` carries it."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+OWNED_FIELDS = ("model", "stream")
+"""The fields that decide where a request goes: they must not stand twice."""
+
+
+@attrs.define
+class Envelope:
+    """A JSON object, decoded one level deep."""
+
+    fields: dict[str, msgspec.Raw]
+    body: bytes
+    """The body as it came; forwarded untouched when no field changes."""
+
+    def text(self, name: str) -> str | None:
+        """Return a field's value if it is a string; None if it is absent or something else."""
+        raw = self.fields.get(name)
+        if raw is None:
+            return None
+        value = self.value(name)
+        return value if isinstance(value, str) else None
+
+    def value(self, name: str) -> object:
+        """Return a field's decoded value, None if absent. Raises ``EnvelopeError``."""
+        raw = self.fields.get(name)
+        if raw is None:
+            return None
+        try:
+            return msgspec.json.decode(raw)
+        except RecursionError as error:
+            raise EnvelopeError(f"{name}: nested too deeply", name) from error
+        except msgspec.DecodeError as error:
+            raise EnvelopeError(f"{name}: {error}", name) from error
+
+    def with_model(self, model: str) -> bytes:
+        """Return the body with its ``model`` replaced; every other value keeps its bytes."""
+        return _encode({**self.fields, "model": msgspec.Raw(_encode(model))})
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """Decode the top level of a JSON object. Raises ``EnvelopeError``.
+
+    msgspec accepts duplicate keys and, inside raw values, invalid UTF-8: both are looked for here.
+    """
+    try:
+        body.decode("utf-8")
+        fields = _decode_fields(body)
+    except UnicodeDecodeError as error:
+        raise EnvelopeError(f"the body is not valid UTF-8 (byte {error.start})") from error
+    except RecursionError as error:
+        raise EnvelopeError("the body is nested too deeply") from error
+    except msgspec.ValidationError as error:
+        raise EnvelopeError("the body must be a JSON object") from error
+    except msgspec.DecodeError as error:
+        raise EnvelopeError(f"the body is not valid JSON: {error}") from error
+    for name in OWNED_FIELDS:
+        if body.count(f'"{name}"'.encode()) > 1 and _stands_twice(body, name):
+            raise EnvelopeError(f"{name}: the field stands twice", name)
+    return Envelope(fields, body)
+
+
+def _stands_twice(body: bytes, name: str) -> bool:
+    """Whether a top-level key is repeated. Slow; asked only when the name is seen more than once."""
+    outermost: list[tuple[str, object]] = []
+
+    def remember(pairs: list[tuple[str, object]]) -> None:
+        nonlocal outermost
+        outermost = pairs  # objects are reported inside out, so the last one is the body itself
+
+    try:
+        json.loads(body, object_pairs_hook=remember)
+    except RecursionError as error:
+        raise EnvelopeError("the body is nested too deeply") from error
+    return [key for key, _ in outermost].count(name) > 1

@@ -1,0 +1,88 @@
+"""Accounts and attempts: taking one, calling it, and going on to the next when it fails before the commit point."""
+
+from gephyr_core.errors import ErrorKind, Fault, Sent
+from gephyr_core.events import UpstreamFailed
+from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_fault
+from gephyr_core.exchange.endings import Endings
+from gephyr_core.exchange.plan import upstream_call
+from gephyr_core.exchange.state import State
+from gephyr_core.scheduling import NEUTRAL, Lease, Wait
+
+
+class Attempting(Endings):
+    """Leads an exchange from account to account."""
+
+    def acquire(self, now: float) -> None:
+        """Take an account and call it; wait for one; or give up."""
+        assert self.plan is not None
+        if len(self.failures) >= self.shared.config.upstream.max_attempts:
+            self.give_up(now)
+            return
+        wait_until: float | None = None
+        for target, accounts in self.plan.route:
+            if target in self.dead_targets:
+                continue
+            tried = [account for where, account in self.tried if where is None or where == target]
+            answer = self.shared.scheduler.acquire(accounts, tried, now)
+            if isinstance(answer, Lease):
+                self._call(Attempt(0, answer, target, UNLIMITED, now, now))
+                return
+            if isinstance(answer, Wait):
+                wait_until = answer.until if wait_until is None else min(wait_until, answer.until)
+        if wait_until is None or now >= self.acquire_until:
+            self.give_up(now)
+            return
+        self.wait_until = wait_until
+        self.enter(State.WAITING)
+        self.shared.waiting[self.id] = self
+
+    def _call(self, attempt: Attempt) -> None:
+        assert self.plan is not None
+        self.shared.waiting.pop(self.id, None)
+        self.attempt_number += 1
+        call = upstream_call(
+            self.id,
+            self.attempt_number,
+            self.plan,
+            attempt.target,
+            attempt.lease.account,
+            self.shared.config.upstream,
+            fresh=attempt.fresh,
+        )
+        attempt.number, attempt.limits = self.attempt_number, call.limits
+        self.attempt = attempt
+        self.enter(State.CALLING)
+        self.shared.emit(call)
+
+    def fail(self, failure: Failure, now: float, *, cancel: bool = False) -> None:
+        """Take in the failure of the attempt under way: before the commit point, go on to the next account."""
+        assert self.attempt is not None
+        everywhere = failure.status is None or failure.kind in {ErrorKind.CREDENTIAL, ErrorKind.MONEY}
+        self.tried.append((None if everywhere else self.attempt.target, self.attempt.lease.account))
+        if failure.next_target:
+            self.dead_targets.append(self.attempt.target)
+        self.end_attempt(failure.label, failure.outcome, now, detail=failure.message[:200], cancel=cancel)
+        self.failures.append(failure)
+        if failure.fail_over or (failure.next_target and self._has_targets_left()):
+            self.acquire(now)
+        else:
+            self.give_up(now)
+
+    def _has_targets_left(self) -> bool:
+        return self.plan is not None and any(target not in self.dead_targets for target, _ in self.plan.route)
+
+    def broken(self, event: UpstreamFailed, now: float) -> None:
+        """The call broke before the commit point."""
+        attempt = self.attempt
+        if attempt is None or event.attempt != attempt.number:
+            return
+        assert self.plan is not None
+        repeatable = self.plan.repeatable or event.sent is Sent.NONE
+        if event.reused and not attempt.fresh and event.fault is Fault.RESET and repeatable:
+            # A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112
+            # section 9.3.1), and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
+            self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
+            self._call(Attempt(0, attempt.lease, attempt.target, attempt.limits, now, now, fresh=True))
+            return
+        side = self.plan.endpoint.operation.side
+        self.fail(of_fault(event.fault, event.detail, event.sent, repeatable=self.plan.repeatable, side=side), now)

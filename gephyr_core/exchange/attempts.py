@@ -1,0 +1,148 @@
+"""One call to a provider, and what is left of it when it failed."""
+
+import math
+from collections.abc import Sequence
+
+import attrs
+
+from gephyr_core.commands import TimeLimits
+from gephyr_core.content_coding import Decoder
+from gephyr_core.dialects.base import EventClass, StreamReader
+from gephyr_core.errors import ErrorKind, Fault, Problem, Sent
+from gephyr_core.http import Headers
+from gephyr_core.providers import Verdict
+from gephyr_core.records import AttemptRecord
+from gephyr_core.routing import Target
+from gephyr_core.scheduling import NEUTRAL, Lease, Outcome
+
+_RANK = {429: 0, 529: 1, 503: 2}
+_SHOWN_AS_GATEWAY_FAULT = (ErrorKind.CREDENTIAL, ErrorKind.MONEY)
+
+
+UNLIMITED = TimeLimits(connect=math.inf, first_byte=math.inf, idle=math.inf, total=math.inf)
+
+
+@attrs.define
+class Attempt:
+    """A call under way."""
+
+    number: int
+    lease: Lease
+    target: Target
+    limits: TimeLimits
+    called_at: float
+    heard_at: float
+    fresh: bool = False
+    status: int = 0
+    headers: Headers = ()
+    decoder: Decoder | None = None
+    reader: StreamReader | None = None
+    held: list[tuple[EventClass, bytes]] = attrs.field(factory=list)
+    """Events before the commit point that were not released yet."""
+    pieces: list[bytes] = attrs.field(factory=list)
+    """Of a whole reply."""
+    size: int = 0
+    """Bytes held in ``held`` or ``pieces``."""
+
+    def record(self, outcome: str, detail: str, now: float, *, stale: bool = False) -> AttemptRecord:
+        """Return the record of the attempt as it ends."""
+        return AttemptRecord(
+            attempt=self.number,
+            account=self.lease.account.id,
+            model=self.target.model or None,
+            outcome=outcome,
+            status=self.status or None,
+            detail=detail,
+            started_at=self.called_at,
+            duration=now - self.called_at,
+            stale=stale,
+        )
+
+
+@attrs.frozen
+class Failure:
+    """Why an attempt did not serve the client, and what it may be told if no other does."""
+
+    kind: ErrorKind
+    message: str
+    outcome: Outcome
+    label: str
+    """For the attempt's record: ``status``, ``stream_error`` or a fault's name."""
+    fail_over: bool
+    next_target: bool = False
+    status: int | None = None
+    """The provider's status, where its reply may be relayed."""
+    headers: Headers = ()
+    body: bytes = b""
+
+    @property
+    def relayable(self) -> bool:
+        """Whether the client may see the provider's own reply: not where it speaks of the operator's credential."""
+        return self.status is not None and self.status >= 400 and self.kind not in _SHOWN_AS_GATEWAY_FAULT
+
+    @property
+    def problem(self) -> Problem:
+        """The failure in Gephyr's own words."""
+        if self.kind in _SHOWN_AS_GATEWAY_FAULT:
+            message = "the provider accepts none of the accounts that serve this model (credential, plan or balance)"
+            return Problem(ErrorKind.BAD_GATEWAY, message)
+        return Problem(self.kind, self.message)
+
+
+def of_reply(status: int, headers: Headers, body: bytes, verdict: Verdict, *, side: bool) -> Failure:
+    """The failure that an error reply is. A *side* route's says nothing about the account."""
+    blames = verdict.fail_over and not side
+    return Failure(
+        kind=verdict.kind,
+        message=verdict.message or f"the provider answered with status {status}",
+        outcome=Outcome(blames_account=blames, kind=verdict.kind, retry_after=verdict.retry_after),
+        label="status",
+        fail_over=verdict.fail_over,
+        next_target=verdict.next_target,
+        status=status,
+        headers=headers,
+        body=body,
+    )
+
+
+def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: bool) -> Failure:
+    """The failure that a broken call is. What must not be done twice fails over only if nothing was sent."""
+    blames = fault in {Fault.CONNECT, Fault.TLS, Fault.TIMEOUT} and not side
+    return Failure(
+        kind=fault.error_kind,
+        message=f"the provider could not answer ({fault.value}): {detail}",
+        outcome=Outcome(blames_account=blames, kind=fault.error_kind) if blames else NEUTRAL,
+        label=fault.value,
+        fail_over=fault.retryable and (repeatable or sent is Sent.NONE),
+    )
+
+
+def of_stream_error(kind: ErrorKind, message: str, *, side: bool) -> Failure:
+    """The failure that an error event inside a 200 is."""
+    outcome = Outcome(blames_account=not side, kind=kind)
+    return Failure(kind, message, outcome, "stream_error", fail_over=kind in TRANSIENT)
+
+
+TRANSIENT = (
+    ErrorKind.CREDENTIAL,
+    ErrorKind.MONEY,
+    ErrorKind.CLIENT_TIMEOUT,
+    ErrorKind.RATE_LIMIT,
+    ErrorKind.SERVER,
+    ErrorKind.OVERLOADED,
+    ErrorKind.BAD_GATEWAY,
+    ErrorKind.UNAVAILABLE,
+    ErrorKind.GATEWAY_TIMEOUT,
+)
+"""Kinds for which another account may do better."""
+
+
+def most_useful(failures: Sequence[Failure]) -> Failure:
+    """The failure a client is told of: a limit before an overload before the rest, the latest among equals."""
+    return min(reversed(failures), key=lambda failure: _RANK.get(_status_of(failure), len(_RANK)))
+
+
+def _status_of(failure: Failure) -> int:
+    if failure.status is not None:
+        return failure.status
+    return {ErrorKind.RATE_LIMIT: 429, ErrorKind.OVERLOADED: 529}.get(failure.kind, 0)

@@ -1,0 +1,174 @@
+"""The ways an exchange ends, and the keep-alives that put an end off."""
+
+from gephyr_core.commands import Observe
+from gephyr_core.dialects.base import EventClass
+from gephyr_core.errors import ErrorKind, Fault, Problem
+from gephyr_core.exchange.attempts import Failure, most_useful
+from gephyr_core.exchange.state import ExchangeState, State
+from gephyr_core.forwarding import to_client
+from gephyr_core.http import Header
+from gephyr_core.records import RequestRecord
+from gephyr_core.scheduling import NEUTRAL
+
+_LONG_WAIT = 60.0
+"""Seconds beyond which an SDK is told not to sleep until ``retry-after``: Anthropic's sleeps whatever it is told."""
+_EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+_JSON_ARRAY = [(b"content-type", b"application/json; charset=UTF-8")]
+
+
+class Endings(ExchangeState):
+    """How a response comes to its end."""
+
+    def finish(self, outcome: str, now: float, error: ErrorKind | None = None) -> None:
+        """The exchange is over: nothing is held any more, and the record says what happened."""
+        self.enter(State.DONE)
+        self.shared.waiting.pop(self.id, None)
+        self.shared.buffered -= self.body_size
+        self.shared.finished.append(self.id)
+        self.shared.emit(Observe(self._record(outcome, now, error)))
+
+    def refuse(self, problem: Problem, now: float, outcome: str = "refused") -> None:
+        """Tell the client an error of Gephyr's own."""
+        self._tell(problem, now)
+        self.finish(outcome, now, problem.kind)
+
+    def give_up(self, now: float) -> None:
+        """No account is left to ask: tell the client the most useful of the failures."""
+        if not self.failures:
+            self.refuse(self._no_account(now), now)
+            return
+        failure = most_useful(self.failures)
+        final = self.failures[-1]
+        if not final.fail_over and not final.next_target:
+            failure = final  # the request itself is at fault, whatever happened before
+        if failure.relayable and not self.reply.status:
+            self._relay_failure(failure, now)
+            self.finish("provider_error", now, failure.kind)
+        else:
+            self._tell(failure.problem, now)
+            self.finish("failed", now, failure.problem.kind)
+
+    def break_off(self, fault: Fault, detail: str, now: float, *, cancel: bool = False) -> None:
+        """The provider failed after the commit point: end the stream with one terminal event."""
+        assert self.attempt is not None
+        assert self.attempt.reader is not None
+        reader = self.attempt.reader
+        problem = Problem(fault.error_kind, f"the provider's stream broke off ({fault.value}): {detail}")
+        if reader.terminal_seen:
+            self.end_attempt("ok", NEUTRAL, now, detail=detail, cancel=cancel)
+            self.reply.end()
+            self.finish("ok", now)
+            return
+        self.last_reader = reader
+        self.end_attempt(fault.value, NEUTRAL, now, detail=detail, cancel=cancel)
+        self._tell(problem, now)
+        self.finish("failed", now, problem.kind)
+
+    def cut_off(self, reason: str, now: float) -> None:
+        """End without an answer: there is nobody who would take one."""
+        if self.attempt is not None:
+            self.end_attempt("cancelled", NEUTRAL, now, detail=reason, cancel=True)
+        self.reply.abort(reason)
+        self.finish("aborted", now)
+
+    def shut_down(self, now: float) -> None:
+        """The gateway's drain time is over."""
+        problem = Problem(ErrorKind.UNAVAILABLE, "the gateway is shutting down", retry_after=1.0)
+        if self.attempt is not None:
+            self.last_reader = self.attempt.reader or self.last_reader
+            self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message, cancel=True)
+        self._tell(problem, now)
+        self.finish("aborted", now, problem.kind)
+
+    def keep_alive(self, now: float) -> None:
+        """Show life in a silence; before the commit point this fixes the status at 200, and fail-over goes on."""
+        plan, attempt = self.plan, self.attempt
+        assert plan is not None
+        if not self.reply.status:
+            self.reply.start(200, list(_JSON_ARRAY if plan.array else _EVENT_STREAM))
+        opening = self._releasable_opening() if attempt is not None and self.state is State.PRELUDE else b""
+        self.reply.keep_alive(opening + self.dialect.keepalive, now)
+
+    def _releasable_opening(self) -> bytes:
+        """Take the held events that open the reply; a later attempt's own are swallowed then."""
+        attempt = self.attempt
+        assert attempt is not None
+        assert attempt.reader is not None
+        released = []
+        while attempt.held and attempt.held[0][0] is EventClass.OPENING:
+            _, event = attempt.held.pop(0)
+            self.released.append(attempt.reader.opening_name(event))
+            released.append(event)
+        if released:
+            self.released_id = self.released_id or attempt.reader.reply_id
+            self.last_reader = attempt.reader
+        return b"".join(released)
+
+    def _tell(self, problem: Problem, now: float) -> None:
+        """Send an error: as a whole reply, or as the terminal event of a stream that has begun."""
+        if not self.reply.status:
+            rendered = self.dialect.render_error(problem, self.reply.request_id)
+            self.reply.whole(rendered.status, list(rendered.headers), rendered.body, now)
+            return
+        reader = self.last_reader
+        if reader is None:
+            array = self.plan is not None and self.plan.array
+            reader = self.dialect.stream_reader(max_line=self.shared.config.upstream.max_sse_line, array=array)
+        self.reply.send(reader.failure(problem, now), now)
+        self.reply.end()
+
+    def _no_account(self, now: float) -> Problem:
+        """Why no account could even be asked."""
+        assert self.plan is not None
+        accounts = self.plan.accounts()
+        kind = self.shared.scheduler.refusal_kind(accounts, now)
+        reasons = "; ".join(account.why_not(now) for account in accounts[:8])
+        wait = self.shared.scheduler.soonest_reset(accounts, now)
+        message = f"no account is free for {self.plan.model or 'this request'}: {reasons}"
+        return Problem(kind, message, retry_after=1.0 if wait is None else wait)
+
+    def _relay_failure(self, failure: Failure, now: float) -> None:
+        """Send a provider's own error reply; ``retry-after`` becomes the soonest of all accounts."""
+        assert self.plan is not None
+        assert failure.status is not None
+        headers = to_client(failure.headers)
+        if failure.fail_over:
+            wait = self.shared.scheduler.soonest_reset(self.plan.accounts(), now)
+            if wait is not None:
+                headers = [pair for pair in headers if pair[0] not in {b"retry-after", b"retry-after-ms"}]
+                headers.append((b"retry-after", b"%d" % max(1, -int(-wait // 1))))
+                headers += _no_retry(headers, wait)
+        account = self.records[-1].account if self.records else None
+        self.reply.whole(failure.status, headers, failure.body, now, account)
+
+    def _record(self, outcome: str, now: float, error: ErrorKind | None) -> RequestRecord:
+        plan, reply = self.plan, self.reply
+        served = self.records[-1] if self.records and outcome in {"ok", "provider_error"} else None
+        operation = "none" if self.admitted is None else self.admitted.endpoint.operation.name
+        return RequestRecord(
+            request_id=reply.request_id,
+            operation=operation,
+            dialect=self.dialect.name,
+            method=self.head.event.method,
+            model_asked=None if plan is None else plan.model,
+            model_served=None if served is None else served.model,
+            account=None if served is None else served.account,
+            stream=plan is not None and plan.stream,
+            status=reply.status,
+            outcome=outcome,
+            error=None if error is None else error.value,
+            attempts=tuple(self.records),
+            bytes_in=self.body_size,
+            bytes_out=reply.bytes_out,
+            usage=self.usage,
+            started_at=self.started_at,
+            first_byte=None if reply.first_byte_at is None else reply.first_byte_at - self.started_at,
+            duration=now - self.started_at,
+            session=None if plan is None else plan.session,
+            keepalives=reply.keepalives,
+        )
+
+
+def _no_retry(headers: list[Header], wait: float) -> list[Header]:
+    told = any(name == b"x-should-retry" for name, _ in headers)
+    return [(b"x-should-retry", b"false")] if wait > _LONG_WAIT and not told else []

@@ -1,0 +1,221 @@
+"""One client request, from its head to the last byte of the response: a state machine, and where retries live.
+
+Theory of operation
+-------------------
+``READING`` the client's body, then ``WAITING`` for an account, then ``CALLING`` it. A reply that is a stream goes
+through ``PRELUDE``, where events that carry no content are held, into ``RELAYING``; any other reply is ``COLLECTING``
+until it is whole. Until the first content byte goes to the client (the commit point), every failure leads back to
+``WAITING`` and the next account; after it, a failure ends the client's stream with one terminal event.
+
+``ROWS`` is the table: which events a state takes, and the method that takes each. What is not in it is in ``ILLEGAL``.
+News of an attempt that is over is ignored in every state. All time limits are in ``next_wake`` and ``time_passed``.
+"""
+
+import math
+
+from gephyr_core.commands import CollectMetrics, ReadBody
+from gephyr_core.errors import ErrorKind, Fault, LocalProtocolError, Problem, Sent
+from gephyr_core.events import (
+    ClientBlocked,
+    ClientGone,
+    ClientReady,
+    ExchangeEvent,
+    MetricsCollected,
+    RequestBody,
+    RequestEnded,
+    UpstreamBody,
+    UpstreamEnded,
+    UpstreamFailed,
+    UpstreamStarted,
+)
+from gephyr_core.exchange.admission import admit
+from gephyr_core.exchange.attempts import of_fault
+from gephyr_core.exchange.plan import make_plan
+from gephyr_core.exchange.receiving import Receiving
+from gephyr_core.exchange.state import Row, State
+from gephyr_core.guards.body_limit import too_large
+from gephyr_core.pins import RequestRefused
+from gephyr_core.scheduling import NEUTRAL
+
+CLIENT_STALL = 60.0
+"""Seconds a client may leave the data it asked for unread."""
+
+
+class Exchange(Receiving):
+    """One request being served."""
+
+    def handle(self, event: ExchangeEvent, now: float) -> None:
+        """Take an event. Raises ``LocalProtocolError`` for one that is illegal in this state."""
+        cell = self.row.get(type(event))
+        if cell is not None:
+            cell(self, event, now)
+        elif not isinstance(event, UPSTREAM_EVENTS) or event.attempt > self.attempt_number:
+            raise LocalProtocolError(f"exchange {self.id}: {type(event).__name__} is illegal while {self.state.value}")
+
+    # -- the request --------------------------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Ask the guards, and either answer at once or ask for the body."""
+        try:
+            self.admitted = admitted = admit(self.shared, self.head)
+        except RequestRefused as refusal:
+            self.refuse(refusal.problem, now)
+            return
+        if admitted.answer is not None:
+            answer = admitted.answer
+            self.reply.whole(answer.status, list(answer.headers), answer.body, now)
+            self.finish("ok", now)
+        elif admitted.endpoint.operation.name == "metrics":
+            self.enter(State.ASKING)
+            self.shared.emit(CollectMetrics(self.id))
+        else:
+            self.shared.emit(ReadBody(self.id))
+
+    def request_body(self, event: RequestBody, now: float) -> None:
+        self.read_at = now
+        size = len(event.data)
+        self.body_size += size
+        self.shared.buffered += size
+        self.body.append(event.data)
+        server = self.shared.config.server
+        if self.body_size > server.max_body_size:
+            self.refuse(too_large(server.max_body_size), now)
+        elif self.shared.buffered > server.max_buffered_bytes:
+            message = "too many request bodies are being read at once"
+            self.refuse(Problem(ErrorKind.UNAVAILABLE, message, retry_after=1.0), now)
+
+    def request_ended(self, _event: RequestEnded, now: float) -> None:
+        assert self.admitted is not None
+        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
+        self.body.clear()
+        try:
+            self.plan = make_plan(self.shared, self.head, self.admitted.endpoint, self.admitted.owner, body, now)
+        except RequestRefused as refusal:
+            self.refuse(refusal.problem, now)
+            return
+        self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
+        self.acquire(now)
+
+    def metrics_collected(self, event: MetricsCollected, now: float) -> None:
+        headers = [(b"content-type", event.content_type.encode())]
+        self.reply.whole(200, headers, event.data, now)
+        self.finish("ok", now)
+
+    # -- the client ---------------------------------------------------------------------------------------------
+
+    def client_gone(self, _event: ClientGone, now: float) -> None:
+        if self.attempt is not None:
+            self.end_attempt("cancelled", NEUTRAL, now, detail="the client left", cancel=True)
+        self.reply.over = True
+        self.finish("client_gone", now)
+
+    def client_blocked(self, _event: ClientBlocked, now: float) -> None:
+        self.blocked_at = now
+
+    def client_ready(self, _event: ClientReady, now: float) -> None:
+        self.blocked_at = None
+        self.reply.sent_at = now
+        if self.attempt is not None:
+            self.attempt.heard_at = now
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def next_wake(self) -> float:
+        """When time alone has something to say to this exchange."""
+        server = self.shared.config.server
+        if self.state is State.READING:
+            return self.read_at + server.idle_timeout
+        if self.state is State.ASKING:
+            return self.started_at + server.idle_timeout
+        wake = min(self.wait_until, self.acquire_until) if self.state is State.WAITING else self._attempt_limit()
+        if self.blocked_at is not None:
+            return min(wake, self.blocked_at + CLIENT_STALL)
+        if self.plan is not None and self.plan.stream:
+            return min(wake, self.reply.sent_at + server.keepalive_interval)
+        return wake
+
+    def _attempt_limit(self) -> float:
+        attempt = self.attempt
+        if attempt is None:
+            return math.inf
+        total = attempt.called_at + attempt.limits.total
+        if self.state is State.CALLING:
+            return min(total, attempt.called_at + attempt.limits.first_byte)
+        return total if self.blocked_at is not None else min(total, attempt.heard_at + attempt.limits.idle)
+
+    def time_passed(self, now: float) -> None:
+        """A limit may have been reached: look, and act."""
+        if self.blocked_at is not None and now >= self.blocked_at + CLIENT_STALL:
+            self.cut_off("the client stopped reading", now)
+        elif self.state is State.READING:
+            self.refuse(Problem(ErrorKind.CLIENT_TIMEOUT, "the request body stopped coming"), now)
+        elif self.state is State.ASKING:
+            self.refuse(Problem(ErrorKind.UNAVAILABLE, "the metrics could not be collected"), now)
+        elif self.state is State.WAITING and now >= min(self.wait_until, self.acquire_until):
+            self.acquire(now)
+        elif self.state is not State.WAITING and now >= self._attempt_limit():
+            self._timed_out(now)
+        elif self.blocked_at is None and now >= self.reply.sent_at + self.shared.config.server.keepalive_interval:
+            self.keep_alive(now)
+
+    def _timed_out(self, now: float) -> None:
+        attempt, plan = self.attempt, self.plan
+        assert attempt is not None
+        assert plan is not None
+        silence = now - (attempt.called_at if self.state is State.CALLING else attempt.heard_at)
+        detail = f"no answer for {silence:.1f} s"
+        if self.state is State.RELAYING:
+            self.break_off(Fault.TIMEOUT, detail, now, cancel=True)
+            return
+        side = plan.endpoint.operation.side
+        failure = of_fault(Fault.TIMEOUT, detail, Sent.ALL, repeatable=plan.repeatable, side=side)
+        self.fail(failure, now, cancel=True)
+
+
+UPSTREAM_EVENTS = (UpstreamStarted, UpstreamBody, UpstreamEnded, UpstreamFailed)
+
+_CLIENT: Row = {
+    ClientGone: Exchange.client_gone,
+    ClientBlocked: Exchange.client_blocked,
+    ClientReady: Exchange.client_ready,
+}
+ROWS: dict[State, Row] = {
+    State.READING: {RequestBody: Exchange.request_body, RequestEnded: Exchange.request_ended, **_CLIENT},
+    State.ASKING: {MetricsCollected: Exchange.metrics_collected, **_CLIENT},
+    State.WAITING: {**_CLIENT},
+    State.CALLING: {UpstreamStarted: Exchange.reply_started, UpstreamFailed: Exchange.broken, **_CLIENT},
+    State.PRELUDE: {
+        UpstreamBody: Exchange.prelude_body,
+        UpstreamEnded: Exchange.prelude_ended,
+        UpstreamFailed: Exchange.broken,
+        **_CLIENT,
+    },
+    State.COLLECTING: {
+        UpstreamBody: Exchange.collect,
+        UpstreamEnded: Exchange.collected,
+        UpstreamFailed: Exchange.broken,
+        **_CLIENT,
+    },
+    State.RELAYING: {
+        UpstreamBody: Exchange.relay,
+        UpstreamEnded: Exchange.relay_ended,
+        UpstreamFailed: Exchange.relay_broken,
+        **_CLIENT,
+    },
+    State.DONE: {},
+}
+Exchange.rows = ROWS
+
+_BODY, _ANSWERS = (RequestBody, RequestEnded), (UpstreamBody, UpstreamEnded)
+ILLEGAL: dict[State, tuple[type, ...]] = {
+    State.READING: (MetricsCollected, *UPSTREAM_EVENTS),
+    State.ASKING: (*_BODY, *UPSTREAM_EVENTS),
+    State.WAITING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS),
+    State.CALLING: (*_BODY, MetricsCollected, *_ANSWERS),
+    State.PRELUDE: (*_BODY, MetricsCollected, UpstreamStarted),
+    State.COLLECTING: (*_BODY, MetricsCollected, UpstreamStarted),
+    State.RELAYING: (*_BODY, MetricsCollected, UpstreamStarted),
+    State.DONE: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, ClientGone, ClientBlocked, ClientReady),
+}
+"""What a front end may not say in a state. News of an attempt that is over is no offence in any state, and what comes
+for an exchange that is over never reaches it."""

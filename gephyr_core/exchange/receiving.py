@@ -1,0 +1,305 @@
+"""What a provider sends: its head, a whole reply, a stream before the commit point, and a stream after it."""
+
+import msgspec
+
+from gephyr_core.commands import Save
+from gephyr_core.content_coding import CodingError, ExpansionError, UnknownCodingError, decoder_for
+from gephyr_core.dialects.base import EventClass
+from gephyr_core.errors import Fault, Sent
+from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
+from gephyr_core.exchange.attempting import Attempting
+from gephyr_core.exchange.attempts import TRANSIENT, Attempt, of_fault, of_reply, of_stream_error
+from gephyr_core.exchange.state import State
+from gephyr_core.forwarding import to_client
+from gephyr_core.http import header, media_type
+from gephyr_core.pins import LIFETIME
+from gephyr_core.providers import classify_reply
+from gephyr_core.records import Pin
+from gephyr_core.scheduling import NEUTRAL, SUCCESS
+
+_LARGEST_PRELUDE = 256 * 1024
+"""Bytes of contentless events that are held; beyond, the stream is committed as it is."""
+_LARGEST_ERROR = 1024 * 1024
+"""Bytes of an error reply that are read."""
+
+
+class Receiving(Attempting):
+    """Takes the events of the attempt under way."""
+
+    def reply_started(self, event: UpstreamStarted, now: float) -> None:
+        """The provider's head: a stream to be relayed, or a reply to be collected."""
+        attempt, plan = self.attempt, self.plan
+        if attempt is None or event.attempt != attempt.number:
+            return
+        assert plan is not None
+        attempt.status, attempt.headers, attempt.heard_at = event.status, event.headers, now
+        upstream = self.shared.config.upstream
+        coding = header(event.headers, b"content-encoding")
+        if coding is not None:
+            try:
+                attempt.decoder = decoder_for(coding, limit=upstream.max_reply_size)
+            except UnknownCodingError as error:
+                self._unusable(f"unknown content-encoding {str(error)[:40]!r}", now)
+                return
+        content_type = media_type(event.headers)
+        if event.status < 300 and (content_type == b"text/event-stream" or (plan.stream and plan.array)):
+            array = plan.array and content_type != b"text/event-stream"
+            attempt.reader = self.dialect.stream_reader(max_line=upstream.max_sse_line, array=array)
+            self.enter(State.PRELUDE)
+        else:
+            self.enter(State.COLLECTING)
+
+    # -- a whole reply ------------------------------------------------------------------------------------------
+
+    def collect(self, event: UpstreamBody, now: float) -> None:
+        """Hold a piece of a reply that is not complete yet."""
+        attempt = self.attempt
+        if attempt is None or event.attempt != attempt.number:
+            return
+        attempt.heard_at = now
+        data = self._decoded(attempt, event.data, now)
+        if data is None:
+            return
+        attempt.size += len(data)
+        limit = self.shared.config.upstream.max_reply_size
+        if attempt.status >= 300:
+            limit = min(limit, _LARGEST_ERROR)
+        if attempt.size > limit:
+            self._fault(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
+        else:
+            attempt.pieces.append(data)
+
+    def collected(self, event: UpstreamEnded, now: float) -> None:
+        """The reply is complete: relay it, or find out what its error means."""
+        attempt, plan = self.attempt, self.plan
+        if attempt is None or event.attempt != attempt.number:
+            return
+        assert plan is not None
+        if attempt.decoder is not None:
+            try:
+                attempt.pieces.append(attempt.decoder.finish())
+            except (CodingError, ExpansionError) as error:
+                self._fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now, cancel=False)
+                return
+        body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
+        if attempt.status >= 300:
+            verdict = classify_reply(attempt.status, attempt.headers, body, now)
+            side = plan.endpoint.operation.side
+            self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side), now)
+        elif body.strip() and not _looks_like_json(body):
+            self._fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
+        else:
+            self._relay_whole(attempt, body, now)
+
+    def _relay_whole(self, attempt: Attempt, body: bytes, now: float) -> None:
+        self.usage = self.dialect.usage_of(body)
+        self._pin(attempt, self.dialect.objects_of(body), now)
+        account = attempt.lease.account.id
+        self.end_attempt("ok", SUCCESS, now)
+        if self.reply.status:  # a keep-alive fixed the form, and the provider answered whole
+            self.reply.send(body, now)
+            self.reply.end()
+        else:
+            self.reply.whole(attempt.status, to_client(attempt.headers), body, now, account)
+        self.finish("ok", now)
+
+    # -- a stream before the commit point -----------------------------------------------------------------------
+
+    def prelude_body(self, event: UpstreamBody, now: float) -> None:
+        """Hold events until the first with content, which commits."""
+        attempt = self.attempt
+        if attempt is None or event.attempt != attempt.number:
+            return
+        assert attempt.reader is not None
+        attempt.heard_at = now
+        data = self._decoded(attempt, event.data, now)
+        if data is None:
+            return
+        try:
+            events = attempt.reader.split(data)
+        except ValueError as error:
+            self._unusable(str(error), now)
+            return
+        for index, one in enumerate(events):
+            kind = attempt.reader.classify(one)
+            if kind is EventClass.ERROR and self._fails_over_in_stream(attempt, now):
+                return
+            if kind in {EventClass.CONTENT, EventClass.ERROR}:
+                self._commit(attempt, events[index:], now)
+                return
+            self._hold(attempt, kind, one)
+        if attempt.size > _LARGEST_PRELUDE:
+            self._commit(attempt, [], now)
+
+    def prelude_ended(self, event: UpstreamEnded, now: float) -> None:
+        """The stream ended without content: a failure where the dialect demands a terminal event, or nothing came."""
+        attempt = self.attempt
+        if attempt is None or event.attempt != attempt.number:
+            return
+        assert attempt.reader is not None
+        rest = attempt.reader.rest()
+        if self.dialect.terminal_required or not (attempt.held or rest.strip()):
+            self._fault(Fault.PROTOCOL, "the stream ended before any content", now, cancel=False)
+            return
+        self._commit(attempt, [rest] if rest else [], now)
+        self._end_relay(attempt, now)
+
+    def _hold(self, attempt: Attempt, kind: EventClass, event: bytes) -> None:
+        assert attempt.reader is not None
+        if kind is EventClass.OPENING and attempt.reader.opening_name(event) in self.released:
+            self._keep_first_id(attempt)
+            return
+        attempt.held.append((kind, event))
+        attempt.size += len(event)
+
+    def _keep_first_id(self, attempt: Attempt) -> None:
+        """The client has seen an earlier attempt's opening: this one's id is replaced by that one's."""
+        assert attempt.reader is not None
+        first, own = self.released_id, attempt.reader.reply_id
+        if first is not None and own is not None and first != own:
+            self.renaming = (msgspec.json.encode(own), msgspec.json.encode(first))
+
+    def _fails_over_in_stream(self, attempt: Attempt, now: float) -> bool:
+        """An error event before any content is a failure like any other, unless it blames the request."""
+        assert attempt.reader is not None
+        assert self.plan is not None
+        error = attempt.reader.error
+        if error is None or error.kind not in TRANSIENT or not self.plan.repeatable:
+            return False
+        self.fail(of_stream_error(error.kind, error.message, side=False), now, cancel=True)
+        return True
+
+    def _commit(self, attempt: Attempt, events: list[bytes], now: float) -> None:
+        """Send what was held and what has come; from here on there is no way back."""
+        assert attempt.reader is not None
+        for later in events[1:]:
+            attempt.reader.classify(later)
+        if not self.reply.status:
+            self.reply.start(attempt.status, to_client(attempt.headers), attempt.lease.account.id)
+        self.last_reader = attempt.reader
+        data = b"".join([*(event for _, event in attempt.held), *events])
+        attempt.held.clear()
+        self.enter(State.RELAYING)
+        if data:
+            self.reply.send(self._renamed(data), now)
+        if attempt.reader.objects:
+            self._pin(attempt, attempt.reader.objects, now)
+
+    # -- a stream after it --------------------------------------------------------------------------------------
+
+    def relay(self, event: UpstreamBody, now: float) -> None:
+        """Pass on all whole events of a socket read. The hot path."""
+        attempt = self.attempt
+        if attempt is None or event.attempt != attempt.number:
+            return
+        attempt.heard_at = now
+        data = event.data
+        if attempt.decoder is not None:
+            decoded = self._decoded(attempt, data, now)
+            if decoded is None:
+                return
+            data = decoded
+        reader = attempt.reader
+        assert reader is not None
+        try:
+            block = reader.cut(data)
+        except ValueError as error:
+            self.break_off(Fault.PROTOCOL, str(error), now, cancel=True)
+            return
+        if block:
+            if self.renaming is not None:
+                block = self._renamed(block)
+            self.reply.send(block, now)
+            if reader.objects:
+                self._pin(attempt, reader.objects, now)
+
+    def relay_ended(self, event: UpstreamEnded, now: float) -> None:
+        """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
+        attempt = self.attempt
+        if attempt is None or event.attempt != attempt.number:
+            return
+        assert attempt.reader is not None
+        if self.dialect.terminal_required and not attempt.reader.terminal_seen:
+            self.break_off(Fault.PROTOCOL, "it ended without its last event", now)
+            return
+        rest = attempt.reader.rest()
+        if rest:
+            self.reply.send(self._renamed(rest), now)
+        self._end_relay(attempt, now)
+
+    def relay_broken(self, event: UpstreamFailed, now: float) -> None:
+        """The stream broke after the commit point: nothing can be hidden any more."""
+        attempt = self.attempt
+        if attempt is None or event.attempt != attempt.number:
+            return
+        assert attempt.reader is not None
+        self.usage = attempt.reader.usage
+        self.break_off(event.fault, event.detail, now)
+
+    def _end_relay(self, attempt: Attempt, now: float) -> None:
+        assert attempt.reader is not None
+        self.usage = attempt.reader.usage
+        error = attempt.reader.error
+        if error is None:
+            self.end_attempt("ok", SUCCESS, now)
+        else:
+            self.end_attempt("stream_error", NEUTRAL, now, detail=error.message[:200])
+        self.reply.end()
+        self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
+
+    # -- shared -------------------------------------------------------------------------------------------------
+
+    def _renamed(self, data: bytes) -> bytes:
+        return data if self.renaming is None else data.replace(*self.renaming)
+
+    def _pin(self, attempt: Attempt, objects: list[str], now: float) -> None:
+        """Remember which account made the objects a reply tells of, and for which client key."""
+        assert self.admitted is not None
+        account = attempt.lease.account
+        for object_id in objects:
+            upstream_id = None
+            if self.released_id is not None and attempt.reader is not None and object_id == attempt.reader.reply_id:
+                object_id, upstream_id = self.released_id, object_id  # noqa: PLW2901
+            pin = Pin(
+                owner=self.admitted.owner,
+                object_id=object_id,
+                account=account.id,
+                organization=account.organization,
+                expires_at=now + LIFETIME,
+                upstream_id=None if upstream_id == object_id else upstream_id,
+            )
+            self.shared.pins.add(pin)
+            self.shared.emit(Save(pin))
+        if attempt.reader is not None:
+            attempt.reader.objects.clear()
+
+    def _decoded(self, attempt: Attempt, data: bytes, now: float) -> bytes | None:
+        """Undo a content coding; None when that failed, and the attempt with it."""
+        if attempt.decoder is None:
+            return data
+        try:
+            return attempt.decoder.feed(data)
+        except ExpansionError:
+            detail = "the reply expands too far"
+        except CodingError as error:
+            detail = str(error)
+        if self.state is State.RELAYING:
+            self.break_off(Fault.PROTOCOL, detail, now, cancel=True)
+        else:
+            self._unusable(detail, now)
+        return None
+
+    def _unusable(self, detail: str, now: float) -> None:
+        self._fault(Fault.PROTOCOL, detail, now)
+
+    def _fault(self, fault: Fault, detail: str, now: float, *, cancel: bool = True) -> None:
+        assert self.plan is not None
+        side = self.plan.endpoint.operation.side
+        failure = of_fault(fault, detail, Sent.ALL, repeatable=self.plan.repeatable, side=side)
+        self.fail(failure, now, cancel=cancel)
+
+
+def _looks_like_json(body: bytes) -> bool:
+    """Whether a body that should be JSON begins and ends like it: an HTML page or half a reply does not."""
+    text = body.strip()
+    return text[:1] + text[-1:] in {b"{}", b"[]"}

@@ -1,0 +1,101 @@
+"""The way back to one client: what was sent, and that the response ends exactly once."""
+
+from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResponse
+from gephyr_core.errors import LocalProtocolError
+from gephyr_core.http import Header
+from gephyr_core.shared import Shared
+
+
+class Reply:
+    """Emits the response's commands and keeps count of them."""
+
+    __slots__ = (
+        "_exchange",
+        "_extra",
+        "_head_only",
+        "_shared",
+        "bytes_out",
+        "first_byte_at",
+        "keepalives",
+        "over",
+        "request_id",
+        "sent_at",
+        "status",
+    )
+
+    def __init__(
+        self,
+        shared: Shared,
+        exchange: int,
+        request_id: str,
+        extra: tuple[Header, ...],
+        *,
+        head_only: bool,
+        now: float,
+    ) -> None:
+        """*extra*: headers for every response of this exchange. *head_only*: the request was a ``HEAD``."""
+        self._shared = shared
+        self._exchange = exchange
+        self._extra = extra
+        self._head_only = head_only
+        self.request_id = request_id
+        self.status = 0
+        """0 until the head was sent."""
+        self.bytes_out = 0
+        self.first_byte_at: float | None = None
+        self.sent_at = now
+        """When the client last heard of us; keep-alives count from here."""
+        self.keepalives = 0
+        self.over = False
+
+    def start(self, status: int, headers: list[Header], account: str | None = None) -> None:
+        """Send the head. The provider's ``x-request-id`` stays; ours is always in ``x-gephyr-request-id``."""
+        if self.status:
+            raise LocalProtocolError(f"exchange {self._exchange}: the response was started twice")
+        self.status = status
+        ours = self.request_id.encode()
+        if not any(name == b"x-request-id" for name, _ in headers):
+            headers.append((b"x-request-id", ours))
+        headers.append((b"x-gephyr-request-id", ours))
+        if account is not None and self._shared.config.server.expose_account:
+            headers.append((b"x-gephyr-account", account.encode("ascii", "replace")))
+        headers.extend(self._extra)
+        self._shared.emit(StartResponse(self._exchange, status, headers))
+
+    def send(self, data: bytes, now: float) -> None:
+        """Send bytes of the body."""
+        if self.first_byte_at is None:
+            self.first_byte_at = now
+        self.sent_at = now
+        self.bytes_out += len(data)
+        self._shared.emit(SendBody(self._exchange, data))
+
+    def keep_alive(self, data: bytes, now: float) -> None:
+        """Send a keep-alive; it is no byte of the provider's answer."""
+        self.keepalives += 1
+        self.sent_at = now
+        self._shared.emit(SendBody(self._exchange, data))
+
+    def end(self) -> None:
+        """Finish the response."""
+        self._finish()
+        self._shared.emit(EndResponse(self._exchange))
+
+    def abort(self, reason: str) -> None:
+        """Cut the response off."""
+        self._finish()
+        self._shared.emit(AbortResponse(self._exchange, reason))
+
+    def whole(self, status: int, headers: list[Header], body: bytes, now: float, account: str | None = None) -> None:
+        """Send a whole response."""
+        if status not in {204, 304}:
+            headers.append((b"content-length", b"%d" % len(body)))
+        self.start(status, headers, account)
+        if body and not self._head_only:
+            self.send(body, now)
+        self.end()
+
+    def _finish(self) -> None:
+        if self.over:
+            raise LocalProtocolError(f"exchange {self._exchange}: the response was ended twice")
+        self.over = True

@@ -1,0 +1,107 @@
+"""What one exchange remembers, and the names of its states."""
+
+import enum
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from gephyr_core.commands import CancelUpstream
+from gephyr_core.dialects import DIALECTS
+from gephyr_core.dialects.base import StreamReader
+from gephyr_core.events import RequestStarted
+from gephyr_core.exchange.admission import Admitted, read_head
+from gephyr_core.exchange.attempts import Attempt, Failure
+from gephyr_core.exchange.plan import Plan
+from gephyr_core.exchange.reply import Reply
+from gephyr_core.records import AttemptRecord, Usage
+from gephyr_core.routing import Target
+from gephyr_core.scheduling import Account, Outcome
+from gephyr_core.shared import Shared
+
+
+class State(enum.Enum):
+    """Where an exchange stands."""
+
+    READING = "reading"
+    ASKING = "asking"
+    WAITING = "waiting"
+    CALLING = "calling"
+    PRELUDE = "prelude"
+    COLLECTING = "collecting"
+    RELAYING = "relaying"
+    DONE = "done"
+
+
+Row = Mapping[type, Callable[[Any, Any, float], None]]
+"""The events a state takes, each with the method that takes it."""
+
+
+class ExchangeState:
+    """The fields of an exchange, and the changes they go through together."""
+
+    rows: ClassVar[Mapping[State, Row]]
+
+    def __init__(self, shared: Shared, event: RequestStarted, now: float) -> None:
+        self.shared = shared
+        self.id = event.exchange
+        self.started_at = now
+        self.head = read_head(event)
+        self.dialect = DIALECTS[self.head.dialect]
+        self.admitted: Admitted | None = None
+        self.plan: Plan | None = None
+        self.body: list[bytes] = []
+        self.body_size = 0
+        self.read_at = now
+        self.reply = Reply(
+            shared,
+            self.id,
+            shared.request_id(),
+            shared.cors.response_headers(event.headers),
+            head_only=event.method == "HEAD",
+            now=now,
+        )
+        self.attempt_number = 0
+        self.attempt: Attempt | None = None
+        self.tried: list[tuple[Target | None, Account]] = []
+        """Accounts that failed, for one target or (None) for any."""
+        self.dead_targets: list[Target] = []
+        """Targets whose model turned out unknown at the provider."""
+        self.failures: list[Failure] = []
+        self.records: list[AttemptRecord] = []
+        self.acquire_until = math.inf
+        self.wait_until = math.inf
+        self.blocked_at: float | None = None
+        self.usage: Usage | None = None
+        self.last_reader: StreamReader | None = None
+        """The reader of the stream the client has seen the beginning of: it knows how to end it."""
+        self.released: list[str] = []
+        """Names of opening events that were released with a keep-alive."""
+        self.released_id: str | None = None
+        self.renaming: tuple[bytes, bytes] | None = None
+        self.scheduled_at = math.inf
+        """When the gateway's heap holds this exchange next."""
+        self.enter(State.READING)
+
+    def enter(self, state: State) -> None:
+        """Change the state, and with it the row of the table."""
+        self.state = state
+        self.row = self.rows[state]
+
+    def end_attempt(
+        self,
+        label: str,
+        outcome: Outcome,
+        now: float,
+        *,
+        detail: str = "",
+        cancel: bool = False,
+        stale: bool = False,
+    ) -> None:
+        """Record the attempt under way, and give its lease back."""
+        attempt, self.attempt = self.attempt, None
+        assert attempt is not None
+        if cancel:
+            self.shared.emit(CancelUpstream(self.id, attempt.number))
+        self.records.append(attempt.record(label, detail, now, stale=stale))
+        if not stale:
+            attempt.lease.done(outcome, now)

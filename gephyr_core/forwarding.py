@@ -1,0 +1,90 @@
+"""Which headers travel on. Everything does, but what is listed here: a new provider header works on its first day."""
+
+from gephyr_core import __version__
+from gephyr_core.http import Header, Headers, header
+
+_HOP_BY_HOP = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+)  # RFC 9110 section 7.6.1
+
+_NOT_TO_PROVIDERS = _HOP_BY_HOP | {
+    b"host",
+    b"content-length",
+    b"authorization",
+    b"proxy-authorization",
+    b"x-api-key",
+    b"x-goog-api-key",
+    b"api-key",
+    b"cookie",
+    b"forwarded",
+    b"x-real-ip",
+    b"origin",
+    b"referer",
+    b"expect",
+    b"accept-encoding",
+    b"content-encoding",
+    b"user-agent",
+    b"openai-organization",
+    b"openai-project",
+    b"x-goog-user-project",
+}
+_NOT_TO_PROVIDERS_PREFIXES = (
+    b"x-forwarded-",
+    b"cf-",
+    b"sec-",
+    b"x-gephyr-",
+    b"x-claude-code-",
+    b"access-control-",
+)
+
+_NOT_TO_CLIENTS = _HOP_BY_HOP | {
+    b"content-length",
+    b"content-encoding",
+    b"set-cookie",
+    b"alt-svc",
+    b"strict-transport-security",
+    b"server",
+    b"date",
+    b"proxy-authenticate",
+    b"www-authenticate",
+    b"openai-organization",
+    b"openai-project",
+    b"anthropic-organization-id",
+}
+_NOT_TO_CLIENTS_PREFIXES = (b"access-control-", b"x-gephyr-")
+
+_SIGNATURE = f"gephyr/{__version__}".encode()
+
+
+def to_provider(headers: Headers, *, accept_encoding: bytes) -> list[Header]:
+    """Return a client's headers as they go to a provider, ``user-agent`` and ``accept-encoding`` added."""
+    named = _named_by_connection(headers)
+    forwarded = [
+        pair
+        for pair in headers
+        if pair[0] not in _NOT_TO_PROVIDERS
+        and not pair[0].startswith(_NOT_TO_PROVIDERS_PREFIXES)
+        and pair[0] not in named
+    ]
+    agent = header(headers, b"user-agent")
+    forwarded.append((b"user-agent", _SIGNATURE if agent is None else agent + b" " + _SIGNATURE))
+    forwarded.append((b"accept-encoding", accept_encoding))
+    return forwarded
+
+
+def to_client(headers: Headers) -> list[Header]:
+    """Return a provider's response headers as they go to the client; framing is added by the caller."""
+    named = _named_by_connection(headers)
+    return [
+        pair
+        for pair in headers
+        if pair[0] not in _NOT_TO_CLIENTS and not pair[0].startswith(_NOT_TO_CLIENTS_PREFIXES) and pair[0] not in named
+    ]
+
+
+def _named_by_connection(headers: Headers) -> tuple[bytes, ...]:
+    """The header names that a ``connection`` header declares to be for this hop only."""
+    value = header(headers, b"connection")
+    if value is None or value in {b"keep-alive", b"close", b"Keep-Alive"}:
+        return ()
+    return tuple(name.strip().lower() for name in value.split(b","))

@@ -1,0 +1,177 @@
+"""The gateway: the one door of the core. Events go in, commands come out; time and chance are given to it."""
+
+import heapq
+import math
+import random
+from collections.abc import Sequence
+
+from gephyr_core.commands import Command, StopServing
+from gephyr_core.config import Config
+from gephyr_core.errors import LocalProtocolError
+from gephyr_core.events import (
+    DrainRequested,
+    Event,
+    ExchangeEvent,
+    RequestStarted,
+    StateRestored,
+    TimePassed,
+    UpstreamBody,
+)
+from gephyr_core.exchange import Exchange
+from gephyr_core.shared import Shared
+
+
+class Gateway:
+    """All exchanges of one process, and what they share.
+
+    The same configuration, seed, events and times give the same commands, on every machine.
+    """
+
+    def __init__(self, config: Config, rng: random.Random) -> None:
+        """*rng* is the only source of chance."""
+        self._shared = Shared(config, rng)
+        self._exchanges: dict[int, Exchange] = {}
+        self._newest = 0
+        self._heap: list[tuple[float, int]] = []
+        """Times at which an exchange wants to be looked at. A later wish leaves the earlier entry, which then looks
+        again: no push for every chunk."""
+        self._now = -math.inf
+        self._busy = False
+        self._drain_until = math.inf
+        self._stopped = False
+
+    @property
+    def deadline(self) -> float:
+        """When ``TimePassed`` is wanted if nothing else happens; ``math.inf`` when idle."""
+        soonest = self._heap[0][0] if self._heap else math.inf
+        return min(soonest, self._drain_until)
+
+    @property
+    def open_exchanges(self) -> int:
+        """Requests being served."""
+        return len(self._exchanges)
+
+    @property
+    def open_leases(self) -> int:
+        """Leases that are out on accounts."""
+        return self._shared.scheduler.in_flight
+
+    def receive(self, event: Event, now: float) -> Sequence[Command]:
+        """Take one event, and return what is to be done, in order.
+
+        *now*: seconds since the epoch, never less than before. Raises ``LocalProtocolError`` for misuse only.
+        """
+        if self._busy:
+            raise LocalProtocolError("receive was entered twice")
+        if now < self._now:
+            raise LocalProtocolError(f"time ran backwards by {self._now - now:.6f} s")
+        self._now = now
+        self._busy = True
+        try:
+            if type(event) is UpstreamBody:  # by far the most frequent
+                exchange = self._exchanges.get(event.exchange)
+                if exchange is not None:
+                    row = exchange.row
+                    exchange.handle(event, now)
+                    if exchange.row is not row:
+                        self._settle(exchange, now)
+            else:
+                self._dispatch(event, now)
+            return self._shared.take_commands() if self._shared.out else ()
+        finally:
+            self._busy = False
+
+    def _dispatch(self, event: Event, now: float) -> None:
+        if isinstance(event, TimePassed):
+            self._time_passed(now)
+        elif isinstance(event, RequestStarted):
+            self._start(event, now)
+        elif isinstance(event, DrainRequested):
+            self._drain(now)
+        elif isinstance(event, StateRestored):
+            self._shared.pins.restore(event.pins, now)
+        else:
+            self._pass_on(event, now)
+
+    def _start(self, event: RequestStarted, now: float) -> None:
+        if event.exchange <= self._newest:
+            raise LocalProtocolError(f"exchange {event.exchange} is not new")
+        self._newest = event.exchange
+        exchange = self._exchanges[event.exchange] = Exchange(self._shared, event, now)
+        exchange.start(now)
+        self._settle(exchange, now)
+
+    def _pass_on(self, event: ExchangeEvent, now: float) -> None:
+        exchange = self._exchanges.get(event.exchange)
+        if exchange is not None:
+            exchange.handle(event, now)
+            self._settle(exchange, now)
+        elif event.exchange > self._newest:
+            raise LocalProtocolError(f"exchange {event.exchange} was never started")
+
+    def _settle(self, exchange: Exchange, now: float) -> None:
+        """After an exchange changed: forget it if it is over, wake who waited for its lease, and look at the time."""
+        shared = self._shared
+        self._schedule(exchange)
+        while shared.scheduler.freed and shared.waiting:
+            shared.scheduler.freed = False
+            for number in list(shared.waiting):
+                waiter = self._exchanges[number]
+                waiter.acquire(now)
+                self._schedule(waiter)
+        shared.scheduler.freed = False
+        if shared.finished:
+            for number in shared.finished:
+                self._exchanges.pop(number, None)
+            shared.finished.clear()
+            if shared.draining:
+                self._stop_when_empty()
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def _schedule(self, exchange: Exchange) -> None:
+        wake = exchange.next_wake()
+        if wake < exchange.scheduled_at:
+            exchange.scheduled_at = wake
+            heapq.heappush(self._heap, (wake, exchange.id))
+            if len(self._heap) > 64 + 4 * len(self._exchanges):
+                self._rebuild_heap()
+
+    def _rebuild_heap(self) -> None:
+        """Drop the entries of exchanges that are over."""
+        self._heap = [
+            (exchange.scheduled_at, number)
+            for number, exchange in self._exchanges.items()
+            if exchange.scheduled_at < math.inf
+        ]
+        heapq.heapify(self._heap)
+
+    def _time_passed(self, now: float) -> None:
+        while self._heap and self._heap[0][0] <= now:
+            when, number = heapq.heappop(self._heap)
+            exchange = self._exchanges.get(number)
+            if exchange is None or exchange.scheduled_at != when:
+                continue
+            exchange.scheduled_at = math.inf
+            if exchange.next_wake() <= now:
+                exchange.time_passed(now)
+            self._settle(exchange, now)
+        if now >= self._drain_until:
+            self._drain_until = math.inf
+            for exchange in list(self._exchanges.values()):
+                exchange.shut_down(now)
+                self._settle(exchange, now)
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def _drain(self, now: float) -> None:
+        if not self._shared.draining:
+            self._shared.draining = True
+            self._drain_until = now + self._shared.config.server.drain_timeout
+            self._stop_when_empty()
+
+    def _stop_when_empty(self) -> None:
+        if not self._exchanges and not self._stopped:
+            self._stopped = True
+            self._drain_until = math.inf
+            self._shared.emit(StopServing())

@@ -1,0 +1,1 @@
+"""Through which proxy a call leaves."""

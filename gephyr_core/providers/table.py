@@ -1,0 +1,48 @@
+"""The providers Gephyr knows by name."""
+
+import attrs
+
+
+@attrs.frozen
+class AuthScheme:
+    """How a credential is put on the wire."""
+
+    header: bytes
+    prefix: bytes = b""
+
+
+BEARER = AuthScheme(b"authorization", b"Bearer ")
+
+
+@attrs.frozen
+class Provider:
+    """One provider's API. Sources: each provider's own API reference."""
+
+    name: str
+    base_url: str | None
+    """Origin and path before the API's own paths; None where every customer has an own one."""
+    dialects: tuple[str, ...]
+    """The dialects its endpoint speaks itself."""
+    auth: AuthScheme = BEARER
+
+
+_CHAT = ("openai-chat", "openai-completions")
+_OPENAI = (*_CHAT, "openai-responses")
+
+PROVIDERS: dict[str, Provider] = {
+    provider.name: provider
+    for provider in (
+        Provider("openai", "https://api.openai.com", _OPENAI),
+        Provider("anthropic", "https://api.anthropic.com", ("anthropic",), AuthScheme(b"x-api-key")),
+        Provider("gemini", "https://generativelanguage.googleapis.com", ("gemini",), AuthScheme(b"x-goog-api-key")),
+        Provider("azure", None, _OPENAI, AuthScheme(b"api-key")),
+        Provider("openrouter", "https://openrouter.ai/api", (*_OPENAI, "anthropic")),
+        Provider("groq", "https://api.groq.com/openai", ("openai-chat", "openai-responses")),
+        Provider("mistral", "https://api.mistral.ai", ("openai-chat",)),
+        Provider("deepseek", "https://api.deepseek.com", _CHAT),
+        Provider("xai", "https://api.x.ai", ("openai-chat", "openai-responses")),
+        Provider("together", "https://api.together.xyz", _CHAT),
+        Provider("fireworks", "https://api.fireworks.ai/inference", _OPENAI),
+        Provider("openai-compatible", None, _OPENAI),
+    )
+}

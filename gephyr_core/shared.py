@@ -1,0 +1,149 @@
+"""What the exchanges of one gateway share: configuration made ready, accounts, pins, and the list of commands."""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from gephyr_core.commands import Command
+from gephyr_core.config import AccountConfig, Config
+from gephyr_core.guards import Authenticator, Cors, IpFilter
+from gephyr_core.http import DEFAULT_PORTS, Origin
+from gephyr_core.outbound.route import choose_route
+from gephyr_core.pins import Pins
+from gephyr_core.providers import PROVIDERS
+from gephyr_core.routing import ModelTable, Target
+from gephyr_core.routing.models import ModelPattern
+from gephyr_core.scheduling import Account, Scheduler
+
+Route = tuple[tuple[Target, tuple[Account, ...]], ...]
+"""The targets of a request in the order they are tried, each with the accounts that serve it."""
+_MOST_ROUTES = 4096
+
+
+class Waiter(Protocol):
+    """An exchange that waits for an account."""
+
+    def acquire(self, now: float) -> None:
+        """Try again."""
+
+
+class Shared:
+    """State and configuration that outlive one exchange."""
+
+    def __init__(self, config: Config, rng: random.Random) -> None:
+        self.config = config
+        self.random = rng
+        self.authenticator = Authenticator(config.auth.mode, config.auth.api_keys)
+        self.cors = Cors(config.cors.origins)
+        self.ip_filter = IpFilter(
+            allow=config.security.allow,
+            block=config.security.block,
+            trusted_proxies=config.security.trusted_proxies,
+        )
+        self.scheduler = Scheduler([make_account(account, config) for account in config.accounts if account.enabled])
+        self.pins = Pins()
+        self.models = ModelTable(
+            config.models.routes,
+            config.models.default,
+            [account.provider for account in config.accounts],
+            [model for account in config.accounts if account.enabled for model in account.models],
+        )
+        self.buffered = 0
+        """Bytes of request bodies held, of all exchanges together."""
+        self.draining = False
+        self.waiting: dict[int, Waiter] = {}
+        """Exchanges that wait for an account, first come first."""
+        self.finished: list[int] = []
+        """Exchanges that ended since the gateway last looked."""
+        self.out: list[Command] = []
+        self.emit: Callable[[Command], None] = self.out.append
+        self._routes: dict[tuple[str, str | None], Route] = {}
+
+    def take_commands(self) -> list[Command]:
+        """Return what was emitted, and start anew."""
+        out = self.out
+        self.out = []
+        self.emit = self.out.append
+        return out
+
+    def request_id(self) -> str:
+        """Make a request's id."""
+        return f"req_{self.random.getrandbits(96):024x}"
+
+    def route(self, dialect: str, model: str | None) -> Route:
+        """Return where a model (None: an operation without one) can be served by accounts that speak *dialect*."""
+        key = (dialect, model)
+        route = self._routes.get(key)
+        if route is None:
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes[key] = tuple(self._find_route(dialect, model))
+        return route
+
+    def _find_route(self, dialect: str, model: str | None) -> Iterator[tuple[Target, tuple[Account, ...]]]:
+        accounts = self.scheduler.accounts.values()
+        if model is None:
+            yield Target(""), tuple(account for account in accounts if dialect in account.dialects)
+            return
+        for target in self.models.resolve(model):
+            serving = tuple(account for account in accounts if account.serves(target, dialect))
+            if serving:
+                yield target, serving
+
+    def serves(self, model: str) -> bool:
+        """Whether any account, in whatever dialect, can be asked for the model."""
+        return any(
+            account.serves(target, dialect)
+            for target in self.models.resolve(model)
+            for account in self.scheduler.accounts.values()
+            for dialect in account.dialects
+        )
+
+    def listed_models(self) -> dict[str, str]:
+        """Return the models that lists show, with their owners: exact mappings, exact account models, ``list``."""
+        listed = {}
+        for name in (*self.config.models.routes, *self.config.models.list):
+            if "*" not in name:
+                listed[name] = "gephyr"
+        for account in self.scheduler.accounts.values():
+            for pattern in account.models:
+                if pattern.exact:
+                    listed.setdefault(pattern.text, account.provider)
+        return listed
+
+
+def make_account(account: AccountConfig, config: Config) -> Account:
+    """Make an account ready from its configuration and its provider's."""
+    custom = config.providers.get(account.provider)
+    known = PROVIDERS[custom.kind if custom is not None else account.provider]
+    base_url = account.base_url or (custom.base_url if custom is not None else "") or known.base_url or ""
+    dialect = account.dialect or (custom.dialect if custom is not None else "")
+    origin, base_path = split_base_url(base_url)
+    return Account(
+        id=account.id,
+        provider=account.provider,
+        dialects=_family(dialect) if dialect else known.dialects,
+        origin=origin,
+        base_path=base_path,
+        route=choose_route(account.proxy, config.outbound.upstream_proxy),
+        models=tuple(ModelPattern(text) for text in account.models),
+        priority=account.priority,
+        max_concurrency=account.max_concurrency,
+        organization=account.organization or account.id,
+    )
+
+
+def _family(dialect: str) -> tuple[str, ...]:
+    """An endpoint that speaks Chat Completions speaks their older sister too."""
+    return ("openai-chat", "openai-completions") if dialect == "openai-chat" else (dialect,)
+
+
+def split_base_url(url: str) -> tuple[Origin, str]:
+    """Return the origin and the path before the API's own paths; a trailing ``/v1`` or ``/v1beta`` is left out."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    path = parts.path.rstrip("/")
+    for version in ("/v1", "/v1beta"):
+        path = path.removesuffix(version)
+    return Origin(scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS[scheme]), path
