@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         "_burst",
         "_discarded",
         "_exchange",
+        "_full",
         "_head_begun",
         "_line",
         "_paused",
@@ -82,6 +83,8 @@ class Connection(asyncio.Protocol):
         self._discarded = 0
         self._pumping = False
         self._paused = False
+        # Whether the transport is full, and whether that was told; that it is not is told a turn later.
+        self._full = False
         self._blocked = False
 
     # -- the transport's calls ------------------------------------------------------------------------------
@@ -91,8 +94,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # what a stream server makes is both-way
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
-            # A listener on "::" sees IPv4 clients as mapped addresses (RFC 4291, section 2.5.5.2).
-            self._peer = peer[0].removeprefix("::ffff:") if "." in peer[0] else peer[0]
+            self._peer = peer[0]
         if transport.get_extra_info("sslcontext") is not None:
             self._scheme = "https"
         excess = self._shared.joined(self)
@@ -130,12 +132,21 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads too slowly."""
+        self._full = True
+        if self._blocked:
+            return
         self._blocked = True
         if self._exchange:
             self._shared.driver.client_blocked(self._exchange)
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """The client has caught up. Acting on it may close the transport, which asyncio bears only later."""
+        self._full = False
+        self._shared.loop.call_soon(self._has_room)
+
+    def _has_room(self) -> None:
+        if self._full or not self._blocked:
+            return
         self._blocked = False
         if self._exchange:
             self._shared.driver.client_ready(self._exchange)
@@ -228,12 +239,8 @@ class Connection(asyncio.Protocol):
             return
         self._pumping = True
         try:
-            going = True
-            while going:
-                if self._phase is _Phase.HEAD:
-                    going = self._take_head()
-                else:
-                    going = self._reading_body and self._take_body()
+            while self._take_head() if self._phase is _Phase.HEAD else self._take_body():
+                pass
         finally:
             self._pumping = False
         self._regulate_reading()
@@ -268,14 +275,12 @@ class Connection(asyncio.Protocol):
         self._line = head.method, target
         driver = self._shared.driver
         exchange = self._exchange = driver.open(self)
-        driver.feed(
-            RequestStarted(exchange, head.method, target, headers, credentials, self._peer, self._scheme)
-        )
+        driver.feed(RequestStarted(exchange, head.method, target, headers, credentials, self._peer, self._scheme))
 
     def _take_body(self) -> bool:
         """Hand the waiting bytes of the body to the core, together, or to nobody when they are unwanted."""
         reader, exchange, feed = self._reader, self._exchange, self._shared.driver.feed
-        if not exchange and self._phase is not _Phase.SKIPPING:
+        if not self._reading_body or (not exchange and self._phase is not _Phase.SKIPPING):
             return False
         try:
             data = reader.read_body()

@@ -96,7 +96,7 @@ class ResponseWriter:
             fields = [field for field in fields if field[0] != b"content-length"]
         if self._method == "HEAD" or status in (204, 304):
             self._framing = _Framing.NONE
-        elif any(name == b"content-length" for name, _ in fields):
+        elif b"content-length" in dict(fields):
             self._framing = _Framing.LENGTH
         else:
             self._framing = _Framing.CLOSE if self._http_1_0 else _Framing.CHUNKED

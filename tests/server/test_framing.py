@@ -1,0 +1,132 @@
+"""What may hide a second request inside a first is refused, and the connection closed."""
+
+import pytest
+
+from gephyr_core.errors import ErrorKind
+from gephyr_core.http import Headers
+from tests.server.world import responses, serving
+
+pytestmark = pytest.mark.anyio
+
+HOST = b"Host: h\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+SECOND = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def post(headers: bytes, body: bytes = b"") -> bytes:
+    return b"POST /x HTTP/1.1\r\n" + HOST + headers + b"\r\n" + body
+
+
+REFUSED = {
+    "length and transfer coding": post(b"Content-Length: 5\r\n" + CHUNKED, b"0\r\n\r\n"),
+    "transfer coding and length": post(CHUNKED + b"Content-Length: 5\r\n", b"0\r\n\r\n"),
+    "two lengths": post(b"Content-Length: 5\r\nContent-Length: 6\r\n", b"hello"),
+    "the same length twice": post(b"Content-Length: 5\r\ncontent-length: 5\r\n", b"hello"),
+    "a list of lengths": post(b"Content-Length: 5, 5\r\n", b"hello"),
+    "a length with a sign": post(b"Content-Length: +5\r\n", b"hello"),
+    "a negative length": post(b"Content-Length: -1\r\n"),
+    "a hexadecimal length": post(b"Content-Length: 0x5\r\n", b"hello"),
+    "an empty length": post(b"Content-Length: \r\n"),
+    "an endless length": post(b"Content-Length: " + b"9" * 40 + b"\r\n"),
+    "a coding before chunked": post(b"Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n"),
+    "chunked twice": post(b"Transfer-Encoding: chunked, chunked\r\n", b"0\r\n\r\n"),
+    "two transfer codings": post(CHUNKED + b"Transfer-Encoding: identity\r\n", b"0\r\n\r\n"),
+    "identity": post(b"Transfer-Encoding: identity\r\n"),
+    "an unknown coding": post(b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"),
+    "an empty transfer coding": post(b"Transfer-Encoding:\r\n"),
+    "a coding behind a control character": post(b"Transfer-Encoding: \x0bchunked\r\n", b"0\r\n\r\n"),
+    "transfer coding in HTTP/1.0": b"POST /x HTTP/1.0\r\n" + HOST + CHUNKED + b"\r\n0\r\n\r\n",
+    "a space before the colon": post(b"Transfer-Encoding : chunked\r\n", b"0\r\n\r\n"),
+    "a folded header": post(b"X-A: b\r\n Content-Length: 5\r\n"),
+    "a header folded with a tab": post(b"X-A: b\r\n\tc\r\n"),
+    "a folded first header": b"GET /x HTTP/1.1\r\n " + HOST + b"\r\n",
+    "a bare LF between headers": b"GET /x HTTP/1.1\r\nHost: h\nX-A: b\r\n\r\n",
+    "a head in bare LFs": b"GET /x HTTP/1.1\nHost: h\n\n",
+    "a bare LF at the end": b"GET /x HTTP/1.1\r\nHost: h\r\n\n",
+    "a bare CR in a value": b"GET /x HTTP/1.1\r\nHost: h\r\nX-A: b\rc\r\n\r\n",
+    "a NUL in a value": b"GET /x HTTP/1.1\r\nHost: h\r\nX-A: b\x00c\r\n\r\n",
+    "a header without a colon": b"GET /x HTTP/1.1\r\nHost: h\r\nnonsense\r\n\r\n",
+    "an empty header name": b"GET /x HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n",
+    "no host": b"GET /x HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "a malformed host": b"GET /x HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "HTTP/2's preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/0.9": b"GET /x HTTP/0.9\r\n\r\n",
+    "HTTP/1.2": b"GET /x HTTP/1.2\r\n\r\n",
+    "a target with a space": b"GET /x y HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a relative target": b"GET x HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a target with user information": b"GET http://user@h/ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "another scheme": b"GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "an asterisk for GET": b"GET * HTTP/1.1\r\nHost: h\r\n\r\n",
+    "CONNECT": b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "a chunk size that is no number": post(CHUNKED, b"xyz\r\n"),
+    "a chunk size with a prefix": post(CHUNKED, b"0x5\r\nhello\r\n0\r\n\r\n"),
+    "a chunk size with a sign": post(CHUNKED, b"-5\r\nhello\r\n0\r\n\r\n"),
+    "an endless chunk size": post(CHUNKED, b"f" * 30 + b"\r\n"),
+    "a chunk longer than its size": post(CHUNKED, b"4\r\nhello\r\n0\r\n\r\n"),
+    "a chunk shorter than its size": post(CHUNKED, b"6\r\nhello\r\n0\r\n\r\n"),
+    "a chunk size that ends in a bare LF": post(CHUNKED, b"5\nhello\r\n0\r\n\r\n"),
+    "chunks that end in a bare LF": post(CHUNKED, b"0\r\n\n"),
+    "trailers that end in bare LFs": post(CHUNKED, b"0\r\nA: b\n\n"),
+    "a malformed trailer": post(CHUNKED, b"0\r\nnonsense\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("request_bytes", REFUSED.values(), ids=REFUSED.keys())
+async def test_an_ambiguous_request_is_refused_and_its_connection_closed(request_bytes: bytes) -> None:
+    """One 400, announced as the last, whatever follows; the bytes behind it are never taken for a request."""
+    async with serving() as world:
+        [(status, headers, body)] = responses(await world.talk(request_bytes + SECOND))
+    assert (status, headers[b"connection"]) == (400, b"close")
+    assert b'"bad_request"' in body
+    assert "/smuggled" not in [started.target for started in world.core.started.values()]
+
+
+ALLOWED = {
+    "empty lines before the request": b"\r\n\r\n" + post(b"Content-Length: 5\r\n", b"hello"),
+    "chunked in capitals": post(b"transfer-encoding: CHUNKED\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+    "chunk extensions": post(CHUNKED, b"2;a=b\r\nhe\r\n3;c\r\nllo\r\n0;d\r\n\r\n"),
+    "trailers": post(CHUNKED, b"5\r\nhello\r\n0\r\nA: b\r\nC: d\r\n\r\n"),
+    "blanks around a length": post(b"Content-Length: \t 5 \r\n", b"hello"),
+}
+
+
+@pytest.mark.parametrize("request_bytes", ALLOWED.values(), ids=ALLOWED.keys())
+async def test_unusual_but_unambiguous_requests_are_served(request_bytes: bytes) -> None:
+    """Strictness ends where RFC 9112 leaves no doubt; the request behind is found too."""
+    async with serving() as world:
+        last = b"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        first, second = responses(await world.talk(request_bytes + last))
+    assert first[2] == b'["POST","/x","h","hello"]'
+    assert second[2] == b'["GET","/last","h",""]'
+
+
+async def test_a_refusal_never_quotes_a_header_line() -> None:
+    """A malformed line may hold a credential, and error replies end up in logs."""
+    async with serving() as world:
+        data = await world.talk(b"GET /x HTTP/1.1\r\nHost: h\r\nAuthorization : Bearer marked\r\n\r\n")
+    assert data.startswith(b"HTTP/1.1 400 ")
+    assert b"marked" not in data
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "path"),
+    [
+        (b"GET /v1/messages?key=marked HTTP/1.1\r\n\r\n", "/v1/messages"),
+        (b"GET http://h/v1beta/models HTTP/1.1\r\nHost: h\r\n X: y\r\n\r\n", "/v1beta/models"),
+        (b"POST /v1/messages?a=b HTTP/1.1\r\nHost: h\r\n" + CHUNKED + b"\r\nxyz\r\n", "/v1/messages"),
+        (b"nonsense\r\n\r\n", "/"),
+    ],
+)
+async def test_a_refusal_is_rendered_for_the_path_that_was_asked(request_bytes: bytes, path: str) -> None:
+    """The renderer is told the path, without its query, so that the reply can be in the path's dialect."""
+    asked = []
+
+    def render(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
+        asked.append(path)
+        return kind.http_status, [], message.encode()
+
+    async with serving(render=render) as world:
+        [(status, _, _)] = responses(await world.talk(request_bytes))
+    assert (status, asked) == (400, [path])

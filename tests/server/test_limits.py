@@ -1,0 +1,138 @@
+"""Sizes, times and numbers that a client may not exceed."""
+
+import pytest
+
+from gephyr.server import connection as connection_module
+from gephyr_core.commands import EndResponse, SendBody
+from gephyr_core.errors import ErrorKind
+from gephyr_core.events import ClientBlocked, ClientReady, RequestEnded, RequestStarted
+from gephyr_core.http import Headers
+from tests.server.world import reply, responses, serving, until
+
+pytestmark = pytest.mark.anyio
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+LAST = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b""])
+async def test_a_head_over_the_limit_is_431_whether_it_ends_or_not(end: bytes) -> None:
+    """Nobody waits for the end of an endless head, and its size in one read does not matter."""
+    async with serving(max_header_size=1000) as world:
+        data = await world.talk(b"GET /a HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 1_200_000 + end)
+    [(status, headers, _)] = responses(data)
+    assert (status, headers[b"connection"]) == (431, b"close")
+    assert not world.core.events
+
+
+async def test_a_head_of_exactly_the_limit_is_served() -> None:
+    """The limit counts the head with its blank line; one byte less refuses it."""
+    async with serving(max_header_size=len(LAST)) as world:
+        assert responses(await world.talk(LAST))[0][0] == 200
+    async with serving(max_header_size=len(LAST) - 1) as world:
+        assert responses(await world.talk(LAST))[0][0] == 431
+
+
+async def test_a_head_may_be_larger_than_what_waits_of_a_body() -> None:
+    """The bound on waiting bytes never stops the reading of a head that is allowed."""
+    async with serving(max_header_size=3_000_000) as world:
+        data = await world.talk(b"GET /a HTTP/1.1\r\nX: " + b"y" * 2_000_000 + b"\r\n" + LAST.partition(b"\r\n")[2])
+    assert responses(data)[0][0] == 200
+
+
+async def test_a_stalled_head_is_408_in_the_dialect_of_its_path() -> None:
+    """The time counts from the head's first byte: a connection that is merely silent stays."""
+    asked = []
+
+    def render(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
+        asked.append(path)
+        return kind.http_status, [], message.encode()
+
+    async with serving(header_timeout=0.05, idle_timeout=60.0, render=render) as world:
+        silent = await world.connect()
+        [(status, headers, _)] = responses(await world.talk(b"GET /v1/messages HTTP/1.1\r\nHos"))
+        assert (status, headers[b"connection"], asked) == (408, b"close", ["/v1/messages"])
+        silent.send(LAST)
+        assert responses(await silent.read_all())[0][0] == 200
+
+
+async def test_a_slow_head_after_a_request_is_408_too() -> None:
+    """The clock of a kept connection's next head starts at its first byte."""
+    async with serving(header_timeout=0.05, idle_timeout=60.0) as world:
+        data = await world.talk(GET + b"GET /b")
+    assert [status for status, _, _ in responses(data)] == [200, 408]
+
+
+@pytest.mark.parametrize("sent", [b"", GET, b"\r\n\r\n"])
+async def test_an_idle_connection_is_closed_without_a_word(sent: bytes) -> None:
+    """New, kept, or sending empty lines only: there is no request to answer."""
+    async with serving(idle_timeout=0.05, header_timeout=60.0) as world:
+        data = await world.talk(sent)
+    assert len(responses(data)) == sent.count(b"GET")
+
+
+async def test_no_limit_of_the_server_ends_a_running_exchange() -> None:
+    """Its times are the core's."""
+    async with serving(idle_timeout=0.05, header_timeout=0.05) as world:
+        client = await world.connect()
+        client.send(b"GET /wait HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        await world.core.saw(RequestEnded)
+        assert await world.talk(b"") == b""
+        world.command(*reply(1, 200, b"done"))
+        assert responses(await client.read_all())[0][2] == b"done"
+
+
+async def test_a_client_that_does_not_take_the_rest_of_its_reply_is_cut() -> None:
+    """After the end of the exchange the core does not watch it any more."""
+    async with serving(idle_timeout=0.05) as world:
+        client = await world.connect()
+        client.send(b"GET /wait HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        await world.core.saw(RequestEnded)
+        world.command(*reply(1, 200, b"x" * 16_000_000))
+        await until(lambda: not world.connections)
+        await client.close()
+
+
+async def test_connections_over_the_limit_are_told_so() -> None:
+    """503 and a close at once; when one leaves there is room again."""
+    async with serving(max_connections=1) as world:
+        first = await world.connect()
+        first.send(GET)
+        await first.read_until(b'["GET","/a","h",""]')
+        [(status, headers, _)] = responses(await world.talk(b""))
+        assert (status, headers[b"connection"]) == (503, b"close")
+        await first.close()
+        await until(lambda: not world.connections)
+        assert responses(await world.talk(LAST))[0][0] == 200
+
+
+async def test_connections_far_over_the_limit_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telling costs a file descriptor for a while; that is bounded too."""
+    monkeypatch.setattr(connection_module, "EXCESS_CONNECTIONS", 1)
+    async with serving(max_connections=1) as world:
+        first = await world.connect()
+        told = await world.connect()
+        await told.read_until(b"\r\n\r\n")
+        cut = await world.connect()
+        assert await cut.read_all() == b""
+        assert len(world.connections) <= 2
+        await first.close()
+        await told.close()
+
+
+async def test_a_slow_reader_is_an_event_and_so_is_its_catching_up() -> None:
+    """``ClientBlocked`` when the transport is full, ``ClientReady`` when it has room."""
+    async with serving() as world:
+        client = await world.connect()
+        client.send(b"GET /start HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        await world.core.saw(RequestStarted)
+        world.command(SendBody(1, b"x" * 16_000_000))
+        await world.core.saw(ClientBlocked)
+        assert not world.core.of(ClientReady)
+        await client.read_until(b"first\r\n")
+        received = 0
+        while received < 16_000_000:
+            received += len(await client.reader.read(1_000_000))
+        await world.core.saw(ClientReady)
+        world.command(EndResponse(1))
+        assert (await client.read_all()).endswith(b"0\r\n\r\n")

@@ -1,0 +1,132 @@
+"""Setting up the listening side: addresses, certificates, the open-file limit."""
+
+import resource
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from gephyr.server import Listener, ListenError, raise_open_file_limit, tls_context
+from gephyr_core.commands import AbortResponse
+from gephyr_core.events import ClientGone, RequestStarted
+from tests.server.world import responses, serving
+
+pytestmark = pytest.mark.anyio
+
+LAST = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+
+class Certificate:
+    """A server certificate in files, and a client context that trusts it."""
+
+    def __init__(self, directory: Path) -> None:
+        authority = trustme.CA()
+        issued = authority.issue_cert("localhost")
+        self.cert, self.key = str(directory / "cert.pem"), str(directory / "key.pem")
+        issued.private_key_pem.write_to_path(self.key)
+        for blob in issued.cert_chain_pems:
+            blob.write_to_path(self.cert, append=True)
+        self.private_key = issued.private_key_pem.bytes()
+        self.client = ssl.create_default_context()
+        authority.configure_trust(self.client)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return Certificate(tmp_path)
+
+
+async def test_requests_are_served_over_tls(certificate: Certificate) -> None:
+    """The core hears the scheme; kept connections and refused bodies work as without TLS."""
+    async with serving(tls=tls_context(certificate.cert, certificate.key)) as world:
+        client = await world.connect(ssl=certificate.client, server_hostname="localhost")
+        client.send(b"POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello" + LAST)
+        first, second = responses(await client.read_all())
+        assert (first[2], second[2]) == (b'["POST","/b","h","hello"]', b'["GET","/a","h",""]')
+        assert [started.scheme for started in world.core.of(RequestStarted)] == ["https", "https"]
+
+
+async def test_a_bad_request_over_tls_is_answered_and_closed(certificate: Certificate) -> None:
+    """TLS has no half-close; the reply arrives all the same."""
+    async with serving(tls=tls_context(certificate.cert, certificate.key)) as world:
+        client = await world.connect(ssl=certificate.client, server_hostname="localhost")
+        client.send(b"nonsense\r\n\r\n")
+        assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        await client.close()
+
+
+async def test_a_client_that_leaves_and_a_response_that_is_cut_over_tls(certificate: Certificate) -> None:
+    """Both ends of an exchange that fails, through the TLS layer."""
+    async with serving(tls=tls_context(certificate.cert, certificate.key)) as world:
+        client = await world.connect(ssl=certificate.client, server_hostname="localhost")
+        client.send(b"GET /start HTTP/1.1\r\nHost: h\r\n\r\n")
+        await client.read_until(b"first\r\n")
+        client.writer.close()
+        await world.core.saw(ClientGone)
+        other = await world.connect(ssl=certificate.client, server_hostname="localhost")
+        other.send(b"GET /start HTTP/1.1\r\nHost: h\r\n\r\n")
+        await other.read_until(b"first\r\n")
+        world.command(AbortResponse(2, "upstream died"))
+        assert not (await other.read_all()).endswith(b"0\r\n\r\n")
+
+
+def test_a_missing_certificate_is_named(certificate: Certificate) -> None:
+    """Setting, file and reason."""
+    with pytest.raises(ListenError, match=r"server\.tls_cert: cannot read '/nowhere': No such file"):
+        tls_context("/nowhere", certificate.key)
+    with pytest.raises(ListenError, match=r"server\.tls_key: cannot read '/nowhere': No such file"):
+        tls_context(certificate.cert, "/nowhere")
+
+
+def test_a_key_that_does_not_belong_to_the_certificate_is_refused(certificate: Certificate, tmp_path: Path) -> None:
+    """At start, in words, not at the first handshake."""
+    (tmp_path / "other").mkdir()
+    other = Certificate(tmp_path / "other")
+    with pytest.raises(ListenError, match="KEY_VALUES_MISMATCH"):
+        tls_context(certificate.cert, other.key)
+
+
+def test_files_that_are_no_pem_are_refused(certificate: Certificate, tmp_path: Path) -> None:
+    """Any rubbish is a ``ListenError``."""
+    rubbish = tmp_path / "rubbish.pem"
+    rubbish.write_text("rubbish")
+    with pytest.raises(ListenError, match=r"server\.tls_cert, server\.tls_key"):
+        tls_context(str(rubbish), certificate.key)
+
+
+def test_an_encrypted_key_is_refused_without_asking_for_its_passphrase(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    """A server without a terminal would hang on the question."""
+    key = serialization.load_pem_private_key(certificate.private_key, None)
+    encrypted = tmp_path / "encrypted.pem"
+    encrypted.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    with pytest.raises(ListenError, match="the private key is encrypted"):
+        tls_context(certificate.cert, str(encrypted))
+
+
+async def test_a_taken_port_is_an_error_that_names_the_settings() -> None:
+    """Not a traceback of the socket module."""
+    async with serving() as world:
+        second = Listener(world.driver, host="127.0.0.1", port=world.listener.port)
+        with pytest.raises(ListenError, match=rf"server\.host, server\.port: 127\.0\.0\.1:{world.listener.port}: "):
+            await second.start()
+
+
+def test_the_open_file_limit_is_raised_to_the_hard_limit() -> None:
+    """Each client and each provider connection is a file (decision 25e)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+        assert raise_open_file_limit() == hard
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
