@@ -51,14 +51,16 @@ class StreamReader(Protocol):
 
     terminal_seen: bool
     """The dialect's terminal event (or the provider's error event) has been read."""
-    usage: Usage | None
-    """The latest usage the stream told of."""
     reply_id: str | None
     """The reply's id as the provider gave it, known once an opening event was classified."""
     error: StreamError | None
     """Set when an error event was classified or watched."""
     objects: list[str]
     """Ids of stored objects and digests of encrypted items seen so far and not yet taken; the caller empties it."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The latest usage the stream told of. May decode: ask at the end of a stream, not for each chunk."""
 
     def split(self, data: bytes) -> list[bytes]:
         """Add *data* and return the events that are now whole, each with its terminator. For before the commit point.
@@ -81,8 +83,11 @@ class StreamReader(Protocol):
     def opening_name(self, event: bytes) -> str:
         """The name under which an ``OPENING`` event is swallowed if an earlier attempt's was already released."""
 
-    def failure(self, problem: Problem) -> bytes:
-        """The one terminal event that ends the client's stream after a failure, as bytes to send at a boundary."""
+    def failure(self, problem: Problem, now: float = 0.0) -> bytes:
+        """The one terminal event that ends the client's stream after a failure, as bytes to send at a boundary.
+
+        *now*: seconds since the epoch, for the dialects whose terminal event has a time of creation.
+        """
 
 
 class Dialect(Protocol):

@@ -1,0 +1,5 @@
+"""The Anthropic Messages dialect."""
+
+from gephyr_core.dialects.anthropic.dialect import Anthropic
+
+__all__ = ["Anthropic"]

@@ -1,0 +1,93 @@
+"""Chat Completions streams: chunks without event names, ``[DONE]`` at the end, errors as ``{"error": ...}``."""
+
+from typing import Any
+
+import attrs
+import msgspec
+
+from gephyr_core.dialects.base import EventClass
+from gephyr_core.dialects.decoding import count, decode, mapping, tells, text
+from gephyr_core.dialects.openai_errors import error_object, stream_error
+from gephyr_core.dialects.reader import SseStreamReader
+from gephyr_core.dialects.rendering import encode_json
+from gephyr_core.errors import Problem
+from gephyr_core.records import Usage
+from gephyr_core.sse import encode, parse
+
+DONE = "[DONE]"
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    id: Any = None
+    choices: Any = None
+    usage: Any = None
+    error: Any = None
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+
+
+def chat_usage(usage: dict[str, Any] | None) -> Usage | None:
+    """Read ``CompletionUsage`` (API.md, section 2)."""
+    if usage is None:
+        return None
+    prompt = mapping(usage.get("prompt_tokens_details"))
+    completion = mapping(usage.get("completion_tokens_details"))
+    return Usage(
+        input=count(usage, "prompt_tokens"),
+        cached=count(prompt, "cached_tokens"),
+        cache_write=count(prompt, "cache_write_tokens"),
+        output=count(usage, "completion_tokens"),
+        reasoning=count(completion, "reasoning_tokens"),
+    )
+
+
+@attrs.define
+class ChatStreamReader(SseStreamReader):
+    """Reads one attempt's stream of chunks."""
+
+    def classify(self, event: bytes) -> EventClass:
+        """Say what a chunk is: the chunk that only names the role opens, one without choices is held."""
+        data = parse(event).data
+        if not data:
+            return EventClass.HELD
+        if data.strip() == DONE:
+            self.terminal_seen = True
+            return EventClass.CONTENT
+        chunk = decode(_CHUNK, data)
+        if chunk is None:
+            return EventClass.CONTENT
+        if chunk.error:
+            return self.fail(stream_error(chunk.error))
+        self.reply_id = self.reply_id or text(chunk.id)
+        self.latest_usage = chat_usage(mapping(chunk.usage)) or self.latest_usage
+        if not isinstance(chunk.choices, list) or not chunk.choices:
+            # Azure's prompt_filter_results, or usage alone: nothing that a reply could begin with.
+            return EventClass.HELD
+        if any(_is_content(choice) for choice in chunk.choices):
+            return EventClass.CONTENT
+        return EventClass.OPENING
+
+    def opening_name(self, event: bytes) -> str:  # noqa: ARG002
+        """All opening chunks are alike."""
+        return "chunk"
+
+    def failure(self, problem: Problem, now: float = 0.0) -> bytes:  # noqa: ARG002
+        """An error chunk and no ``[DONE]``, or the SDK would take the reply for whole."""
+        return encode(encode_json({"error": error_object(problem)}))
+
+    def _marked(self, block: bytes) -> bool:
+        return (
+            (b'"usage"' in block and tells(block, b'"usage"'))
+            or b"[DONE]" in block
+            or (b'"error"' in block and tells(block, b'"error"'))
+        )
+
+
+def _is_content(choice: object) -> bool:
+    """Whether a choice says more than a role. A field that is not known counts: it must not be held back."""
+    fields = mapping(choice) or {}
+    if fields.get("finish_reason") or fields.get("text"):
+        return True
+    delta = mapping(fields.get("delta")) or {}
+    return any(value and name != "role" for name, value in delta.items())
