@@ -1,0 +1,196 @@
+"""The store: records that outlive the process, in one SQLite file, written by a thread of its own."""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from gephyr.runtime.store_file import DirectoryLock, StoreError, open_database, prepare_directory
+from gephyr_core.pins import LIFETIME
+from gephyr_core.records import Pin
+
+__all__ = ["NullStore", "Store", "StoreError"]
+
+FILE_NAME = "gephyr.sqlite3"
+
+_log = structlog.get_logger()
+
+_MOST_QUEUED = 20_000
+"""Records; about 10 MB. A disk that hangs costs the oldest ones, never memory without bound."""
+_MOST_PINS = 200_000
+"""As many as the core keeps."""
+_BATCH_INTERVAL = 0.2
+"""Seconds that records are collected before they are written in one transaction."""
+_RETRY_INTERVAL = 2.0
+"""Seconds between two attempts to write while the disk refuses."""
+_PRUNE_INTERVAL = 3600.0
+"""Seconds between two removals of expired records."""
+_SAVE_PIN = (
+    "INSERT OR REPLACE INTO pins (owner, object_id, account, organization, expires_at, upstream_id)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+
+class NullStore:
+    """Keeps nothing: for an application that brings no data directory."""
+
+    def load_pins(self, now: float) -> list[Pin]:  # noqa: ARG002
+        """Return nothing."""
+        return []
+
+    def save(self, record: Pin) -> None:
+        """Forget the record."""
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Do nothing."""
+
+
+class Store:
+    """The records of one data directory. ``save`` never waits; the other methods do and are for start and stop.
+
+    Records are written in the order they were saved, a batch a transaction, so that after a crash the file holds
+    everything up to some record and nothing after it.
+    """
+
+    def __init__(self, lock: DirectoryLock, database: sqlite3.Connection, clock: Callable[[], float]) -> None:
+        """Use :meth:`open`. The store owns *lock* and *database* from now on."""
+        self._lock = lock
+        self._database = database
+        self._database_lock = threading.Lock()
+        self._clock = clock
+        self._queue: deque[Pin] = deque(maxlen=_MOST_QUEUED)
+        self._dropped = 0
+        self._overflowing = False
+        self._pruned_at = clock()
+        self._work = threading.Event()
+        self._closing = threading.Event()
+        # A daemon, so that a disk that hangs for good cannot keep the process from ending.
+        self._writer = threading.Thread(target=self._write_queued, name="gephyr-store", daemon=True)
+        self._writer.start()
+
+    @classmethod
+    def open(cls, directory: str | Path, *, clock: Callable[[], float]) -> "Store":
+        """Open the store in *directory*, both made if absent, for their owner only.
+
+        *clock* gives seconds since the epoch. Raises ``StoreError`` when another process uses the directory, when
+        the file was written by a newer version of Gephyr, and when either cannot be read or written.
+        """
+        path = Path(directory).expanduser()
+        prepare_directory(path)
+        try:
+            lock = DirectoryLock(path)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot write in the data directory: {error.strerror}") from error
+        try:
+            database = open_database(path / FILE_NAME, clock())
+        except BaseException:
+            lock.release()
+            raise
+        return cls(lock, database, clock)
+
+    @property
+    def dropped(self) -> int:
+        """How many records were given up because the disk could not keep up."""
+        return self._dropped
+
+    def load_pins(self, now: float) -> list[Pin]:
+        """Return the pins that have not expired, the oldest first, and remove the others.
+
+        A time further ahead than a pin's whole lifetime was written under a wrong clock; it is clamped.
+        """
+        with self._database_lock:
+            self._prune(now)
+            rows = self._database.execute(
+                "SELECT owner, object_id, account, organization, min(expires_at, ?), upstream_id"
+                " FROM pins ORDER BY seq",
+                (now + LIFETIME,),
+            )
+            return [Pin(*row) for row in rows]
+
+    def save(self, record: Pin) -> None:
+        """Queue *record* for writing; returns at once. When the queue is full its oldest record is given up."""
+        if len(self._queue) == _MOST_QUEUED:
+            self._dropped += 1
+            if not self._overflowing:
+                self._overflowing = True
+                _log.warning("the store does not keep up; the oldest unwritten records are dropped")
+        self._queue.append(record)
+        if not self._work.is_set():
+            self._work.set()
+
+    def generated_key_digest(self) -> str | None:
+        """Return the digest of the client key that an earlier start generated, or None."""
+        with self._database_lock:
+            row = self._database.execute("SELECT value FROM meta WHERE key = 'generated_key'").fetchone()
+        return None if row is None else row[0]
+
+    def remember_generated_key(self, digest: str) -> None:
+        """Keep the digest of a generated client key; it is on the disk when this returns."""
+        with self._database_lock:
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("INSERT OR REPLACE INTO meta VALUES ('generated_key', ?)", (digest,))
+            self._database.execute("PRAGMA synchronous = NORMAL")
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Write what is queued, for at most *timeout* seconds, and let go of the directory."""
+        self._closing.set()
+        self._work.set()
+        self._writer.join(timeout)
+        if self._writer.is_alive():
+            _log.error("the store did not finish in time", unwritten=len(self._queue))
+            return
+        self._database.close()
+        self._lock.release()
+
+    # -- the writer's thread ------------------------------------------------------------------------------------
+
+    def _write_queued(self) -> None:
+        batch: list[Pin] = []
+        failing = False
+        while True:
+            if not batch:
+                self._work.wait()
+            self._closing.wait(_RETRY_INTERVAL if failing else _BATCH_INTERVAL)
+            closing = self._closing.is_set()
+            self._work.clear()
+            batch = batch or self._taken()
+            try:
+                self._write(batch)
+            except sqlite3.OperationalError as error:  # full, locked, gone: it may pass
+                if not failing or closing:
+                    unwritten = len(batch) + len(self._queue)
+                    _log.error("the store cannot be written", reason=str(error), unwritten=unwritten)
+                failing = True
+            except Exception:  # whatever it is, it would be so again, and the records behind it must not wait
+                _log.exception("records cannot be stored", lost=len(batch))
+                self._dropped += len(batch)
+                batch = []
+            else:
+                batch, failing, self._overflowing = [], False, False
+            if closing and (failing or not self._queue):
+                return
+
+    def _taken(self) -> list[Pin]:
+        """Take what is queued now; what is saved meanwhile may come along."""
+        return [self._queue.popleft() for _ in range(len(self._queue))]
+
+    def _write(self, batch: list[Pin]) -> None:
+        rows = [(p.owner, p.object_id, p.account, p.organization, p.expires_at, p.upstream_id) for p in batch]
+        with self._database_lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            with self._database:
+                self._database.executemany(_SAVE_PIN, rows)
+            now = self._clock()
+            if now - self._pruned_at > _PRUNE_INTERVAL:
+                self._pruned_at = now
+                self._prune(now)
+
+    def _prune(self, now: float) -> None:
+        self._database.execute("DELETE FROM pins WHERE expires_at <= ?", (now,))
+        self._database.execute(
+            "DELETE FROM pins WHERE seq <= (SELECT max(seq) FROM pins) - ?",
+            (_MOST_PINS,),
+        )

@@ -1,0 +1,137 @@
+"""The store's file: one process at a time, its schema brought up to date, a corrupt one set aside."""
+
+import os
+import sqlite3
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+if sys.platform != "win32":
+    import fcntl
+
+_log = structlog.get_logger()
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # seq orders the pins by the time they were saved: a pin saved again becomes the newest.
+        """CREATE TABLE pins (
+            seq INTEGER PRIMARY KEY,
+            owner TEXT NOT NULL,
+            object_id TEXT NOT NULL,
+            account TEXT NOT NULL,
+            organization TEXT NOT NULL,
+            expires_at REAL NOT NULL,
+            upstream_id TEXT,
+            UNIQUE (owner, object_id)
+        )""",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    ),
+)
+"""Statements that lead from schema version n to n + 1. Released ones are never changed, only followed by more."""
+
+_NOT_A_SOUND_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message says which file or directory and why, for the operator."""
+
+
+class DirectoryLock:
+    """Holds a data directory for this process; the operating system lets go of it when the process dies."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take the lock. Raises ``StoreError`` when another process has it."""
+        self._fd = os.open(directory / "gephyr.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise StoreError(f"{directory}: data directory is in use by process {holder or 'unknown'}") from None
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Let another process have the directory. The file stays: removing it would race with that process."""
+        os.close(self._fd)
+
+
+def prepare_directory(directory: Path) -> None:
+    """Create the data directory for its owner only. Raises ``StoreError`` when that is not possible."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{directory}: cannot create the data directory: {error.strerror}") from error
+
+
+def open_database(path: Path, now: float) -> sqlite3.Connection:
+    """Open the database at *path*, made if absent. A corrupt file is set aside under a name that ends in the time
+    *now* (seconds since the epoch), and a new one started.
+
+    Raises ``StoreError`` when the file was written by a newer version of Gephyr or cannot be read or written.
+    """
+    try:
+        try:
+            return _opened(path)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_A_SOUND_DATABASE:
+                raise
+            aside = _set_aside(path, now)
+            _log.error("the store was corrupt and was set aside", file=str(path), kept_as=str(aside), reason=str(error))
+            return _opened(path)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path}: cannot open the store: {error}") from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # The write-ahead log takes the mode of the file it belongs to.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode this loses the last commits when power fails, never the file's consistency
+        # (sqlite.org/pragma.html#pragma_synchronous).
+        database.execute("PRAGMA synchronous = NORMAL")
+        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            error = sqlite3.DatabaseError(verdict)
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+        _migrate(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > len(_MIGRATIONS):
+        raise StoreError(
+            f"{path}: was written by a newer version of Gephyr (schema {version}; "
+            f"this version knows schemas up to {len(_MIGRATIONS)})"
+        )
+    for number, statements in enumerate(_MIGRATIONS[version:], version + 1):
+        database.execute("BEGIN IMMEDIATE")
+        with database:  # commits, or rolls back when a statement fails
+            for statement in statements:
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {number}")
+
+
+def _set_aside(path: Path, now: float) -> Path:
+    """Rename the file, and its write-ahead log so that what it holds can still be salvaged."""
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside, number = path.with_name(f"{path.name}.corrupt-{stamp}"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        companion = path.with_name(path.name + suffix)
+        if companion.exists():
+            companion.rename(aside.with_name(aside.name + suffix))
+    return aside
