@@ -1,0 +1,128 @@
+"""Credentials: the vault that holds the operator's, and the function that takes a client's out of a request.
+
+No other module puts a credential on the wire, and none reads one from it.
+"""
+
+import hashlib
+import secrets
+from urllib.parse import unquote_to_bytes
+
+import attrs
+
+from gephyr_core.http import Header, Headers, Origin
+
+_AUTHORIZATION = b"authorization"
+_CLIENT_KEYS = frozenset({b"x-api-key", b"x-goog-api-key", b"api-key"})
+_CREDENTIALS = _CLIENT_KEYS | {_AUTHORIZATION, b"proxy-authorization"}
+
+
+class WrongOriginError(Exception):
+    """A credential was asked for to be sent to a host that is not its account's."""
+
+
+@attrs.frozen
+class _Entry:
+    origin: Origin
+    headers: tuple[Header, ...] = attrs.field(repr=False)
+
+
+class Vault:
+    """The credentials of the operator's accounts, each bound to the one origin it may be sent to."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+
+    def __repr__(self) -> str:
+        return f"<Vault of {len(self._entries)} accounts>"
+
+    def add(self, account: str, origin: Origin, *, secret: str, header: bytes, prefix: bytes = b"") -> None:
+        """Keep *secret* for *account*; it goes on the wire as *header*, after *prefix*.
+
+        An empty secret is that of an endpoint that wants none.
+        """
+        headers = ((header, prefix + secret.encode("ascii")),) if secret else ()
+        self._entries[account] = _Entry(origin, headers)
+
+    def authorize(self, account: str, origin: Origin) -> tuple[Header, ...]:
+        """Return the headers that authorize a call of *account* at *origin*.
+
+        Raises :class:`WrongOriginError` unless *origin* is the account's own: a stored credential is never
+        sent to a host that someone else named.
+        """
+        entry = self._entries.get(account)
+        if entry is None or entry.origin != origin:
+            raise WrongOriginError(f"account {account!r} has no credential for {origin}")
+        return entry.headers
+
+
+@attrs.frozen
+class ProxyUrl:
+    """An outbound proxy's address and its credentials."""
+
+    scheme: str
+    """``http``, ``https`` (reached by TLS), ``socks5`` (names are resolved here) or ``socks5h`` (by the proxy)."""
+    host: str
+    port: int
+    username: str = attrs.field(default="", repr=False)
+    password: str = attrs.field(default="", repr=False)
+
+
+def digest(secret: bytes) -> str:
+    """Return the SHA-256 hex digest by which the core knows a client's key."""
+    return hashlib.sha256(secret).hexdigest()
+
+
+def generate_key() -> str:
+    """Make a new client key: 256 random bits, recognisable by its prefix."""
+    return "gph-" + secrets.token_urlsafe(32)
+
+
+def strip_credentials(headers: Headers, target: str) -> tuple[Headers, str, tuple[str, ...]]:
+    """Take a client's credentials out of a request's head.
+
+    *headers* have lower-case names. Returns the headers and the target (path and query) without credentials, and
+    the digests of the client keys that were presented: those of the headers in order, then those of the query.
+    Keys are read from ``Authorization`` (of the Bearer scheme; another scheme's whole value counts as a key),
+    ``x-api-key``, ``x-goog-api-key``, ``api-key`` and the query's ``key=``. ``Proxy-Authorization`` is taken out
+    and presents no key: it was meant for a proxy (RFC 9110 section 11.7.2).
+    """
+    digests: list[str] = []
+    kept = [header for header in headers if header[0] not in _CREDENTIALS]
+    if len(kept) != len(headers):
+        for name, value in headers:
+            if name == _AUTHORIZATION:
+                value = _bearer_token(value)  # noqa: PLW2901
+            elif name not in _CLIENT_KEYS:
+                continue
+            if value:
+                digests.append(digest(value))
+    _, question, query = target.partition("?")
+    if question and ("key=" in query or "%" in query):
+        target = _strip_query(target, digests)
+    return kept, target, tuple(digests)
+
+
+def _bearer_token(value: bytes) -> bytes:
+    """Return the token of a Bearer credential; the scheme's case does not matter (RFC 9110 section 11.1)."""
+    if value[:7].lower() == b"bearer ":
+        return value[7:].strip()
+    return b"" if value.lower() == b"bearer" else value
+
+
+def _strip_query(target: str, digests: list[str]) -> str:
+    """Take ``key=`` parameters out, their names in any percent-encoding; the rest stays as it was sent."""
+    path, _, query = target.partition("?")
+    kept = []
+    for part in query.split("&"):
+        name, equals, value = part.partition("=")
+        if equals and (name == "key" or ("%" in name and _decoded(name) == b"key")):
+            if value:
+                digests.append(digest(_decoded(value)))
+        else:
+            kept.append(part)
+    return f"{path}?{'&'.join(kept)}" if kept else path
+
+
+def _decoded(text: str) -> bytes:
+    # A target is bytes in disguise: a front end may hand on what is no valid text as lone surrogates.
+    return unquote_to_bytes(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,163 @@
+"""The providers' side of the configuration: accounts, models, scheduling, and the ways out."""
+
+from typing import Annotated, Literal
+
+import attrs
+
+from gephyr_core.config.rules import (
+    ACCOUNT_SECRET,
+    ANY_TEXT,
+    HTTP_URL,
+    MODEL_PATTERN,
+    MODEL_TARGET,
+    NAME,
+    OPTIONAL_HTTP_URL,
+    PROXY_ROUTE,
+    Seconds,
+    Whole,
+)
+
+
+@attrs.frozen(kw_only=True)
+class OAuthConfig:
+    """An account's OAuth client, in place of an API key."""
+
+    token_url: Annotated[str, HTTP_URL]
+    client_id: Annotated[str, ANY_TEXT]
+    client_secret: Annotated[str, ACCOUNT_SECRET] = ""
+    refresh_token: Annotated[str, ACCOUNT_SECRET] = ""
+
+
+@attrs.frozen(kw_only=True)
+class AccountConfig:
+    """One of ``[[accounts]]``: an account of the operator's at a provider."""
+
+    id: Annotated[str, NAME]
+    provider: Annotated[str, NAME]
+    """A provider that Gephyr knows, or the name of a ``[providers.NAME]``."""
+    api_key: Annotated[str, ACCOUNT_SECRET] = ""
+    """``account:ID``, the name of the key in the runtime's vault; empty for an endpoint that wants none."""
+    base_url: Annotated[str, OPTIONAL_HTTP_URL] = ""
+    models: tuple[Annotated[str, MODEL_PATTERN], ...] = ()
+    """Names and patterns; empty: every model asked for in the provider's dialects."""
+    enabled: bool = True
+    priority: Annotated[int, Whole(-1000, 1000)] = 0
+    """Higher is preferred."""
+    weight: Annotated[int, Whole(1, 1000)] = 1
+    proxy: Annotated[str, PROXY_ROUTE] = ""
+    """Id of the account's outbound route: ``proxy:ID`` for its own, ``pool:NAME`` for one of the pool's."""
+    max_concurrency: Annotated[int, Whole(1)] | None = None
+    requests_per_minute: Annotated[int, Whole(1)] | None = None
+    tokens_per_minute: Annotated[int, Whole(1)] | None = None
+    dialect: Annotated[str, ANY_TEXT] = ""
+    """The only dialect that the account's endpoint speaks; empty: those of its provider."""
+    organization: Annotated[str, ANY_TEXT] = ""
+    oauth: OAuthConfig | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ModelsConfig:
+    """``[models]``: what names are mapped to. ``default`` and ``list`` are reserved, the rest are routes."""
+
+    routes: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
+    """Pattern to targets (``provider/model`` or ``model``), which are tried in order."""
+    default: tuple[Annotated[str, MODEL_TARGET], ...] = ()
+    """Targets of a name that no account serves and no route matches."""
+    list: tuple[Annotated[str, MODEL_PATTERN], ...] = ()
+    """Names shown in model lists besides those that follow from routes and accounts."""
+
+
+@attrs.frozen(kw_only=True)
+class SchedulingConfig:
+    """``[scheduling]``: which account serves a request, and how long one is waited for."""
+
+    mode: Literal["balance", "cache_first", "performance_first"] = "balance"
+    max_wait_seconds: Annotated[float, Seconds(0)] = 60.0
+    preferred_account: Annotated[str, ANY_TEXT] = ""
+    persist_session_bindings: bool = True
+    acquire_timeout: Annotated[float, Seconds(0)] = 5.0
+    last_used_lock_seconds: Annotated[float, Seconds(0)] = 60.0
+    binding_idle_seconds: Annotated[float, Seconds(most=2592000)] = 3600.0
+    max_bindings: Annotated[int, Whole(1)] = 100000
+
+
+@attrs.frozen(kw_only=True)
+class ComplianceConfig:
+    """``[compliance]``: limits that the operator sets above the providers' own."""
+
+    enabled: bool = False
+    max_global_requests_per_minute: Annotated[int, Whole(1)] | None = None
+    max_account_requests_per_minute: Annotated[int, Whole(1)] | None = None
+    max_account_concurrency: Annotated[int, Whole(1)] | None = None
+    risk_cooldown_seconds: Annotated[float, Seconds(0)] | None = None
+    max_retry_attempts: Annotated[int, Whole(0)] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ProxyConfig:
+    """One of ``[[proxy_pool.proxies]]``."""
+
+    id: Annotated[str, NAME]
+    url: Annotated[str, PROXY_ROUTE]
+    """``pool:ID``: the runtime keeps the URL, which may hold a password."""
+    priority: Annotated[int, Whole(-1000, 1000)] = 0
+    max_accounts: Annotated[int, Whole(1)] | None = None
+    enabled: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class ProxyPoolConfig:
+    """``[proxy_pool]``: proxies that accounts without one of their own share."""
+
+    enabled: bool = False
+    strategy: Literal["round_robin", "random", "priority", "least_connections", "weighted_round_robin"] = "round_robin"
+    proxies: tuple[ProxyConfig, ...] = ()
+    allow_shared_proxy_fallback: bool = False
+    require_proxy_for_account_requests: bool = False
+    auto_failover: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class OutboundConfig:
+    """``[outbound]``: the way to every provider."""
+
+    upstream_proxy: Annotated[str, PROXY_ROUTE] = ""
+    """``proxy:app`` when there is an app-wide proxy, else empty."""
+    ca_file: Annotated[str, ANY_TEXT] = ""
+    """PEM file of certificate authorities trusted besides the system's."""
+
+
+@attrs.frozen(kw_only=True)
+class UpstreamConfig:
+    """``[upstream]``: the limits of calls to providers; times in seconds, sizes in bytes."""
+
+    connect_timeout: Annotated[float, Seconds()] = 10.0
+    first_byte_timeout: Annotated[float, Seconds()] = 120.0
+    """For streams. The first byte of a whole reply may take *total_timeout*."""
+    idle_timeout: Annotated[float, Seconds()] = 120.0
+    total_timeout: Annotated[float, Seconds()] = 600.0
+    """Follows ``server.request_timeout`` when it is not set."""
+    max_reply_size: Annotated[int, Whole(1)] = 104857600
+    max_sse_line: Annotated[int, Whole(1024)] = 16777216
+    max_attempts: Annotated[int, Whole(1, 100)] = 4
+    """Calls for one request, the first one included."""
+
+
+@attrs.frozen(kw_only=True)
+class TranslationConfig:
+    """``[translation]``: between client and provider of different dialects."""
+
+    strict: bool = False
+    fetch_urls: bool = False
+    default_max_tokens: Annotated[int, Whole(1)] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ProviderConfig:
+    """One ``[providers.NAME]``: a provider of the operator's own, or new settings for a known one."""
+
+    kind: Annotated[str, ANY_TEXT] = ""
+    """The known provider it is like; may be left out when NAME is one."""
+    base_url: Annotated[str, OPTIONAL_HTTP_URL] = ""
+    dialect: Annotated[str, ANY_TEXT] = ""
+    collect: Literal["always", "auto", "never"] = "auto"

@@ -1,0 +1,66 @@
+"""What this version cannot do yet. A setting that asks for it is refused at start, never ignored.
+
+The issue that builds a feature deletes its lines here.
+"""
+
+from collections.abc import Iterator
+
+import attrs
+
+from gephyr_core.config.problems import Path
+from gephyr_core.config.schema import Config
+
+UNAVAILABLE_SETTINGS = (
+    "admin.enabled",
+    "admin.public_url",
+    "accounts[].oauth",
+    "accounts[].requests_per_minute",
+    "accounts[].tokens_per_minute",
+    "accounts[].weight",
+    "compliance.enabled",
+    "providers[].collect",
+    "proxy_pool.enabled",
+    "scheduling.binding_idle_seconds",
+    "scheduling.last_used_lock_seconds",
+    "scheduling.max_bindings",
+    "scheduling.max_wait_seconds",
+    "scheduling.mode",
+    "scheduling.persist_session_bindings",
+    "scheduling.preferred_account",
+    "translation.default_max_tokens",
+    "translation.fetch_urls",
+    "translation.strict",
+)
+"""Settings that have to keep their default; ``[]`` stands for each item."""
+
+UNAVAILABLE_PROVIDERS = ("vertex",)
+"""Providers whose way of signing in is not built."""
+
+
+def unavailable(config: Config) -> Iterator[Path]:
+    """Yield where *config* asks for what this version cannot do."""
+    for setting in UNAVAILABLE_SETTINGS:
+        holder, _, name = setting.rpartition(".")
+        for path, section in _sections(config, holder):
+            default = getattr(attrs.fields_dict(type(section))[name], "default", None)
+            if getattr(section, name) != default:
+                yield (*path, name)
+    for index, account in enumerate(config.accounts):
+        if account.provider in UNAVAILABLE_PROVIDERS and account.provider not in config.providers:
+            yield ("accounts", index, "provider")
+    for name, provider in config.providers.items():
+        if (provider.kind or name) in UNAVAILABLE_PROVIDERS:
+            yield ("providers", name, "kind")
+
+
+def _sections(config: Config, holder: str) -> Iterator[tuple[Path, attrs.AttrsInstance]]:
+    """Yield the places that *holder* stands for."""
+    match holder:
+        case "accounts[]":
+            for index, account in enumerate(config.accounts):
+                yield ("accounts", index), account
+        case "providers[]":
+            for name, provider in config.providers.items():
+                yield ("providers", name), provider
+        case _:
+            yield (holder,), getattr(config, holder)
