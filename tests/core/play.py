@@ -1,0 +1,122 @@
+"""A dialogue with the core: feed an event, expect exactly these commands."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from gephyr_core.commands import CallUpstream, Command, Observe
+from gephyr_core.config import AccountConfig, AuthConfig, Config
+from gephyr_core.events import (
+    Event,
+    RequestBody,
+    RequestEnded,
+    RequestStarted,
+    TimePassed,
+    UpstreamBody,
+    UpstreamEnded,
+    UpstreamStarted,
+)
+from gephyr_core.gateway import Gateway
+from gephyr_core.records import RequestRecord
+
+KEY = "0" * 64
+OPEN = AuthConfig(mode="off")
+SSE = [(b"content-type", b"text/event-stream")]
+JSON = [(b"content-type", b"application/json")]
+
+
+def account(name: str = "a", provider: str = "openai", **more: Any) -> AccountConfig:
+    """An account of the configuration."""
+    more.setdefault("base_url", f"https://{name}.test")
+    return AccountConfig(id=name, provider=provider, api_key=f"account:{name}", **more)
+
+
+class Play:
+    """One gateway, and what it was told and asked. As strict as a script: nothing unclaimed may stay behind."""
+
+    def __init__(self, *accounts: AccountConfig, now: float = 1000.0, **sections: Any) -> None:
+        sections.setdefault("auth", OPEN)
+        self.config = Config(accounts=accounts, **sections)
+        self.gateway = Gateway(self.config, random.Random(7))
+        self.now = now
+        self.exchange = 0
+        self.records: list[RequestRecord] = []
+        self.unclaimed: list[Command] = []
+
+    def feed(self, event: Event, at: float | None = None) -> list[Command]:
+        """Feed an event at a time (seconds); refuses while commands are unclaimed."""
+        assert not self.unclaimed, f"unclaimed: {self.unclaimed}"
+        self.now = self.now if at is None else at
+        commands = list(self.gateway.receive(event, self.now))
+        self.records += [command.fact for command in commands if isinstance(command, Observe)]
+        self.unclaimed = [command for command in commands if not isinstance(command, Observe)]
+        return self.unclaimed
+
+    def expect(self, *kinds: type) -> Any:
+        """Claim the commands of the last event; they must be of these kinds. Returns them (one alone bare)."""
+        claimed, self.unclaimed = self.unclaimed, []
+        assert [type(command) for command in claimed] == list(kinds), claimed
+        return claimed[0] if len(claimed) == 1 else claimed
+
+    def start(
+        self,
+        target: str = "/v1/chat/completions",
+        *,
+        method: str = "POST",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        credentials: tuple[str, ...] = (),
+        peer: str = "127.0.0.1",
+    ) -> list[Command]:
+        """Feed a request's head."""
+        self.exchange += 1
+        return self.feed(RequestStarted(self.exchange, method, target, list(headers), credentials, peer))
+
+    def request(self, body: bytes = b'{"model":"m","messages":[]}', target: str = "/v1/chat/completions", **more: Any) -> CallUpstream:
+        """Feed a whole request and return the call it leads to."""
+        from gephyr_core.commands import ReadBody
+
+        self.start(target, **more)
+        self.expect(ReadBody)
+        if body:
+            self.feed(RequestBody(self.exchange, body))
+            self.expect()
+        self.feed(RequestEnded(self.exchange))
+        call = self.expect(CallUpstream)
+        assert isinstance(call, CallUpstream)
+        return call
+
+    def stream_request(self, target: str = "/v1/chat/completions", **more: Any) -> CallUpstream:
+        """Feed a request for a stream."""
+        return self.request(b'{"model":"m","stream":true,"messages":[]}', target, **more)
+
+    def head(self, call: CallUpstream, status: int = 200, headers: Sequence[tuple[bytes, bytes]] = JSON) -> list[Command]:
+        """Feed the provider's response head."""
+        return self.feed(UpstreamStarted(call.exchange, call.attempt, status, list(headers)))
+
+    def body(self, call: CallUpstream, data: bytes) -> list[Command]:
+        """Feed bytes of the provider's response."""
+        return self.feed(UpstreamBody(call.exchange, call.attempt, data))
+
+    def end(self, call: CallUpstream) -> list[Command]:
+        """Feed the end of the provider's response."""
+        return self.feed(UpstreamEnded(call.exchange, call.attempt))
+
+    def answer(
+        self, call: CallUpstream, body: bytes, status: int = 200, headers: Sequence[tuple[bytes, bytes]] = JSON
+    ) -> list[Command]:
+        """Feed a provider's whole reply."""
+        self.head(call, status, headers)
+        self.expect()
+        self.body(call, body)
+        self.expect()
+        return self.end(call)
+
+    def wait(self) -> list[Command]:
+        """Let time pass until the gateway's deadline."""
+        return self.feed(TimePassed(), at=max(self.now, self.gateway.deadline))
+
+    def finish(self) -> None:
+        """Nothing is unclaimed, no exchange is open, no lease is out."""
+        assert not self.unclaimed, self.unclaimed
+        assert self.gateway.open_exchanges == 0
+        assert self.gateway.open_leases == 0
