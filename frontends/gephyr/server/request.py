@@ -56,6 +56,8 @@ class RequestReader:
             HeadError: What waits cannot become a head of at most *max_size* bytes.
         """
         buffer, offset = self._buffer, self._offset
+        if offset == len(buffer):
+            return False
         while buffer.startswith(b"\r\n", offset):
             offset += 2
         self._offset = offset
