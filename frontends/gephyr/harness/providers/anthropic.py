@@ -80,6 +80,7 @@ class Tool(msgspec.Struct):
 
     type: str | None = None
     name: str = ""
+    description: str | None = None
     input_schema: dict[str, Any] | None = None
 
 

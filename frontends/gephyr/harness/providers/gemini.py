@@ -44,6 +44,7 @@ class FunctionDeclaration(msgspec.Struct, rename="camel"):
     """One of ``functionDeclarations``."""
 
     name: str
+    description: str | None = None
     parameters: dict[str, Any] | None = None
     parameters_json_schema: dict[str, Any] | None = None
 

@@ -47,12 +47,14 @@ class Message(msgspec.Struct):
 
     role: str
     content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[dict[str, Any]] | None = None
 
 
 class ToolBody(msgspec.Struct):
     """What a tool is called, and the schema of its arguments if it is a function."""
 
     name: str
+    description: str | None = None
     parameters: dict[str, Any] | None = None
 
 
