@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from gephyr.harness.providers.openai_common import text_of
 from gephyr.harness.providers.speech import (
     Answer,
     Choice,
@@ -28,6 +27,7 @@ from gephyr.harness.providers.wire import (
     route,
     sse,
     stream,
+    text_of,
     whole,
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from gephyr.harness.providers.openai_common import choice_of, limit_of, stops_of, text_of
+from gephyr.harness.providers.openai_common import choice_of, limit_of, stops_of
 from gephyr.harness.providers.speech import (
     Answer,
     OfferedTool,
@@ -28,6 +28,7 @@ from gephyr.harness.providers.wire import (
     route,
     sse,
     stream,
+    text_of,
     whole,
 )
 

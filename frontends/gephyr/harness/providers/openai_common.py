@@ -1,4 +1,4 @@
-"""What the OpenAI dialects read alike: texts, limits, stop sequences, tool choice."""
+"""What the OpenAI dialects read alike: limits, stop sequences, tool choice."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,6 @@ import msgspec
 
 from gephyr.harness.providers.speech import Choice, OfferedTool
 from gephyr.harness.providers.wire import RequestError, convert
-
-
-def text_of(content: object) -> str:
-    """Join the text parts of a content: a string, a list of parts, or None."""
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "\n".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else ""
 
 
 def limit_of(param: str, limit: int | None) -> int | None:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gephyr.harness.providers.openai_common import text_of
-from gephyr.harness.providers.wire import Ids, Object, RequestError
+from gephyr.harness.providers.wire import Ids, Object, RequestError, text_of
 
 _PREFIXES = {
     "message": "msg_",

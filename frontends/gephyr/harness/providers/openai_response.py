@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gephyr.harness.providers.openai_common import choice_of, limit_of, text_of
+from gephyr.harness.providers.openai_common import choice_of, limit_of
 from gephyr.harness.providers.speech import (
     Answer,
     OfferedTool,
@@ -13,7 +13,7 @@ from gephyr.harness.providers.speech import (
     signature_of,
     tokens_of_json,
 )
-from gephyr.harness.providers.wire import Ids, Object, Request, convert
+from gephyr.harness.providers.wire import Ids, Object, Request, convert, text_of
 
 _RESULTS = {"function_call_output", "custom_tool_call_output"}
 

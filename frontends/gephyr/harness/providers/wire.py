@@ -132,6 +132,14 @@ def convert(value: object, kind: type[T]) -> T:
         raise _refusal(str(error)) from None
 
 
+def text_of(content: object) -> str:
+    """Join the text parts of a content: a string, a list of parts, or None."""
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
+
+
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
