@@ -1,0 +1,140 @@
+"""Metrics: what happened, counted for Prometheus, in a registry of Gephyr's own.
+
+Every label takes values from the configuration or from a fixed list, never one that a client chose: a model's name
+as a label would let any client grow the process.
+"""
+
+import platform
+from collections.abc import Callable
+from functools import partial
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+
+from gephyr_core import __version__
+from gephyr_core.records import AttemptRecord, RequestRecord, Usage
+
+_DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+"""Seconds. A count of tokens takes milliseconds, a long answer with reasoning many minutes."""
+
+_Add = Callable[[float], None]
+
+
+class Metrics:
+    """The counters of one process. Counting a request costs a few microseconds: labelled children are kept."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        self._requests = counter(
+            "gephyr_requests_total", "Client requests that ended.", ["dialect", "operation", "status", "outcome"]
+        )
+        self._attempts = counter(
+            "gephyr_upstream_attempts_total",
+            "Calls to providers that ended; status is the provider's where it refused.",
+            ["account", "outcome", "status"],
+        )
+        self._stale = counter(
+            "gephyr_stale_connection_retries_total", "Calls repeated because a kept connection was closed."
+        )
+        self._tokens = counter("gephyr_tokens_total", "Tokens that providers reported.", ["account", "kind"])
+        self._durations = histogram(
+            "gephyr_request_duration_seconds", "From a request's head to its end.", ["dialect"], buckets=_DURATIONS
+        )
+        self._first_bytes = histogram(
+            "gephyr_first_byte_seconds",
+            "From a request's head to the first byte of the response's body.",
+            ["dialect"],
+            buckets=_DURATIONS,
+        )
+        self._keepalives = counter("gephyr_keepalives_total", "Keep-alives sent while a provider was silent.")
+        size = counter("gephyr_bytes_total", "Bytes of bodies, before transfer coding.", ["direction"])
+        self._bytes_in, self._bytes_out = size.labels("in").inc, size.labels("out").inc
+        Info("gephyr_build", "The version that runs.", registry=registry).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
+        ProcessCollector(registry=registry)
+        self._count_request: dict[tuple[str, str, int, str], _Add] = {}
+        self._count_attempt: dict[tuple[str, str, int | None], _Add] = {}
+        self._count_tokens: dict[str, tuple[_Add, _Add, _Add, _Add, _Add]] = {}
+        self._observe_times: dict[str, tuple[_Add, _Add]] = {}
+
+    def add_gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show a value that *read* returns whenever the page is asked for (``gephyr_open_exchanges``)."""
+        Gauge(name, documentation, registry=self._registry).set_function(read)
+
+    def count(self, fact: RequestRecord) -> None:
+        """Count one request."""
+        key = (fact.dialect, fact.operation, fact.status, fact.outcome)
+        count = self._count_request.get(key)
+        if count is None:
+            labels = (fact.dialect, fact.operation, _status_label(fact.status), fact.outcome)
+            count = self._count_request[key] = self._requests.labels(*labels).inc
+        count(1)
+        for attempt in fact.attempts:
+            self._count_one_attempt(attempt)
+        times = self._observe_times.get(fact.dialect)
+        if times is None:
+            children = self._durations.labels(fact.dialect), self._first_bytes.labels(fact.dialect)
+            times = self._observe_times[fact.dialect] = (children[0].observe, children[1].observe)
+        times[0](fact.duration)
+        if fact.first_byte is not None:
+            times[1](fact.first_byte)
+        if fact.bytes_in:
+            self._bytes_in(fact.bytes_in)
+        if fact.bytes_out:
+            self._bytes_out(fact.bytes_out)
+        if fact.usage is not None and fact.account is not None:
+            self._count_usage(fact.account, fact.usage)
+        if fact.keepalives:
+            self._keepalives.inc(fact.keepalives)
+
+    def page(self) -> tuple[str, bytes]:
+        """Return the content type and the text of the page that Prometheus reads."""
+        return CONTENT_TYPE_LATEST, generate_latest(self._registry)
+
+    def _count_one_attempt(self, attempt: AttemptRecord) -> None:
+        status = attempt.status if attempt.outcome == "status" else None
+        key = (attempt.account, attempt.outcome, status)
+        count = self._count_attempt.get(key)
+        if count is None:
+            labels = (attempt.account, attempt.outcome, "" if status is None else _status_label(status))
+            count = self._count_attempt[key] = self._attempts.labels(*labels).inc
+        count(1)
+        if attempt.stale:
+            self._stale.inc()
+
+    def _count_usage(self, account: str, usage: Usage) -> None:
+        counts = self._count_tokens.get(account)
+        if counts is None:
+            child = partial(self._tokens.labels, account)
+            counts = self._count_tokens[account] = (
+                child("input").inc,
+                child("cached").inc,
+                child("cache_write").inc,
+                child("output").inc,
+                child("reasoning").inc,
+            )
+        if usage.input:
+            counts[0](usage.input)
+        if usage.cached:
+            counts[1](usage.cached)
+        if usage.cache_write:
+            counts[2](usage.cache_write)
+        if usage.output:
+            counts[3](usage.output)
+        if usage.reasoning:
+            counts[4](usage.reasoning)
+
+
+def _status_label(status: int) -> str:
+    """A provider may send any three digits; those that HTTP does not know share one label (RFC 9110 section 15)."""
+    return str(status) if status == 0 or 100 <= status <= 599 else "other"

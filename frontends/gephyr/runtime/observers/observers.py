@@ -1,0 +1,43 @@
+"""The observers: where the driver hands each fact, to be logged and counted."""
+
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from gephyr.runtime.observers.logs import RequestLog
+from gephyr.runtime.observers.metrics import Metrics
+from gephyr_core.records import RequestRecord
+
+_log = structlog.get_logger()
+
+
+class Observers:
+    """Logs and counts every request; implements ``gephyr.runtime.driver.Observer``."""
+
+    def __init__(self, *, request_log: RequestLog | None = None) -> None:
+        """Without *request_log* requests are counted but not logged."""
+        self._metrics = Metrics()
+        self._takers: list[Callable[[RequestRecord], None]] = [self._metrics.count]
+        if request_log is not None:
+            self._takers.append(request_log.write)
+        self._failed: list[Callable[[RequestRecord], None]] = []
+
+    def add_gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show on the metrics page a value that *read* returns whenever the page is asked for."""
+        self._metrics.add_gauge(name, documentation, read)
+
+    def observe(self, fact: RequestRecord) -> None:
+        """Log and count *fact*. Never raises; what fails is reported once."""
+        for take in self._takers:
+            try:
+                take(fact)
+            except Exception:
+                if take not in self._failed:
+                    self._failed.append(take)
+                    with contextlib.suppress(Exception):  # standard error itself may be what fails
+                        _log.exception("a request could not be observed", request=fact.request_id)
+
+    def metrics(self) -> tuple[str, bytes]:
+        """Return the content type and the text of the metrics page."""
+        return self._metrics.page()
