@@ -73,16 +73,13 @@ class Attempting(Endings):
 
     def broken(self, event: UpstreamFailed, now: float) -> None:
         """The call broke before the commit point."""
-        attempt = self.attempt
-        if attempt is None or event.attempt != attempt.number:
-            return
-        assert self.plan is not None
-        repeatable = self.plan.repeatable or event.sent is Sent.NONE
+        attempt, plan = self.live
+        repeatable = plan.repeatable or event.sent is Sent.NONE
         if event.reused and not attempt.fresh and event.fault is Fault.RESET and repeatable:
             # A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112
             # section 9.3.1), and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
             self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
             self._call(Attempt(0, attempt.lease, attempt.target, attempt.limits, now, now, fresh=True))
             return
-        side = self.plan.endpoint.operation.side
-        self.fail(of_fault(event.fault, event.detail, event.sent, repeatable=self.plan.repeatable, side=side), now)
+        side = plan.endpoint.operation.side
+        self.fail(of_fault(event.fault, event.detail, event.sent, repeatable=plan.repeatable, side=side), now)

@@ -47,10 +47,15 @@ class Exchange(Receiving):
     def handle(self, event: ExchangeEvent, now: float) -> None:
         """Take an event. Raises ``LocalProtocolError`` for one that is illegal in this state."""
         cell = self.row.get(type(event))
-        if cell is not None:
-            cell(self, event, now)
-        elif not isinstance(event, UPSTREAM_EVENTS) or event.attempt > self.attempt_number:
+        if isinstance(event, UPSTREAM_EVENTS):
+            attempt = self.attempt
+            if attempt is None or event.attempt != attempt.number:
+                if event.attempt > self.attempt_number:
+                    raise LocalProtocolError(f"exchange {self.id}: attempt {event.attempt} was never called")
+                return  # news of an attempt that is over
+        if cell is None:
             raise LocalProtocolError(f"exchange {self.id}: {type(event).__name__} is illegal while {self.state.value}")
+        cell(self, event, now)
 
     # -- the request --------------------------------------------------------------------------------------------
 
@@ -159,9 +164,7 @@ class Exchange(Receiving):
             self.keep_alive(now)
 
     def _timed_out(self, now: float) -> None:
-        attempt, plan = self.attempt, self.plan
-        assert attempt is not None
-        assert plan is not None
+        attempt, plan = self.live
         silence = now - (attempt.called_at if self.state is State.CALLING else attempt.heard_at)
         detail = f"no answer for {silence:.1f} s"
         if self.state is State.RELAYING:

@@ -28,10 +28,7 @@ class Receiving(Attempting):
 
     def reply_started(self, event: UpstreamStarted, now: float) -> None:
         """The provider's head: a stream to be relayed, or a reply to be collected."""
-        attempt, plan = self.attempt, self.plan
-        if attempt is None or event.attempt != attempt.number:
-            return
-        assert plan is not None
+        attempt, plan = self.live
         attempt.status, attempt.headers, attempt.heard_at = event.status, event.headers, now
         upstream = self.shared.config.upstream
         coding = header(event.headers, b"content-encoding")
@@ -53,9 +50,7 @@ class Receiving(Attempting):
 
     def collect(self, event: UpstreamBody, now: float) -> None:
         """Hold a piece of a reply that is not complete yet."""
-        attempt = self.attempt
-        if attempt is None or event.attempt != attempt.number:
-            return
+        attempt, _ = self.live
         attempt.heard_at = now
         data = self._decoded(attempt, event.data, now)
         if data is None:
@@ -69,12 +64,9 @@ class Receiving(Attempting):
         else:
             attempt.pieces.append(data)
 
-    def collected(self, event: UpstreamEnded, now: float) -> None:
+    def collected(self, _event: UpstreamEnded, now: float) -> None:
         """The reply is complete: relay it, or find out what its error means."""
-        attempt, plan = self.attempt, self.plan
-        if attempt is None or event.attempt != attempt.number:
-            return
-        assert plan is not None
+        attempt, plan = self.live
         if attempt.decoder is not None:
             try:
                 attempt.pieces.append(attempt.decoder.finish())
@@ -107,9 +99,7 @@ class Receiving(Attempting):
 
     def prelude_body(self, event: UpstreamBody, now: float) -> None:
         """Hold events until the first with content, which commits."""
-        attempt = self.attempt
-        if attempt is None or event.attempt != attempt.number:
-            return
+        attempt, _ = self.live
         assert attempt.reader is not None
         attempt.heard_at = now
         data = self._decoded(attempt, event.data, now)
@@ -131,11 +121,9 @@ class Receiving(Attempting):
         if attempt.size > _LARGEST_PRELUDE:
             self._commit(attempt, [], now)
 
-    def prelude_ended(self, event: UpstreamEnded, now: float) -> None:
+    def prelude_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream ended without content: a failure where the dialect demands a terminal event, or nothing came."""
-        attempt = self.attempt
-        if attempt is None or event.attempt != attempt.number:
-            return
+        attempt, _ = self.live
         assert attempt.reader is not None
         rest = attempt.reader.rest()
         if self.dialect.terminal_required or not (attempt.held or rest.strip()):
@@ -190,8 +178,7 @@ class Receiving(Attempting):
     def relay(self, event: UpstreamBody, now: float) -> None:
         """Pass on all whole events of a socket read. The hot path."""
         attempt = self.attempt
-        if attempt is None or event.attempt != attempt.number:
-            return
+        assert attempt is not None
         attempt.heard_at = now
         data = event.data
         if attempt.decoder is not None:
@@ -213,11 +200,9 @@ class Receiving(Attempting):
             if reader.objects:
                 self._pin(attempt, reader.objects, now)
 
-    def relay_ended(self, event: UpstreamEnded, now: float) -> None:
+    def relay_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
-        attempt = self.attempt
-        if attempt is None or event.attempt != attempt.number:
-            return
+        attempt, _ = self.live
         assert attempt.reader is not None
         if self.dialect.terminal_required and not attempt.reader.terminal_seen:
             self.break_off(Fault.PROTOCOL, "it ended without its last event", now)
@@ -229,9 +214,7 @@ class Receiving(Attempting):
 
     def relay_broken(self, event: UpstreamFailed, now: float) -> None:
         """The stream broke after the commit point: nothing can be hidden any more."""
-        attempt = self.attempt
-        if attempt is None or event.attempt != attempt.number:
-            return
+        attempt, _ = self.live
         assert attempt.reader is not None
         self.usage = attempt.reader.usage
         self.break_off(event.fault, event.detail, now)

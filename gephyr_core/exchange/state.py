@@ -87,6 +87,13 @@ class ExchangeState:
         self.state = state
         self.row = self.rows[state]
 
+    @property
+    def live(self) -> tuple[Attempt, Plan]:
+        """The attempt under way, and the plan it follows."""
+        assert self.attempt is not None
+        assert self.plan is not None
+        return self.attempt, self.plan
+
     def end_attempt(
         self,
         label: str,
