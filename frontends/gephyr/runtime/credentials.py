@@ -55,18 +55,6 @@ class Vault:
         return entry.headers
 
 
-@attrs.frozen
-class ProxyUrl:
-    """An outbound proxy's address and its credentials."""
-
-    scheme: str
-    """``http``, ``https`` (reached by TLS), ``socks5`` (names are resolved here) or ``socks5h`` (by the proxy)."""
-    host: str
-    port: int
-    username: str = attrs.field(default="", repr=False)
-    password: str = attrs.field(default="", repr=False)
-
-
 def digest(secret: bytes) -> str:
     """Return the SHA-256 hex digest by which the core knows a client's key."""
     return hashlib.sha256(secret).hexdigest()

@@ -1,0 +1,15 @@
+"""The ``gephyr`` command. A subcommand lives in a module of its own and is added here, in one line."""
+
+import click
+
+from gephyr.cli.check import check
+from gephyr_core import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gephyr")
+def main() -> None:
+    """A gateway that serves OpenAI, Anthropic and Gemini clients from your own provider accounts."""
+
+
+main.add_command(check)

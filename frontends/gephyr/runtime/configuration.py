@@ -1,0 +1,148 @@
+"""Reading the configuration: finds the file, moves the secrets out of it, and hands the core what is left."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from gephyr.runtime.credentials import Vault
+from gephyr.runtime.secret_sources import SecretMover, absolute_path
+from gephyr.runtime.upstream.routes import ProxyUrl
+from gephyr_core.config import Config, ConfigError, ConfigProblem, load_config, provider_kind
+from gephyr_core.config.environment import Setting
+from gephyr_core.providers import PROVIDERS
+from gephyr_core.shared import make_account
+
+FILE_NAME = "gephyr.toml"
+_HOME = "~/.gephyr"
+_DATA_DIR = "ABV_DATA_DIR"
+_READABLE_BY_ALL = 0o004
+
+
+@attrs.frozen
+class Loaded:
+    """A configuration, and what was taken out of it."""
+
+    config: Config
+    """Its paths of files are absolute."""
+    vault: Vault
+    routes: Mapping[str, ProxyUrl]
+    """The proxies behind the route ids that *config* names."""
+    path: Path | None
+    """The file it came from; None where there is none."""
+    warnings: tuple[str, ...]
+    """For the operator to read, without secrets."""
+
+
+def find_config(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the configuration file: *path*, else the one in ``$ABV_DATA_DIR``, else the one in ``~/.gephyr``.
+
+    None where there is no such file. A *path* that was given is returned whether it exists or not.
+    """
+    if path is not None:
+        return path
+    folders = [folder for folder in (environ.get(_DATA_DIR), _HOME) if folder]
+    files = [absolute_path(folder, Path.cwd()) / FILE_NAME for folder in folders]
+    return next((file for file in files if file.is_file()), None)
+
+
+def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[Setting, object] | None = None) -> Loaded:
+    """Load the file at *path* (None: no file), overlaid by *environ*, then by *overrides*.
+
+    Raises :class:`ConfigError` with every mistake, secrets that cannot be found included.
+    """
+    mapping = {} if path is None else _read(path)
+    folder = Path.cwd() if path is None else path.absolute().parent
+    loaded, literal = _load(mapping, folder, environ, overrides)
+    warnings = []
+    if path is not None and literal and os.name == "posix" and path.stat().st_mode & _READABLE_BY_ALL:
+        warnings.append(f"{path} holds secrets and can be read by every user of this machine (chmod 600 helps)")
+    return attrs.evolve(loaded, path=path, warnings=tuple(warnings))
+
+
+def load_mapping(
+    mapping: Mapping[str, object],
+    environ: Mapping[str, str],
+    overrides: Mapping[Setting, object] | None = None,
+) -> Loaded:
+    """Like :func:`load`, from what a file would hold. Relative paths are those of the working directory."""
+    return _load(mapping, Path.cwd(), environ, overrides)[0]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        message = error.strerror or "cannot be read"
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 (at byte {error.start})"
+    except RecursionError:
+        message = "nested too deeply"
+    except ValueError as error:  # a TOMLDecodeError, or a number of more digits than Python reads
+        message = str(error)
+    raise ConfigError([ConfigProblem(str(path), message)])
+
+
+def _load(
+    mapping: Mapping[str, object],
+    folder: Path,
+    environ: Mapping[str, str],
+    overrides: Mapping[Setting, object] | None,
+) -> tuple[Loaded, bool]:
+    mover = SecretMover(folder, environ)
+    public = mover.move(mapping)
+    public_environ = mover.move_environment()
+    if environ.get(_DATA_DIR):
+        public_environ[_DATA_DIR] = str(absolute_path(environ[_DATA_DIR], Path.cwd()))
+    try:
+        config = load_config(public, public_environ, providers=PROVIDERS, overrides=overrides)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *mover.problems]) from None
+    config = _with_absolute_paths(config, folder)
+    problems = [*mover.problems, *_missing_files(config)]
+    if problems:
+        raise ConfigError(problems)
+    return Loaded(config, _fill_vault(config, mover.account_keys), mover.routes, None, ()), mover.literal
+
+
+def _with_absolute_paths(config: Config, folder: Path) -> Config:
+    def absolute(text: str) -> str:
+        return str(absolute_path(text, folder)) if text else ""
+
+    server, outbound = config.server, config.outbound
+    return attrs.evolve(
+        config,
+        server=attrs.evolve(
+            server,
+            data_dir=absolute(server.data_dir),
+            tls_cert=absolute(server.tls_cert),
+            tls_key=absolute(server.tls_key),
+        ),
+        outbound=attrs.evolve(outbound, ca_file=absolute(outbound.ca_file)),
+    )
+
+
+def _missing_files(config: Config) -> list[ConfigProblem]:
+    files = {
+        "server.tls_cert": config.server.tls_cert,
+        "server.tls_key": config.server.tls_key,
+        "outbound.ca_file": config.outbound.ca_file,
+    }
+    return [
+        ConfigProblem(setting, f"no such file: {file}")
+        for setting, file in files.items()
+        if file and not Path(file).is_file()
+    ]
+
+
+def _fill_vault(config: Config, keys: Mapping[str, str]) -> Vault:
+    vault = Vault()
+    for account in config.accounts:
+        auth = PROVIDERS[provider_kind(config, account.provider)].auth
+        origin = make_account(account, config).origin
+        secret = keys.get(account.id, "")
+        vault.add(account.id, origin, secret=secret, header=auth.header, prefix=auth.prefix)
+    return vault
