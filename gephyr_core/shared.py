@@ -6,7 +6,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from gephyr_core.commands import Command
-from gephyr_core.config import AccountConfig, Config
+from gephyr_core.config import AccountConfig, Config, provider_kind
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
 from gephyr_core.outbound.route import choose_route
@@ -116,7 +116,7 @@ class Shared:
 def make_account(account: AccountConfig, config: Config) -> Account:
     """Make an account ready from its configuration and its provider's."""
     custom = config.providers.get(account.provider)
-    known = PROVIDERS[custom.kind if custom is not None else account.provider]
+    known = PROVIDERS[provider_kind(config, account.provider)]
     base_url = account.base_url or (custom.base_url if custom is not None else "") or known.base_url or ""
     dialect = account.dialect or (custom.dialect if custom is not None else "")
     origin, base_path = split_base_url(base_url)

@@ -3,6 +3,8 @@
 import click
 
 from gephyr.cli.check import check
+from gephyr.cli.demo import demo
+from gephyr.cli.serve import serve
 from gephyr_core import __version__
 
 
@@ -12,4 +14,6 @@ def main() -> None:
     """A gateway that serves OpenAI, Anthropic and Gemini clients from your own provider accounts."""
 
 
+main.add_command(serve)
+main.add_command(demo)
 main.add_command(check)

@@ -17,6 +17,7 @@ from prometheus_client import (
     Info,
     ProcessCollector,
     generate_latest,
+    start_http_server,
 )
 
 from gephyr_core import __version__
@@ -100,6 +101,17 @@ class Metrics:
     def page(self) -> tuple[str, bytes]:
         """Return the content type and the text of the page that Prometheus reads."""
         return CONTENT_TYPE_LATEST, generate_latest(self._registry)
+
+    def listen(self, host: str, port: int) -> Callable[[], None]:
+        """Serve the page on a listener of its own, from a thread; returns what closes it. Raises ``OSError``."""
+        server, thread = start_http_server(port, addr=host, registry=self._registry)
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return close
 
     def _count_one_attempt(self, attempt: AttemptRecord) -> None:
         status = attempt.status if attempt.outcome == "status" else None

@@ -41,3 +41,7 @@ class Observers:
     def metrics(self) -> tuple[str, bytes]:
         """Return the content type and the text of the metrics page."""
         return self._metrics.page()
+
+    def listen_for_metrics(self, host: str, port: int) -> Callable[[], None]:
+        """Serve the metrics page on a listener of its own; returns what closes it. Raises ``OSError``."""
+        return self._metrics.listen(host, port)

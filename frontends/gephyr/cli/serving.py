@@ -1,0 +1,114 @@
+"""What ``serve`` and ``demo`` share: listening, signals, and the way to a graceful end."""
+
+import signal
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import anyio
+import click
+import structlog
+
+from gephyr.runtime.service import Service, render_error
+from gephyr.server import Listener, ListenError, ServerLimits, raise_open_file_limit, tls_context
+from gephyr_core.config import Config
+
+EXIT_CANNOT_LISTEN = 1
+EXIT_ABORTED = 1
+_FLUSH_SECONDS = 2.0
+"""How long clients may take to read the last bytes of their responses after draining."""
+
+_log = structlog.get_logger()
+MakeService = Callable[[Callable[[], None]], Service]
+"""Makes the service on the running loop; takes what is to be called when draining is over."""
+
+
+def run_server(config: Config, make_service: MakeService) -> int:
+    """Serve until a signal asks to stop; return the process's exit code.
+
+    SIGINT or SIGTERM drains; a second one aborts.
+    """
+    options: Mapping[str, Any] = {"use_uvloop": find_spec("uvloop") is not None}
+    return anyio.run(_serve, config, make_service, backend_options=dict(options))
+
+
+async def _serve(config: Config, make_service: MakeService) -> int:
+    drained = anyio.Event()
+    service = make_service(drained.set)
+    try:
+        listener = _listener(config, service)
+        await listener.start()
+        close_metrics = _listen_for_metrics(config, service)
+    except (ListenError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        await service.aclose()
+        return EXIT_CANNOT_LISTEN
+    raise_open_file_limit()
+    scheme = "https" if config.server.tls_cert else "http"
+    host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
+    click.echo(f"gephyr listening on {scheme}://{host}:{listener.port}")
+    code = await _until_stopped(service, listener, drained)
+    close_metrics()
+    await service.aclose()
+    return code
+
+
+def _listener(config: Config, service: Service) -> Listener:
+    server = config.server
+    listener = Listener(
+        service.driver,
+        host=server.host,
+        port=server.port,
+        limits=ServerLimits(
+            max_header_size=server.max_header_size,
+            header_timeout=server.header_timeout,
+            idle_timeout=server.idle_timeout,
+            max_connections=server.max_connections,
+        ),
+        tls=tls_context(server.tls_cert, server.tls_key) if server.tls_cert else None,
+        render=render_error,
+    )
+    service.observers.add_gauge(
+        "gephyr_client_connections", "Open connections of clients.", lambda: float(listener.open_connections)
+    )
+    return listener
+
+
+def _listen_for_metrics(config: Config, service: Service) -> Callable[[], None]:
+    address = config.server.metrics_listen
+    if not address:
+        return lambda: None
+    host, _, port = address.rpartition(":")
+    try:
+        return service.observers.listen_for_metrics(host.strip("[]"), int(port))
+    except OSError as error:
+        raise ListenError(f"server.metrics_listen: {address}: {error.strerror or error}") from error
+
+
+async def _until_stopped(service: Service, listener: Listener, drained: anyio.Event) -> int:
+    aborted = False
+
+    async def watch_signals(scope: anyio.CancelScope) -> None:
+        nonlocal aborted
+        draining = False
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                if draining:
+                    aborted = True
+                    _log.warning("a second signal: aborting", signal=number.name)
+                    scope.cancel()
+                    return
+                draining = True
+                _log.info("draining", signal=number.name, open_requests=service.driver.open_exchanges)
+                listener.stop_accepting()
+                listener.close_idle()
+                service.drain()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch_signals, group.cancel_scope)
+        await drained.wait()
+        with anyio.move_on_after(_FLUSH_SECONDS):
+            await listener.wait_closed()
+        group.cancel_scope.cancel()
+    listener.abort()
+    return EXIT_ABORTED if aborted else 0

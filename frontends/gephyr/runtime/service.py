@@ -1,0 +1,102 @@
+"""The service: one gateway with everything around it, assembled. Every front end starts from here."""
+
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gephyr.runtime.clock import GatewayClock
+from gephyr.runtime.configuration import Loaded
+from gephyr.runtime.driver import Driver
+from gephyr.runtime.observers import Observers
+from gephyr.runtime.ports import UpstreamPort
+from gephyr.runtime.upstream import SocketUpstream
+from gephyr_core.config import Config
+from gephyr_core.dialects import DIALECTS
+from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.events import DrainRequested, StateRestored
+from gephyr_core.gateway import Gateway
+from gephyr_core.http import Headers
+from gephyr_core.records import Pin
+from gephyr_core.routing.endpoints import dialect_of_path
+
+
+class RecordStore(Protocol):
+    """What the service needs of :class:`gephyr.runtime.store.Store`."""
+
+    def load_pins(self, now: float) -> Sequence[Pin]:
+        """Return what an earlier process kept."""
+
+    def save(self, record: Pin) -> None:
+        """Queue a record for writing."""
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Write what is queued and let go."""
+
+
+class Service:
+    """A gateway ready to serve. Belongs to the running event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        upstream: UpstreamPort,
+        store: RecordStore,
+        observers: Observers,
+        clock: Callable[[], float],
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """*on_stop* is called once, when draining is over."""
+        self.config = config
+        self.upstream = upstream
+        self.observers = observers
+        self._store = store
+        self._gateway = Gateway(config, random.Random(secrets.randbits(128)))
+        self.driver = Driver(
+            self._gateway, upstream=upstream, observer=observers, store=store, clock=clock, on_stop=on_stop
+        )
+        observers.add_gauge(
+            "gephyr_open_exchanges", "Requests being served.", lambda: float(self._gateway.open_exchanges)
+        )
+        observers.add_gauge(
+            "gephyr_open_leases", "Calls to providers under way.", lambda: float(self._gateway.open_leases)
+        )
+        self.driver.feed(StateRestored(store.load_pins(clock())))
+
+    def drain(self) -> None:
+        """Accept nothing new; *on_stop* is called when what runs has ended, after ``server.drain_timeout`` at most."""
+        self.driver.feed(DrainRequested())
+
+    async def aclose(self) -> None:
+        """Close the connections to providers and write what is left to be written."""
+        self.driver.close()
+        await self.upstream.aclose()
+        self._store.close()
+
+
+def socket_service(
+    loaded: Loaded, *, store: RecordStore, observers: Observers, on_stop: Callable[[], None] = lambda: None
+) -> Service:
+    """Assemble a service that reaches its providers by sockets. Raises ``OSError`` if ``outbound.ca_file`` is bad."""
+    config = loaded.config
+    upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=config.outbound.ca_file)
+    service = Service(
+        config, upstream=upstream, store=store, observers=observers, clock=GatewayClock(), on_stop=on_stop
+    )
+    observers.add_gauge(
+        "gephyr_upstream_connections", "Open connections to providers.", lambda: float(upstream.open_connections)
+    )
+    observers.add_gauge(
+        "gephyr_upstream_connections_idle",
+        "Connections to providers that wait for a call.",
+        lambda: float(upstream.idle_connections),
+    )
+    return service
+
+
+def render_error(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
+    """Render an error about a request that never became an exchange, in the dialect of its path."""
+    request_id = f"req_{secrets.token_hex(12)}"
+    rendered = DIALECTS[dialect_of_path(path)].render_error(Problem(kind, message), request_id)
+    return rendered.status, [*rendered.headers, (b"x-request-id", request_id.encode())], rendered.body
