@@ -1,0 +1,235 @@
+"""One connection to a provider, and one call on it at a time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from gephyr.runtime.ports import Feed
+from gephyr.runtime.upstream.reply import Reply
+from gephyr_core.errors import Fault, Sent
+from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
+from gephyr_core.http import Origin
+
+Key = tuple[Origin, str]
+"""Origin and route: what connections are interchangeable by."""
+
+_JOINED = 65536
+"""Bodies up to this size go out in one piece with their head; copying a larger one costs more than a second write."""
+
+
+class Home(Protocol):
+    """Where a connection goes when no call uses it."""
+
+    def give(self, connection: "Connection") -> None:
+        """Take a connection that is ready for another request."""
+
+    def forget(self, connection: "Connection") -> None:
+        """Drop a connection that is closed."""
+
+
+class Call:
+    """One call under way; implements ``UpstreamCall``. Once it is over, nothing is fed any more."""
+
+    __slots__ = ("_cancel_opening", "attempt", "connection", "exchange", "feed", "method", "over", "paused")
+
+    def __init__(self, exchange: int, attempt: int, method: str, feed: Feed) -> None:
+        self.exchange = exchange
+        self.attempt = attempt
+        self.method = method
+        self.feed = feed
+        self.over = False
+        self.paused = False
+        self.connection: Connection | None = None
+        """The connection that serves this call now."""
+        self._cancel_opening: Callable[[], object] | None = None
+
+    def opening(self, cancel: Callable[[], object]) -> None:
+        """Remember how to give up the connection being made for this call."""
+        self._cancel_opening = cancel
+
+    def opened(self) -> None:
+        """The connection is made, or cannot be."""
+        self._cancel_opening = None
+
+    def cancel(self) -> None:
+        """Close the connection at once. Harmless when the call is over, whoever uses the connection then."""
+        self.over = True
+        if self._cancel_opening is not None:
+            self._cancel_opening()
+            self._cancel_opening = None
+        if self.connection is not None:
+            self.connection.abort()
+            self.connection = None
+
+    def pause(self) -> None:
+        """Stop reading the provider."""
+        self.paused = True
+        if self.connection is not None:
+            self.connection.pause()
+
+    def resume(self) -> None:
+        """Read the provider again."""
+        self.paused = False
+        if self.connection is not None:
+            self.connection.resume()
+
+    def fail(self, fault: Fault, detail: str, *, reused: bool = False, sent: Sent = Sent.NONE) -> None:
+        """End the call by a fault, unless it is over."""
+        if not self.over:
+            self.over, self.connection = True, None
+            self.feed(UpstreamFailed(self.exchange, self.attempt, fault, detail, reused, sent))
+
+
+class Connection(asyncio.Protocol):
+    """Writes requests and reads their responses; goes home between calls, as long as it can be used again."""
+
+    __slots__ = (
+        "_call",
+        "_home",
+        "_kept",
+        "_max_head_size",
+        "_reply",
+        "_tcp",
+        "_transport",
+        "_unsent",
+        "idle_since",
+        "key",
+    )
+    _reply: Reply
+
+    def __init__(
+        self, key: Key, home: Home, max_head_size: int, transport: asyncio.Transport, tcp: asyncio.Transport
+    ) -> None:
+        """Take over *transport*; *tcp* is the one at its bottom, the same without TLS."""
+        self.key = key
+        self.idle_since = 0.0
+        """When it went home last, on the loop's clock."""
+        self._home = home
+        self._max_head_size = max_head_size
+        self._call: Call | None = None
+        self._kept = False
+        self._unsent = False
+        self._transport, self._tcp = transport, tcp
+        transport.set_protocol(self)
+        # The loop says by pause_writing and resume_writing whether bytes wait to be sent; at 0 it says so exactly.
+        tcp.set_write_buffer_limits(high=0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has begun to close it."""
+        return not self._transport.is_closing()
+
+    def send(self, call: Call, head: bytes, body: bytes) -> None:
+        """Write a request at once; its response feeds *call*."""
+        self._call, call.connection = call, self
+        self._reply = Reply(call.method, self._max_head_size)
+        transport = self._transport
+        if len(body) <= _JOINED:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(memoryview(body))
+        if transport is not self._tcp:
+            self._unsent = self._tcp.get_write_buffer_size() > 0
+        if call.paused:
+            self.pause()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if self.is_open:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.is_open:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close at once, in silence: the call, if there is one, hears nothing more."""
+        self._call = None
+        self._transport.abort()
+
+    def cut(self) -> None:
+        """Close at once; the call, if there is one, fails."""
+        self._transport.abort()
+
+    # -- what the loop calls --------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Feed what the bytes say. Feeding may cancel the call, so it is looked at again after each event."""
+        call = self._call
+        if call is None:
+            # Nobody asked: the end of an earlier response is unsure, and the next one would be misread.
+            self.abort()
+            return
+        reply = self._reply
+        begun = reply.status
+        body = reply.receive(data)
+        if not begun and reply.status:
+            call.feed(UpstreamStarted(call.exchange, call.attempt, reply.status, reply.headers))
+            if self._call is not call:
+                return
+        if body:
+            call.feed(UpstreamBody(call.exchange, call.attempt, body))
+            if self._call is not call:
+                return
+        if reply.complete:
+            self._end(call)
+        elif reply.error:
+            self._fail(call, Fault.PROTOCOL, reply.error)
+
+    def eof_received(self) -> None:
+        """The provider will send nothing more. Returning None lets the transport close itself."""
+        call = self._call
+        if call is None:
+            self.abort()
+        elif self._reply.until_closed:
+            self._end(call)
+        else:
+            self._fail(call, Fault.RESET, self._broken("closed"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone, by either side."""
+        self._home.forget(self)
+        if self._call is not None:
+            self._fail(self._call, Fault.RESET, self._broken("reset" if exc is not None else "closed"))
+
+    def pause_writing(self) -> None:
+        """Bytes wait in the transport."""
+        self._unsent = True
+
+    def resume_writing(self) -> None:
+        """The transport has handed its bytes to the system. Under TLS the layer below may still hold some."""
+        if self._transport is self._tcp:
+            self._unsent = False
+
+    # -- the end of a call ----------------------------------------------------------------------------------------
+
+    def _end(self, call: Call) -> None:
+        self._call, call.connection, call.over = None, None, True
+        # First home, then the news: the next call, made in answer to it, finds this connection.
+        if self._reply.reusable and self._all_sent() and self.is_open:
+            if call.paused:
+                self.resume()
+            self._kept = True
+            self._home.give(self)
+        else:
+            self.abort()
+        call.feed(UpstreamEnded(call.exchange, call.attempt))
+
+    def _fail(self, call: Call, fault: Fault, detail: str) -> None:
+        sent = Sent.ALL if self._all_sent() else Sent.PARTIAL
+        self.abort()
+        call.fail(fault, detail, reused=self._kept and not self._reply.begun, sent=sent)
+
+    def _all_sent(self) -> bool:
+        """Whether the whole request has left. When TLS is cut off, what is not known to have left counts as waiting."""
+        if self._unsent and self._transport is not self._tcp and not self._tcp.is_closing():
+            waiting = self._tcp.get_write_buffer_size() + self._transport.get_write_buffer_size()
+            self._unsent = waiting > 0
+        return not self._unsent
+
+    def _broken(self, how: str) -> str:
+        if self._reply.status:
+            return f"connection {how} before the end of the response"
+        return f"connection {how} before a response"

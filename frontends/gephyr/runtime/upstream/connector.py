@@ -1,0 +1,112 @@
+"""From an origin and a route to a connection: TCP, the proxy's handshake, TLS."""
+
+import asyncio
+import os
+import ssl
+
+from gephyr.runtime.upstream import addresses
+from gephyr.runtime.upstream.proxies import ProxyRefusedError, Tunnel, open_tunnel
+from gephyr.runtime.upstream.routes import ProxyUrl
+from gephyr_core.errors import Fault
+from gephyr_core.http import Origin
+
+
+class ConnectError(Exception):
+    """No connection can be made."""
+
+    def __init__(self, fault: Fault, detail: str) -> None:
+        super().__init__(detail)
+        self.fault = fault
+        self.detail = detail
+        """One line, without secrets."""
+
+
+def tls_context(ca_file: str = "") -> ssl.SSLContext:
+    """Trust the system's store, and the PEM file *ca_file* beside it. Raises OSError when that cannot be used."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+class Connector:
+    """Makes connections. Time limits are the caller's: cancelling at any point closes what there is."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+
+    async def open(self, origin: Origin, proxy: ProxyUrl | None) -> tuple[asyncio.Transport, asyncio.Transport]:
+        """Connect to *origin*, through *proxy* if there is one. Raises :class:`ConnectError`.
+
+        Returns the transport to speak HTTP on, and the TCP transport at its bottom (the same one without TLS). Give
+        the first a protocol before anything else runs on the loop.
+        """
+        tunnel = Tunnel()
+        tcp = await self._tcp(proxy or origin, Fault.PROXY if proxy else Fault.CONNECT, tunnel)
+        try:
+            transport = tcp
+            if proxy is not None:
+                transport = await self._through(proxy, origin, tcp, tunnel)
+            if origin.scheme == "https":
+                transport = await self._start_tls(transport, tunnel, origin, Fault.TLS)
+            if tunnel.leftover:
+                raise ConnectError(Fault.PROTOCOL, f"{origin} sent bytes before the request")
+            if transport.is_closing():
+                raise ConnectError(Fault.CONNECT, f"{origin} closed the connection at once")
+        except BaseException:
+            tcp.abort()
+            raise
+        return transport, tcp
+
+    async def _tcp(self, server: Origin | ProxyUrl, fault: Fault, tunnel: Tunnel) -> asyncio.Transport:
+        try:
+            sock = await addresses.connect(server.host, server.port)
+        except (OSError, UnicodeError) as exc:
+            raise ConnectError(fault, f"cannot connect to {server}: {_reason(exc)}") from None
+        try:
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: tunnel, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        tunnel.carry(transport)
+        return transport
+
+    async def _through(
+        self, proxy: ProxyUrl, origin: Origin, tcp: asyncio.Transport, tunnel: Tunnel
+    ) -> asyncio.Transport:
+        transport = tcp
+        if proxy.scheme == "https":
+            transport = await self._start_tls(tcp, tunnel, proxy, Fault.PROXY)
+            tunnel.carry(transport)
+        try:
+            await open_tunnel(tunnel, proxy, origin)
+        except ProxyRefusedError as exc:
+            raise ConnectError(Fault.PROXY, f"proxy {proxy} {exc}") from None
+        return transport
+
+    async def _start_tls(
+        self, transport: asyncio.Transport, tunnel: Tunnel, server: Origin | ProxyUrl, fault: Fault
+    ) -> asyncio.Transport:
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                transport, tunnel, self._tls, server_hostname=server.host
+            )
+        except (OSError, UnicodeError) as exc:
+            raise ConnectError(fault, f"TLS with {server} failed: {_reason(exc)}") from None
+        if secure is None:
+            raise ConnectError(fault, f"TLS with {server} failed: connection lost")
+        return secure
+
+
+def _reason(exc: OSError | UnicodeError) -> str:
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"certificate not trusted: {exc.verify_message}"
+    if isinstance(exc, ssl.SSLError):
+        return (exc.reason or "protocol error").lower().replace("_", " ")
+    if isinstance(exc, UnicodeError):
+        return "not a host name"
+    if exc.errno is not None and exc.errno > 0:
+        # asyncio's own text names the address only.
+        return os.strerror(exc.errno)
+    return exc.strerror or type(exc).__name__
