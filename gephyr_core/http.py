@@ -32,6 +32,15 @@ def media_type(headers: Iterable[Header]) -> bytes:
     return b"" if value is None else value.partition(b";")[0].strip().lower()
 
 
+def content_length(headers: Iterable[Header]) -> int:
+    """Return the declared length of a body, bytes; 0 where none is declared or it is unreadable.
+
+    A number beyond any real length (20 digits, as h11 has it) counts as that length and not as a fault of ours.
+    """
+    value = header(headers, b"content-length")
+    return int(value[:20]) if value is not None and value.isdigit() else 0
+
+
 @attrs.frozen
 class Origin:
     """Scheme, host and port of a server: what a connection is made to and kept for."""

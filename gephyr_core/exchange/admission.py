@@ -9,7 +9,7 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import RequestStarted
 from gephyr_core.guards import refuse_body
 from gephyr_core.guards.ip_filter import is_loopback
-from gephyr_core.http import Header, header
+from gephyr_core.http import Header, content_length, header
 from gephyr_core.pins import RequestRefused
 from gephyr_core.routing.endpoints import Endpoint, NoEndpoint, Operation, dialect_of_path, find_endpoint
 from gephyr_core.shared import Shared
@@ -105,8 +105,7 @@ def _endpoint(head: Head) -> Endpoint:
 
 
 def _over_buffer(shared: Shared, event: RequestStarted) -> bool:
-    length = header(event.headers, b"content-length") or b"0"
-    return length.isdigit() and shared.buffered + int(length) > shared.config.server.max_buffered_bytes
+    return shared.buffered + content_length(event.headers) > shared.config.server.max_buffered_bytes
 
 
 def _local_answer(shared: Shared, head: Head, endpoint: Endpoint) -> Answer | None:

@@ -2,13 +2,12 @@
 
 from gephyr_core.content_coding import UnknownCodingError, decoder_for
 from gephyr_core.errors import ErrorKind, Problem
-from gephyr_core.http import Headers, header
+from gephyr_core.http import Headers, content_length, header
 
 
 def refuse_body(headers: Headers, limit: int) -> Problem | None:
     """Refuse a body whose declared length (bytes) is over the *limit*, or whose coding is unknown."""
-    length = header(headers, b"content-length")
-    if length is not None and length.isdigit() and int(length) > limit:
+    if content_length(headers) > limit:
         return too_large(limit)
     coding = header(headers, b"content-encoding")
     if coding is not None:

@@ -48,8 +48,8 @@ class UpstreamPort(Protocol):
 
     def call(self, command: CallUpstream, feed: Feed) -> UpstreamCall:
         """Start the call and return at once. Feeds ``UpstreamStarted``, ``UpstreamBody``..., ``UpstreamEnded``, or
-        ``UpstreamFailed``: exactly one of the last two unless cancelled, and never from inside this method's caller's
-        caller: the driver queues what is fed while it performs commands."""
+        ``UpstreamFailed``: exactly one of the last two unless cancelled. What is fed while this method runs waits in
+        the driver's queue."""
 
     async def aclose(self) -> None:
         """Close every connection."""
