@@ -12,7 +12,9 @@ BOUNDARIES = (b"\n\n", b"\r\n\r\n")
 """The usual ends of an event. Data that ends so ends an event, whatever stands before and whatever comes next."""
 
 _BOM = b"\xef\xbb\xbf"
+_COMMENT = (b":", _BOM + b":")
 _LONGEST_BOUNDARY = 4
+_LINES_OF_SMALLEST_EVENT = 2
 
 # Line ends. Where more data may come, a CR that stands last is undecided: an LF may follow that belongs to it.
 _EOL = rb"[\r\n](?:(?<=\r)\n)?+"
@@ -22,8 +24,6 @@ _BOUNDARY = re.compile(_DECIDED_EOL + rb"(?:%b)+" % _DECIDED_EOL)
 _LEADING = re.compile(rb"(?:%b)?(?:%b)+" % (_BOM, _DECIDED_EOL))
 _EMPTY_LINE = re.compile(rb"(?:%b)?%b" % (_BOM, _EOL))
 _EVENT_END = re.compile(_EOL + _EOL)
-_COMMENT_AT_START = (b":", _BOM + b":")
-_COMMENT = re.compile(rb"(?:(?<=[\r\n])|\A(?:%b)?):[^\r\n]*(?:%b)?" % (_BOM, _EOL))
 
 
 @attrs.frozen
@@ -126,6 +126,7 @@ def encode(data: bytes, event: str = "") -> bytes:
 
 def without_comments(block: bytes) -> bytes:
     """Return *block*, one or more whole events, without its comment lines; the empty line of a comment event stays."""
-    if b"\n:" in block or b"\r:" in block or block.startswith(_COMMENT_AT_START):
-        return _COMMENT.sub(b"", block)
-    return block
+    lines = block.splitlines(keepends=True)
+    if len(lines) == _LINES_OF_SMALLEST_EVENT and not block.startswith(_COMMENT):
+        return block
+    return b"".join([line for line in lines if not line.startswith(_COMMENT)])

@@ -32,20 +32,6 @@ def reply_usage(reply: bytes) -> dict[str, Any] | None:
     return None if decoded is None else mapping(decoded.usage)
 
 
-def tells(block: bytes, key: bytes) -> bool:
-    """Whether *key* (with its quotes) stands in *block* with a value other than null.
-
-    Only a first sieve: many streams say ``"usage":null`` in every event, and those need not be decoded.
-    """
-    at = block.find(key)
-    while at >= 0:
-        at += len(key)
-        if not block.startswith((b":null", b": null"), at):
-            return True
-        at = block.find(key, at)
-    return False
-
-
 def mapping(value: object) -> dict[str, Any] | None:
     """Return *value* if it is a JSON object."""
     return value if isinstance(value, dict) else None

@@ -62,7 +62,7 @@ _KIND_OF_NAME = {
 """By code or type, as OpenAI and those who speak its dialect name them."""
 
 _MONEY_STATUS = 429
-"""OpenAI tells an exhausted balance as 429 (API.md, section 3)."""
+"""OpenAI tells an exhausted balance as 429."""
 
 
 def error_object(problem: Problem) -> dict[str, Any]:

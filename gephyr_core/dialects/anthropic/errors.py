@@ -1,4 +1,4 @@
-"""Errors as Anthropic writes and reads them (API.md, section 3)."""
+"""Errors as Anthropic writes and reads them."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ _KINDS = {
 }
 
 _SPENT = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
-"""Rate limits that waiting does not mend (API.md, section 4)."""
+"""Rate limits that waiting does not mend."""
 
 _OVERLOADED_STATUS = 529
 

@@ -1,4 +1,4 @@
-"""Anthropic's usage: three separate input counts, told in two places of a stream (API.md, section 2)."""
+"""Anthropic's usage: three separate input counts, told in two places of a stream."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Errors as Google's APIs write and read them (API.md, section 3)."""
+"""Errors as Google's APIs write and read them."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """Gemini streams: one ``GenerateContentResponse`` an event, as SSE or as the elements of one JSON array."""
 
+import re
 from typing import Any
 
 import attrs
@@ -35,6 +36,7 @@ class _Chunk(msgspec.Struct, gc=False):
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
+_TELLING = re.compile(rb'"(?:finishReason|error|args)"')
 _CLOSING = b"]"
 
 
@@ -112,7 +114,7 @@ class GeminiStreamReader(SseStreamReader):
     def _marked(self, block: bytes) -> bool:
         # The arguments of a function call are the model's own JSON, in which a member may have any name, that of the
         # usage too: such a block must not take the place of an unread one.
-        return b'"finishReason"' in block or b'"error"' in block or b'"args"' in block
+        return _TELLING.search(block) is not None
 
     def _catch_up(self) -> None:
         unread, self._unread = self._unread, b""

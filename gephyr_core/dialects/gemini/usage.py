@@ -1,4 +1,4 @@
-"""Gemini's usage: thoughts and tool prompts stand beside the counts they belong to (API.md, section 2)."""
+"""Gemini's usage: thoughts and tool prompts stand beside the counts they belong to."""
 
 from typing import Any
 

@@ -1,12 +1,13 @@
 """Chat Completions streams: chunks without event names, ``[DONE]`` at the end, errors as ``{"error": ...}``."""
 
+import re
 from typing import Any
 
 import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import count, decode, mapping, tells, text
+from gephyr_core.dialects.decoding import count, decode, mapping, text
 from gephyr_core.dialects.openai_errors import error_object, stream_error
 from gephyr_core.dialects.reader import SseStreamReader
 from gephyr_core.dialects.rendering import encode_json
@@ -24,11 +25,13 @@ class _Chunk(msgspec.Struct, gc=False):
     error: Any = None
 
 
+# Many streams say ``"usage":null`` in every chunk; those need not be decoded.
+_TELLING = re.compile(rb'"(?:usage|error)"(?!\s*:\s*null)')
 _CHUNK = msgspec.json.Decoder(_Chunk)
 
 
 def chat_usage(usage: dict[str, Any] | None) -> Usage | None:
-    """Read ``CompletionUsage`` (API.md, section 2)."""
+    """Read ``CompletionUsage``."""
     if usage is None:
         return None
     prompt = mapping(usage.get("prompt_tokens_details"))
@@ -61,9 +64,10 @@ class ChatStreamReader(SseStreamReader):
             return self.fail(stream_error(chunk.error))
         self.reply_id = self.reply_id or text(chunk.id)
         self.latest_usage = chat_usage(mapping(chunk.usage)) or self.latest_usage
-        if not isinstance(chunk.choices, list) or not chunk.choices:
-            # Azure's prompt_filter_results, or usage alone: nothing that a reply could begin with.
-            return EventClass.HELD
+        if not isinstance(chunk.choices, list):
+            return EventClass.CONTENT  # No chunk as we know it, so not ours to hold back.
+        if not chunk.choices:
+            return EventClass.HELD  # Azure's prompt_filter_results, or usage alone.
         if any(_is_content(choice) for choice in chunk.choices):
             return EventClass.CONTENT
         return EventClass.OPENING
@@ -77,11 +81,7 @@ class ChatStreamReader(SseStreamReader):
         return encode(encode_json({"error": error_object(problem)}))
 
     def _marked(self, block: bytes) -> bool:
-        return (
-            (b'"usage"' in block and tells(block, b'"usage"'))
-            or b"[DONE]" in block
-            or (b'"error"' in block and tells(block, b'"error"'))
-        )
+        return b"[DONE]" in block or _TELLING.search(block) is not None
 
 
 def _is_content(choice: object) -> bool:

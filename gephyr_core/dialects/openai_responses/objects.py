@@ -59,7 +59,7 @@ def reply_objects(reply: bytes) -> list[str]:
 
 
 def responses_usage(usage: dict[str, Any] | None) -> Usage | None:
-    """Read ``ResponseUsage`` (API.md, section 2)."""
+    """Read ``ResponseUsage``."""
     if usage is None:
         return None
     inputs = mapping(usage.get("input_tokens_details"))

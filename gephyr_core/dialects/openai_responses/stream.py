@@ -1,12 +1,13 @@
 """Responses streams: typed, numbered events, ended by ``response.completed``, ``.incomplete`` or ``.failed``."""
 
+import re
 from typing import Any
 
 import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import decode, mapping, tells, text
+from gephyr_core.dialects.decoding import decode, mapping, text
 from gephyr_core.dialects.openai_errors import stream_error
 from gephyr_core.dialects.openai_responses.errors import response_error
 from gephyr_core.dialects.openai_responses.objects import (
@@ -44,6 +45,8 @@ class _Opened(msgspec.Struct, gc=False):
     response: dict[str, msgspec.Raw]
 
 
+# Only events about the response as a whole have a member of that name.
+_TELLING = re.compile(rb'"(?:response|encrypted_content|error)"(?!\s*:\s*null)')
 _EVENT = msgspec.json.Decoder(_Event)
 _NUMBERED = msgspec.json.Decoder(_Numbered)
 _OPENED = msgspec.json.Decoder(_Opened)
@@ -145,9 +148,4 @@ class ResponsesStreamReader(SseStreamReader):
         return -1
 
     def _marked(self, block: bytes) -> bool:
-        # Only the events about the response as a whole have a member of this name.
-        return (
-            b'"response"' in block
-            or b'"encrypted_content"' in block
-            or (b'"error"' in block and tells(block, b'"error"'))
-        )
+        return _TELLING.search(block) is not None

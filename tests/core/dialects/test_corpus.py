@@ -1,0 +1,162 @@
+"""Recorded streams and replies of real providers, relayed and read; skipped where the recordings are not at hand."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chunking import pieces_of
+
+from gephyr_core.dialects import DIALECTS
+from gephyr_core.dialects.base import EventClass
+from gephyr_core.records import Usage
+from gephyr_core.sse import parse
+
+CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "dev"
+FILES = {
+    "openai-chat": "openai-chat",
+    "openai-completions": "openai-completions",
+    "openai-responses": "openai-responses",
+    "anthropic": "anthropic-messages",
+    "gemini": "gemini-generate",
+}
+
+pytestmark = [
+    pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand"),
+    pytest.mark.parametrize("name", sorted(FILES)),
+]
+
+
+def recordings(name: str) -> Iterator[dict[str, Any]]:
+    with (CORPUS / f"{FILES[name]}.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if record["status"] == 200:
+                yield record
+
+
+def streams(name: str) -> Iterator[bytes]:
+    return (record["response_sse"].encode() for record in recordings(name) if "response_sse" in record)
+
+
+def chunks_of(stream: bytes, seed: int) -> list[bytes]:
+    """Cut *stream* into chunks of 1 to 400 bytes, the same for each run."""
+    chance = random.Random(seed)
+    cuts = [0]
+    while cuts[-1] < len(stream):
+        cuts.append(cuts[-1] + chance.randint(1, 400))
+    return pieces_of(stream, cuts)
+
+
+def payloads(stream: bytes) -> list[Any]:
+    """Decode every event of a recorded stream, naively."""
+    text = stream.decode().replace("\r\n", "\n")
+    return [
+        json.loads(line[5:]) for line in text.split("\n") if line.startswith("data:") and line[5:].strip() != "[DONE]"
+    ]
+
+
+def naive_usage(name: str, payload: dict[str, Any]) -> dict[str, Any] | None:
+    match name:
+        case "gemini":
+            return payload.get("usageMetadata")
+        case "openai-responses":
+            return payload.get("usage") or (payload.get("response") or {}).get("usage")
+        case "anthropic":
+            return payload.get("usage") or (payload.get("message") or {}).get("usage")
+    return payload.get("usage")
+
+
+def neutral(name: str, usage: dict[str, Any]) -> Usage:
+    """Translate a provider's usage the plain way."""
+
+    def inner(member: str, count: str) -> Any:
+        return (usage.get(member) or {}).get(count)
+
+    def added(*counts: str) -> Any:
+        known = [usage[count] for count in counts if usage.get(count) is not None]
+        return sum(known) if known else None
+
+    if name == "gemini":
+        return Usage(
+            input=added("promptTokenCount", "toolUsePromptTokenCount"),
+            cached=usage.get("cachedContentTokenCount"),
+            output=added("candidatesTokenCount", "thoughtsTokenCount"),
+            reasoning=usage.get("thoughtsTokenCount"),
+        )
+    if name == "anthropic":
+        return Usage(
+            input=added("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
+            cached=usage.get("cache_read_input_tokens"),
+            cache_write=usage.get("cache_creation_input_tokens"),
+            output=usage.get("output_tokens"),
+            reasoning=inner("output_tokens_details", "thinking_tokens"),
+        )
+    ins, out = ("input", "output") if name == "openai-responses" else ("prompt", "completion")
+    return Usage(
+        input=usage.get(f"{ins}_tokens"),
+        cached=inner(f"{ins}_tokens_details", "cached_tokens"),
+        cache_write=inner(f"{ins}_tokens_details", "cache_write_tokens"),
+        output=usage.get(f"{out}_tokens"),
+        reasoning=inner(f"{out}_tokens_details", "reasoning_tokens"),
+    )
+
+
+def expected_usage(name: str, stream: bytes) -> Usage | None:
+    told: dict[str, Any] | None = None
+    for payload in payloads(stream):
+        if usage := naive_usage(name, payload):
+            newer = {key: value for key, value in usage.items() if value is not None}
+            told = {**(told or {}), **newer} if name == "anthropic" else usage
+    return neutral(name, told) if told is not None else None
+
+
+def test_streams_are_relayed_byte_for_byte_and_understood(name: str) -> None:
+    """Cut anywhere, a recorded stream leaves as it came; its end and its usage are those that are in it."""
+    for number, stream in enumerate(streams(name)):
+        reader = DIALECTS[name].stream_reader(max_line=1 << 22)
+        relayed = b"".join(reader.cut(chunk) for chunk in chunks_of(stream, number))
+        assert relayed + reader.rest() == stream
+        assert reader.error is None
+        assert reader.terminal_seen == (b"data: [DONE]" in stream or not name.endswith(("chat", "completions")))
+        assert reader.usage == expected_usage(name, stream)
+
+
+def test_the_prelude_ends_at_the_first_content(name: str) -> None:
+    """Each stream has a first content event, an id before or in it, and only preludes stand before."""
+    for number, stream in enumerate(streams(name)):
+        reader = DIALECTS[name].stream_reader(max_line=1 << 22)
+        events = [event for chunk in chunks_of(stream, number) for event in reader.split(chunk)]
+        kinds = [reader.classify(event) for event in events]
+        assert b"".join(events) + reader.rest() == stream
+        first = kinds.index(EventClass.CONTENT)
+        assert EventClass.ERROR not in kinds
+        assert reader.reply_id is not None or b'"responseId"' not in stream
+        assert reader.usage == expected_usage(name, stream)
+        prelude = b"".join(parse(event).data.encode() for event in events[:first])
+        assert not any(word in prelude for word in (b'_delta"', b".delta", b'"finishReason"', b"[DONE]"))
+
+
+def test_whole_replies_tell_their_usage(name: str) -> None:
+    """The usage of every recorded reply is found, and none is found where there is none."""
+    for record in recordings(name):
+        reply = record.get("response")
+        if isinstance(reply, dict):
+            usage = naive_usage(name, reply)
+            expected = neutral(name, usage) if usage is not None else None
+            assert DIALECTS[name].usage_of(json.dumps(reply).encode()) == expected
+
+
+def test_gemini_arrays_are_relayed_and_understood(name: str) -> None:
+    """The array form, as recorded and re-indented as Google writes it."""
+    arrays = [record["response"] for record in recordings(name) if isinstance(record.get("response"), list)]
+    assert bool(arrays) == (name == "gemini")
+    for number, array in enumerate(arrays):
+        stream = ("[" + ",\r\n".join(json.dumps(chunk, indent=2) for chunk in array) + "\n]\n").encode()
+        reader = DIALECTS[name].stream_reader(max_line=1 << 22, array=True)
+        relayed = b"".join(reader.cut(chunk) for chunk in chunks_of(stream, number))
+        assert relayed + reader.rest() == stream
+        assert reader.terminal_seen
+        assert reader.usage == neutral(name, array[-1]["usageMetadata"])
