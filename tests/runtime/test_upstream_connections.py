@@ -5,7 +5,6 @@ import ssl
 from pathlib import Path
 
 import pytest
-import trustme
 
 from gephyr.runtime.upstream import addresses
 from gephyr_core.commands import TimeLimits
@@ -319,23 +318,3 @@ async def test_calls_under_tls_end_by_reset_cancel_and_close(tls_server: ssl.SSL
         async with asyncio.timeout(0.1):
             await world.visitors[2].gone.wait()
         await until(lambda: not caller.upstream.open_connections)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def tls_server(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    return context
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)

@@ -13,7 +13,7 @@ MAX_SIZE_LINE = 4096
 MAX_TRAILERS = 16384
 """Bytes of the trailer section."""
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\0\r\n]*)?[ \t]*\r\n")
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\0\r\n]*)?[ \t]*\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\0\r\n]*\r\n")
 
 
@@ -95,7 +95,8 @@ class ChunkedBody:
         at = self._at
         while not data.startswith(b"\r\n", at):
             line = _TRAILER.match(data, at)
-            room = MAX_TRAILERS - self._trailers
+            # The section's last line is not counted; its first byte may come alone.
+            room = max(1, MAX_TRAILERS - self._trailers)
             if line is None or line.end() - at > room:
                 self._hold_line(data, at, room, "trailer")
                 return
