@@ -53,8 +53,8 @@ class Seconds:
             raise RefusedValueError(f"expected a number of seconds, got {shown(value)}")
         too_small = value <= 0 if self.least is None else value < self.least
         if math.isnan(value) or too_small or value > self.most:
-            least = "more than 0" if self.least is None else f"from {self.least:g}"
-            raise RefusedValueError(f"expected {least} to {self.most:g} seconds, got {shown(value)}")
+            least = "more than 0" if self.least is None else f"at least {self.least:g}"
+            raise RefusedValueError(f"expected {least} and at most {self.most:g} seconds, got {shown(value)}")
         return float(value)
 
 

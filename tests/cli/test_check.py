@@ -1,0 +1,87 @@
+"""``gephyr check``: every mistake, or what the configuration amounts to."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gephyr.cli import main
+
+GOOD = """
+[auth]
+api_keys = ["sk-client-MARKED"]
+[[accounts]]
+id = "anthropic-1"
+provider = "anthropic"
+api_key = "sk-MARKED"
+models = ["claude-*"]
+proxy = "http://u:MARKED@proxy:3128"
+[[accounts]]
+id = "openai-1"
+provider = "openai"
+api_key = "sk-MARKED"
+base_url = "https://relay.example/openai/v1"
+[[accounts]]
+id = "spare"
+provider = "openai"
+api_key = "sk-MARKED"
+enabled = false
+[models]
+"gpt-4o*" = ["anthropic/claude-sonnet-5", "gpt-5"]
+lost = "anthropic/gpt-5"
+"""
+
+
+def check(folder: Path, text: str) -> Result:
+    file = folder / "gephyr.toml"
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
+    return CliRunner(env={"ABV_DATA_DIR": None}).invoke(main, ["check", "--config", str(file)])
+
+
+def test_a_good_configuration_is_shown_without_its_secrets(tmp_path):
+    """Who listens where, which accounts there are, and where each model goes."""
+    result = check(tmp_path, GOOD)
+    assert result.exit_code == 0
+    assert "MARKED" not in result.output
+    assert result.stderr == ""
+    assert "listens on     http://127.0.0.1:8045" in result.stdout
+    assert "auth           strict, 1 key\n" in result.stdout
+    accounts = result.stdout.partition("accounts\n")[2].partition("\nmodels\n")[0].splitlines()
+    assert [line.strip() for line in accounts if line] == [
+        "anthropic-1; anthropic at https://api.anthropic.com; claude-*; through proxy:anthropic-1",
+        "openai-1; openai at https://relay.example/openai; every model",
+        "spare; openai at https://api.openai.com; every model; not enabled",
+    ]
+    assert [line.strip() for line in result.stdout.partition("\nmodels\n")[2].splitlines()] == [
+        "gpt-4o* -> anthropic/claude-sonnet-5 (anthropic-1), then gpt-5 (openai-1)",
+        "lost -> anthropic/gpt-5 (no account)",
+        "claude-* -> claude-* (anthropic-1, openai-1)",
+        "any other -> itself (openai-1)",
+    ]
+
+
+def test_every_mistake_goes_to_stderr_and_the_exit_code_is_2(tmp_path):
+    """Scripts see the code, people see the list."""
+    result = check(tmp_path, '[server]\nport = "x"\n[[accounts]]\nid = "a"\nprovider = "openai"\n')
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "error: server.port: expected a whole number, got 'x'",
+        "error: accounts[0].api_key: missing",
+    ]
+
+
+def test_a_configuration_without_accounts_says_what_will_happen(tmp_path):
+    """It is allowed: accounts may come later."""
+    result = check(tmp_path, "")
+    assert result.exit_code == 0
+    assert "no account: every request will be answered 503" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "-h"], ["--version"]])
+def test_the_command_explains_itself(arguments):
+    """Nobody has to look it up."""
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0
+    assert "gephyr" in result.stdout.lower() or "configuration" in result.stdout

@@ -1,0 +1,136 @@
+"""Credentials: the vault keeps the operator's, and a client's are taken out of its request."""
+
+import hashlib
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gephyr.runtime.credentials import Vault, WrongOriginError, digest, generate_key, strip_credentials
+from gephyr_core.http import Origin
+
+HOME = Origin("https", "api.example.com", 443)
+SECRET = "sk-marked-secret"
+PLAIN = [(b"host", b"h"), (b"content-type", b"application/json"), (b"cookie", b"a=b")]
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        (b"authorization", b"Bearer k1", "k1"),
+        (b"authorization", b"bearer  k1 ", "k1"),
+        (b"authorization", b"Basic dXNlcjpwdw==", "Basic dXNlcjpwdw=="),
+        (b"x-api-key", b"k1", "k1"),
+        (b"x-goog-api-key", b"k1", "k1"),
+        (b"api-key", b"k1", "k1"),
+    ],
+)
+def test_a_key_is_taken_out_of_every_header_that_sdks_use(name, value, key):
+    """Each SDK has its own header; none of them reaches a provider or a log."""
+    headers, target, digests = strip_credentials([PLAIN[0], (name, value), *PLAIN[1:]], "/v1/models?limit=5")
+    assert (list(headers), target, digests) == (PLAIN, "/v1/models?limit=5", (sha(key),))
+
+
+def test_several_keys_are_told_in_the_order_they_came():
+    """Claude Code sends two at once; any of them may be the good one."""
+    headers = [(b"x-api-key", b"b"), (b"authorization", b"Bearer a"), (b"x-api-key", b"c")]
+    assert strip_credentials(headers, "/?key=d")[2] == (sha("b"), sha("a"), sha("c"), sha("d"))
+
+
+@pytest.mark.parametrize(
+    "header", [(b"authorization", b"Bearer "), (b"authorization", b"Bearer"), (b"x-goog-api-key", b"")]
+)
+def test_an_empty_key_presents_nothing(header):
+    """Where auth is off, Gemini clients send an empty one."""
+    assert strip_credentials([header], "/?key=") == ([], "/", ())
+
+
+def test_a_credential_for_a_proxy_is_removed_and_is_no_key():
+    """It was meant for somebody on the way here."""
+    assert strip_credentials([(b"proxy-authorization", b"Bearer k1")], "/") == ([], "/", ())
+
+
+@pytest.mark.parametrize(
+    ("target", "rest", "keys"),
+    [
+        ("/m:x?key=k1", "/m:x", ["k1"]),
+        ("/m:x?alt=sse&key=k1", "/m:x?alt=sse", ["k1"]),
+        ("/m:x?key=k1&alt=sse&key=k2", "/m:x?alt=sse", ["k1", "k2"]),
+        ("/m:x?key=a%2Fb+c", "/m:x", ["a/b+c"]),
+        ("/m:x?%6b%65y=k1&a=%7E", "/m:x?a=%7E", ["k1"]),
+        ("/m:x?a=%zz&&monkey=1&b", "/m:x?a=%zz&&monkey=1&b", []),
+        ("/m:x?", "/m:x?", []),
+        ("/key=k1", "/key=k1", []),
+        ("/m:x?a=1?key=2", "/m:x?a=1?key=2", []),
+        ("/m:x?key", "/m:x?key", []),
+    ],
+)
+def test_a_key_in_the_query_is_taken_out_and_the_rest_stays(target, rest, keys):
+    """What is not a credential reaches the provider byte for byte."""
+    assert strip_credentials([], target) == ([], rest, tuple(sha(key) for key in keys))
+
+
+queries = st.lists(st.tuples(st.sampled_from(["alt", "k", "keys", "a%20b", ""]), st.text("ab=%?/+", max_size=4)))
+
+
+@given(queries, queries, st.text(min_size=1, max_size=12).filter(lambda key: key.isprintable()))
+def test_no_query_hides_a_key(before, after, key):
+    """Wherever it stands, it is found, and everything else stays as it was."""
+    others = [f"{name}={value}" for name, value in before], [f"{name}={value}" for name, value in after]
+    query = "&".join([*others[0], f"key={quote(key, safe='')}", *others[1]])
+    rest = "&".join(others[0] + others[1])
+    expected = f"/p?{rest}" if before or after else "/p"
+    assert strip_credentials([], f"/p?{query}") == ([], expected, (sha(key),))
+
+
+@given(st.text(max_size=30))
+def test_no_target_is_too_strange(target):
+    """A client's nonsense is answered by the core; it never ends in a traceback here."""
+    strip_credentials([], target)
+    strip_credentials([], f"/?key={target}&%{target}={target}")
+
+
+def test_the_vault_gives_a_credential_to_its_own_origin_only():
+    """A stored key is never sent to a host that somebody else named."""
+    vault = Vault()
+    vault.add("a", HOME, secret=SECRET, header=b"authorization", prefix=b"Bearer ")
+    assert vault.authorize("a", HOME) == ((b"authorization", b"Bearer " + SECRET.encode()),)
+    for account, origin in [
+        ("a", Origin("http", HOME.host, 443)),
+        ("a", Origin("https", "evil.example", 443)),
+        ("a", Origin("https", HOME.host, 8443)),
+        ("b", HOME),
+    ]:
+        with pytest.raises(WrongOriginError) as caught:
+            vault.authorize(account, origin)
+        assert SECRET not in str(caught.value)
+
+
+def test_an_account_without_a_key_sends_none():
+    """A model server of one's own is called without a credential."""
+    vault = Vault()
+    vault.add("local", HOME, secret="", header=b"authorization", prefix=b"Bearer ")
+    assert vault.authorize("local", HOME) == ()
+
+
+def test_the_vault_does_not_show_what_it_holds():
+    """It may stand in a traceback or in a debugger's log."""
+    vault = Vault()
+    vault.add("a", HOME, secret=SECRET, header=b"x-api-key")
+    assert SECRET not in repr(vault)
+    assert SECRET not in repr(vars(vault))
+
+
+def test_generated_keys_differ_and_fit_every_header():
+    """A key that Gephyr makes can be used with every SDK."""
+    keys = {generate_key() for _ in range(50)}
+    assert len(keys) == 50
+    for key in keys:
+        assert key.startswith("gph-")
+        assert len(key) >= 43
+        assert strip_credentials([(b"x-api-key", key.encode())], "/")[2] == (digest(key.encode()),)
