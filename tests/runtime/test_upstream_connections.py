@@ -297,6 +297,20 @@ async def test_bodies_of_all_sizes_pass_tls_both_ways(size: int, tls_server: ssl
         assert len(world.visitors) == 1
 
 
+async def test_a_tls_connection_cut_without_notice_is_no_end_of_a_response(
+    tls_server: ssl.SSLContext, ca_file: str
+) -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.request()
+        await visitor.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        visitor.writer.transport.abort()
+
+    async with provider(script, tls_server) as world, client(world.origin, ca_file=ca_file) as caller:
+        _, news = caller.call()
+        assert (await news.failure()).fault is Fault.RESET
+        assert news.body == b"half"
+
+
 async def test_calls_under_tls_end_by_reset_cancel_and_close(tls_server: ssl.SSLContext, ca_file: str) -> None:
     async def script(visitor: Visitor) -> None:
         head, _ = await visitor.request()

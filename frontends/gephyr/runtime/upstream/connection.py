@@ -1,6 +1,7 @@
 """One connection to a provider, and one call on it at a time."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Protocol
 
@@ -183,7 +184,7 @@ class Connection(asyncio.Protocol):
         call = self._call
         if call is None:
             self.abort()
-        elif self._reply.until_closed:
+        elif self._reply.until_closed and self._closed_properly():
             self._end(call)
         else:
             self._fail(call, Fault.RESET, self._broken("closed"))
@@ -228,6 +229,19 @@ class Connection(asyncio.Protocol):
             waiting = self._tcp.get_write_buffer_size() + self._transport.get_write_buffer_size()
             self._unsent = waiting > 0
         return not self._unsent
+
+    def _closed_properly(self) -> bool:
+        """Whether the end of the stream is the provider's: under TLS it says so (RFC 9112 section 9.8).
+
+        asyncio's TLS makes no difference between that and a cut below it, but reading once more shows it.
+        """
+        tls: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return not tls.read(1)
+        except ssl.SSLError:
+            return False
 
     def _broken(self, how: str) -> str:
         if self._reply.status:
