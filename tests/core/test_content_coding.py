@@ -1,0 +1,149 @@
+"""Compressed bodies: decoded piece by piece, within bounds, and never half."""
+
+import contextlib
+import gzip
+import zlib
+
+import pytest
+import zstandard
+from chunking import cut_anywhere, pieces_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gephyr_core.content_coding import (
+    DECODABLE,
+    CodingError,
+    ExpansionError,
+    UnknownCodingError,
+    decode_whole,
+    decoder_for,
+)
+
+
+def raw_deflate(data: bytes) -> bytes:
+    """A deflate stream without zlib's frame, as some senders understand ``deflate``."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
+
+
+def streamed_zstd(data: bytes) -> bytes:
+    """A zstd frame that does not say how much it holds, as a streaming sender writes it."""
+    compressor = zstandard.ZstdCompressor().compressobj()
+    return compressor.compress(data) + compressor.flush()
+
+
+ENCODERS = {
+    b"gzip": gzip.compress,
+    b"x-gzip": gzip.compress,
+    b"deflate": zlib.compress,
+    b" Deflate ": raw_deflate,
+    b"zstd": zstandard.ZstdCompressor().compress,
+    b"ZSTD": streamed_zstd,
+}
+coded = st.tuples(st.sampled_from(sorted(ENCODERS)), st.binary(max_size=300) | st.just(b"{}" * 4000))
+LIMIT = 10_000
+
+
+def feed_all(coding: bytes, pieces: list[bytes]) -> bytes:
+    """Decode what comes piece by piece."""
+    decoder = decoder_for(coding, limit=LIMIT)
+    assert decoder is not None
+    return b"".join([*map(decoder.feed, pieces), decoder.finish()])
+
+
+@given(coded, cut_anywhere())
+def test_any_split_decodes_to_the_same_bytes(sample: tuple[bytes, bytes], cuts: list[int]) -> None:
+    """Where a socket read ends is chance; what was sent is not."""
+    coding, data = sample
+    assert feed_all(coding, pieces_of(ENCODERS[coding](data), cuts)) == data
+
+
+@given(coded, st.data())
+def test_a_body_cut_short_is_an_error(sample: tuple[bytes, bytes], draw: st.DataObject) -> None:
+    """Half a request must never be served as if it were whole."""
+    coding, data = sample
+    compressed = ENCODERS[coding](data)
+    cut = draw.draw(st.integers(0, len(compressed) - 1))
+    with pytest.raises(CodingError):
+        decode_whole(coding, compressed[:cut], limit=LIMIT)
+
+
+@pytest.mark.parametrize("coding", ENCODERS)
+def test_half_of_a_large_body_is_an_error(coding: bytes) -> None:
+    """Also where the first half alone decodes to something."""
+    data = b"".join(b"%d," % number for number in range(60_000))
+    compressed = ENCODERS[coding](data)
+    with pytest.raises(CodingError):
+        decode_whole(coding, compressed[: len(compressed) * 3 // 4], limit=1 << 20)
+
+
+@pytest.mark.parametrize("coding", ENCODERS)
+def test_a_bomb_is_refused_long_before_it_is_decoded(coding: bytes) -> None:
+    """64 MiB of zeros in a few KiB: refused at the limit, in one piece or in many."""
+    bomb = ENCODERS[coding](bytes(1 << 26))
+    with pytest.raises(ExpansionError):
+        decode_whole(coding, bomb, limit=LIMIT)
+    with pytest.raises(ExpansionError):
+        feed_all(coding, pieces_of(bomb, list(range(100, len(bomb), 100))))
+
+
+@given(coded)
+def test_the_limit_is_exact(sample: tuple[bytes, bytes]) -> None:
+    """A body of just the limit passes, one byte more does not."""
+    coding, data = sample
+    assert decode_whole(coding, ENCODERS[coding](data), limit=len(data)) == data
+    if data:
+        with pytest.raises(ExpansionError):
+            decode_whole(coding, ENCODERS[coding](data), limit=len(data) - 1)
+
+
+@given(st.sampled_from(sorted(ENCODERS)), st.binary(max_size=100))
+def test_bytes_that_are_no_such_body_give_only_our_errors(coding: bytes, junk: bytes) -> None:
+    with contextlib.suppress(CodingError, ExpansionError):
+        decode_whole(coding, junk, limit=LIMIT)
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"zstd"])
+def test_members_that_follow_each_other_are_one_body(coding: bytes) -> None:
+    """RFC 1952 section 2.2 and RFC 8878 section 3: such files are concatenations."""
+    encode = ENCODERS[coding]
+    assert decode_whole(coding, encode(b"one ") + encode(b"") + encode(b"two"), limit=LIMIT) == b"one two"
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"zstd"])
+def test_a_body_of_empty_members_is_refused(coding: bytes) -> None:
+    """A million empty members hold nothing and would cost seconds."""
+    with pytest.raises(CodingError, match="members"):
+        decode_whole(coding, ENCODERS[coding](b"") * 1_000_000, limit=LIMIT)
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"zstd"])
+def test_junk_behind_the_end_is_an_error(coding: bytes) -> None:
+    with pytest.raises(CodingError):
+        decode_whole(coding, ENCODERS[coding](b"{}") + b"junk and more junk", limit=LIMIT)
+
+
+@pytest.mark.parametrize("coding", [b"", b"identity", b" Identity "])
+def test_identity_needs_no_decoder(coding: bytes) -> None:
+    assert decoder_for(coding, limit=1) is None
+    assert decode_whole(coding, b"as it came", limit=LIMIT) == b"as it came"
+
+
+@pytest.mark.parametrize("coding", [b"br", b"gzip, gzip", b"compress", b"*", b"\xff"])
+def test_other_codings_are_unknown(coding: bytes) -> None:
+    """Lists of codings too: nobody sends them, and each layer multiplies what a bomb can do."""
+    with pytest.raises(UnknownCodingError):
+        decoder_for(coding, limit=LIMIT)
+
+
+def test_providers_are_only_asked_for_what_can_be_decoded() -> None:
+    for coding in DECODABLE.split(b", "):
+        assert decoder_for(coding, limit=LIMIT) is not None
+
+
+def test_a_window_larger_than_web_content_may_use_is_refused() -> None:
+    """RFC 9659 section 3: 8 MiB; a frame that asks for 128 MiB would make us hold as much."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=27)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    with pytest.raises(CodingError):
+        decode_whole(b"zstd", compressor.compress(b"x" * 1000) + compressor.flush(), limit=LIMIT)
