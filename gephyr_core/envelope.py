@@ -19,6 +19,8 @@ class EnvelopeError(ValueError):
 
 OWNED_FIELDS = ("model", "stream")
 """The fields that decide where a request goes: they must not stand twice."""
+_ESCAPED_LETTERS = (b"\\u006", b"\\u007")
+"""How a small letter looks that was escaped without need, maybe to hide a field's name. Writers of JSON do not."""
 
 
 @attrs.define
@@ -70,14 +72,15 @@ def read_envelope(body: bytes) -> Envelope:
         raise EnvelopeError("the body must be a JSON object") from error
     except msgspec.DecodeError as error:
         raise EnvelopeError(f"the body is not valid JSON: {error}") from error
+    escaped = any(escape in body for escape in _ESCAPED_LETTERS)
     for name in OWNED_FIELDS:
-        if body.count(f'"{name}"'.encode()) > 1 and _stands_twice(body, name):
+        if (escaped or body.count(f'"{name}"'.encode()) > 1) and _stands_twice(body, name):
             raise EnvelopeError(f"{name}: the field stands twice", name)
     return Envelope(fields, body)
 
 
 def _stands_twice(body: bytes, name: str) -> bool:
-    """Whether a top-level key is repeated. Slow; asked only when the name is seen more than once."""
+    """Whether a top-level key is repeated. Slow; asked only when the name is, or may be, written more than once."""
     outermost: list[tuple[str, object]] = []
 
     def remember(pairs: list[tuple[str, object]]) -> None:
@@ -85,7 +88,7 @@ def _stands_twice(body: bytes, name: str) -> bool:
         outermost = pairs  # objects are reported inside out, so the last one is the body itself
 
     try:
-        json.loads(body, object_pairs_hook=remember)
+        json.loads(body, object_pairs_hook=remember, parse_int=str)  # int() refuses what has over 4,300 digits
     except RecursionError as error:
         raise EnvelopeError("the body is nested too deeply") from error
     return [key for key, _ in outermost].count(name) > 1
