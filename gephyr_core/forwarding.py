@@ -83,8 +83,6 @@ def to_client(headers: Headers) -> list[Header]:
 
 
 def _named_by_connection(headers: Headers) -> tuple[bytes, ...]:
-    """The header names that a ``connection`` header declares to be for this hop only."""
-    value = header(headers, b"connection")
-    if value is None or value in {b"keep-alive", b"close", b"Keep-Alive"}:
-        return ()
-    return tuple(name.strip().lower() for name in value.split(b","))
+    """The header names that ``connection`` headers declare to be for this hop only."""
+    values = [value for name, value in headers if name == b"connection"]
+    return tuple(name.strip().lower() for value in values for name in value.split(b","))

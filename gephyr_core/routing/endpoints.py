@@ -104,7 +104,8 @@ def _stored(name: str, *, safe: bool = True, has_body: bool = False) -> Operatio
     return Operation(name, _RESPONSES, has_body=has_body, pinned=True, repeatable=safe, side=True)
 
 
-_ID = r"(?P<id>[A-Za-z0-9][\w.:=-]*)"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.:=-]*"
+_ID = rf"(?P<id>{_NAME})"
 _PATTERNS: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...] = (
     (
         re.compile(rf"/v1/responses/{_ID}"),
@@ -128,7 +129,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...] = (
         },
     ),
     (
-        re.compile(rf"/v1/conversations/{_ID}/items/[A-Za-z0-9][\w.:=-]*"),
+        re.compile(rf"/v1/conversations/{_ID}/items/{_NAME}"),
         {
             "GET": _stored("conversations.items.get"),
             "DELETE": _stored("conversations.items.delete", safe=False),
@@ -136,7 +137,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...] = (
     ),
 )
 
-_GEMINI_CALL = re.compile(r"/(v1(?:beta\d*|alpha)?)/(?:models|tunedModels)/(.+):(\w+)", re.DOTALL)
+_GEMINI_CALL = re.compile(r"/(v1(?:beta[0-9]*|alpha)?/(?:models|tunedModels))/(.+):([A-Za-z]+)")
 _GEMINI_VERBS = {
     "generateContent": Operation("generateContent", _GEMINI, ModelIn.PATH, has_body=True),
     "streamGenerateContent": Operation("streamGenerateContent", _GEMINI, ModelIn.PATH, has_body=True),
@@ -144,7 +145,7 @@ _GEMINI_VERBS = {
     "embedContent": Operation("embedContent", _GEMINI, ModelIn.PATH, has_body=True),
     "batchEmbedContents": Operation("batchEmbedContents", _GEMINI, ModelIn.PATH, has_body=True),
 }
-_MODEL = re.compile(r"/(v1|v1beta)/models/(.+)", re.DOTALL)
+_MODEL = re.compile(r"/(v1|v1beta)/models/(.+)")
 _ONE_MODEL = {
     "v1": Operation("models.get", _CHAT, ModelIn.PATH, local=True),
     "v1beta": Operation("models.get", _GEMINI, ModelIn.PATH, local=True),
@@ -182,18 +183,23 @@ def _choose(methods: Mapping[str, Operation], method: str, path: str, object_id:
 def _gemini(method: str, path: str) -> Endpoint | NoEndpoint | None:
     """Paths that hold a model's name, which may have slashes and colons of its own."""
     match = _GEMINI_CALL.fullmatch(path)
-    if match is not None and match[3] in _GEMINI_VERBS:
+    if match is not None and match[3] in _GEMINI_VERBS and _is_model_name(match[2]):
         if method != "POST":
             return NoEndpoint(_GEMINI, ("POST",))
         operation = _GEMINI_VERBS[match[3]]
-        template = f"/{match[1]}/models/{{model}}:{match[3]}"
+        template = f"/{match[1]}/{{model}}:{match[3]}"
         return Endpoint(operation, template, model=match[2], stream=match[3] == "streamGenerateContent")
     match = _MODEL.fullmatch(path)
-    if match is None:
+    if match is None or not _is_model_name(match[2]):
         return None
     if method != "GET":
         return NoEndpoint(dialect_of_path(path), ("GET",))
     return Endpoint(_ONE_MODEL[match[1]], path, model=match[2])
+
+
+def _is_model_name(name: str) -> bool:
+    """Whether a model's name can stand in a path: ``..`` would leave the place that a provider keeps its models."""
+    return name.isprintable() and not any(segment in {".", ".."} for segment in name.split("/"))
 
 
 def dialect_of_path(path: str) -> str:
