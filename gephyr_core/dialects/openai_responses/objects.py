@@ -22,6 +22,7 @@ class Response(msgspec.Struct, gc=False):
     object: Any = None
     id: Any = None
     store: Any = None
+    background: Any = None
     conversation: Any = None
     usage: Any = None
     error: Any = None
@@ -38,8 +39,13 @@ def digest(encrypted_content: str) -> str:
 
 
 def response_objects(response: Response) -> Iterator[str]:
-    """Yield the ids and digests that *response* tells of. ``store: false`` leaves no response behind."""
-    if (response_id := text(response.id)) and response.store is not False:
+    """Yield the ids and digests that *response* tells of.
+
+    ``store: false`` leaves no response behind, unless it runs in the background: that one is kept for a while to be
+    polled (OpenAI's guide to background mode; recorded: such a response is fetched after it said ``store: false``).
+    """
+    kept = response.store is not False or response.background is True
+    if (response_id := text(response.id)) and kept:
         yield response_id
     if conversation_id := text((mapping(response.conversation) or {}).get("id")):
         yield conversation_id

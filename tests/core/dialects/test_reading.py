@@ -171,6 +171,7 @@ def test_responses_objects_are_told_once() -> None:
     ("reply", "objects"),
     [
         ({"object": "response", "id": "resp_1", "store": True}, ["resp_1"]),
+        ({"object": "response", "id": "resp_1", "store": False, "background": True}, ["resp_1"]),
         ({"object": "response", "id": "resp_1", "conversation": {"id": "conv_1"}}, ["resp_1", "conv_1"]),
         (
             {"object": "response", "id": "resp_1", "store": False, "output": [{"encrypted_content": "x"}]},
