@@ -1,11 +1,11 @@
 """Objects that live at one provider: which account each belongs to, and which client key may use it."""
 
-import hashlib
 from collections.abc import Iterable
 
 import attrs
 import msgspec
 
+from gephyr_core.dialects.openai_responses.objects import digest
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.records import Pin
@@ -65,11 +65,6 @@ class RequestRefused(Exception):  # noqa: N818  (it says what happened, as event
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
-
-
-def digest(text: str) -> str:
-    """The name under which an encrypted item is remembered."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def constraint_of(pins: Pins, owner: str, object_id: str | None, envelope: Envelope | None, now: float) -> Constraint:

@@ -77,6 +77,7 @@ class Exchange(Receiving):
             self.shared.emit(ReadBody(self.id))
 
     def request_body(self, event: RequestBody, now: float) -> None:
+        """A piece of the body: held, within the limits."""
         self.read_at = now
         size = len(event.data)
         self.body_size += size
@@ -90,6 +91,7 @@ class Exchange(Receiving):
             self.refuse(Problem(ErrorKind.UNAVAILABLE, message, retry_after=1.0), now)
 
     def request_ended(self, _event: RequestEnded, now: float) -> None:
+        """The request is complete: find its route, and an account."""
         assert self.admitted is not None
         body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
         self.body.clear()
@@ -102,6 +104,7 @@ class Exchange(Receiving):
         self.acquire(now)
 
     def metrics_collected(self, event: MetricsCollected, now: float) -> None:
+        """The answer to ``CollectMetrics``."""
         headers = [(b"content-type", event.content_type.encode())]
         self.reply.whole(200, headers, event.data, now)
         self.finish("ok", now)
@@ -109,15 +112,18 @@ class Exchange(Receiving):
     # -- the client ---------------------------------------------------------------------------------------------
 
     def client_gone(self, _event: ClientGone, now: float) -> None:
+        """The client left: cancel the call, and give the lease back."""
         if self.attempt is not None:
             self.end_attempt("cancelled", NEUTRAL, now, detail="the client left", cancel=True)
         self.reply.over = True
         self.finish("client_gone", now)
 
     def client_blocked(self, _event: ClientBlocked, now: float) -> None:
+        """The client is slow: the idle clock and keep-alives stand still."""
         self.blocked_at = now
 
     def client_ready(self, _event: ClientReady, now: float) -> None:
+        """The client reads again: the clocks start anew."""
         self.blocked_at = None
         self.reply.sent_at = now
         if self.attempt is not None:

@@ -126,7 +126,9 @@ class Receiving(Attempting):
         attempt, _ = self.live
         assert attempt.reader is not None
         rest = attempt.reader.rest()
-        if self.dialect.terminal_required or not (attempt.held or rest.strip()):
+        if self._fails_over_in_stream(attempt, now, cancel=False):
+            return
+        if not attempt.reader.terminal_seen and (self.dialect.terminal_required or not (attempt.held or rest.strip())):
             self._fault(Fault.PROTOCOL, "the stream ended before any content", now, cancel=False)
             return
         self._commit(attempt, [rest] if rest else [], now)
@@ -147,14 +149,14 @@ class Receiving(Attempting):
         if first is not None and own is not None and first != own:
             self.renaming = (msgspec.json.encode(own), msgspec.json.encode(first))
 
-    def _fails_over_in_stream(self, attempt: Attempt, now: float) -> bool:
+    def _fails_over_in_stream(self, attempt: Attempt, now: float, *, cancel: bool = True) -> bool:
         """An error event before any content is a failure like any other, unless it blames the request."""
         assert attempt.reader is not None
         assert self.plan is not None
         error = attempt.reader.error
         if error is None or error.kind not in TRANSIENT or not self.plan.repeatable:
             return False
-        self.fail(of_stream_error(error.kind, error.message, side=False), now, cancel=True)
+        self.fail(of_stream_error(error.kind, error.message, side=False), now, cancel=cancel)
         return True
 
     def _commit(self, attempt: Attempt, events: list[bytes], now: float) -> None:
@@ -204,10 +206,10 @@ class Receiving(Attempting):
         """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
         attempt, _ = self.live
         assert attempt.reader is not None
+        rest = attempt.reader.rest()
         if self.dialect.terminal_required and not attempt.reader.terminal_seen:
             self.break_off(Fault.PROTOCOL, "it ended without its last event", now)
             return
-        rest = attempt.reader.rest()
         if rest:
             self.reply.send(self._renamed(rest), now)
         self._end_relay(attempt, now)

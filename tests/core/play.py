@@ -71,7 +71,9 @@ class Play:
         self.exchange += 1
         return self.feed(RequestStarted(self.exchange, method, target, list(headers), credentials, peer))
 
-    def request(self, body: bytes = b'{"model":"m","messages":[]}', target: str = "/v1/chat/completions", **more: Any) -> CallUpstream:
+    def request(
+        self, body: bytes = b'{"model":"m","messages":[]}', target: str = "/v1/chat/completions", **more: Any
+    ) -> CallUpstream:
         """Feed a whole request and return the call it leads to."""
         from gephyr_core.commands import ReadBody
 
@@ -89,7 +91,9 @@ class Play:
         """Feed a request for a stream."""
         return self.request(b'{"model":"m","stream":true,"messages":[]}', target, **more)
 
-    def head(self, call: CallUpstream, status: int = 200, headers: Sequence[tuple[bytes, bytes]] = JSON) -> list[Command]:
+    def head(
+        self, call: CallUpstream, status: int = 200, headers: Sequence[tuple[bytes, bytes]] = JSON
+    ) -> list[Command]:
         """Feed the provider's response head."""
         return self.feed(UpstreamStarted(call.exchange, call.attempt, status, list(headers)))
 

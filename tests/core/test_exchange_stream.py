@@ -333,3 +333,28 @@ def test_a_stored_response_is_pinned_to_its_account() -> None:
         assert (got.account, got.method, got.target) == (call.account, "GET", "/v1/responses/resp_1")
         body = b'{"model":"m","input":"more","previous_response_id":"resp_1"}'
         assert play.request(body, "/v1/responses", credentials=("k1",)).account == call.account
+
+
+def test_a_last_event_without_its_blank_line_still_counts() -> None:
+    """The provider closed right after its terminal event: the stream is whole."""
+    play = Play(account("a", "anthropic"))
+    call = anthropic_stream(play)
+    play.body(call, OPENED + BLOCK + DELTA + STOP[:-2])
+    play.expect(StartResponse, SendBody)
+    play.end(call)
+    rest, _ = play.expect(SendBody, EndResponse)
+    assert rest.data == STOP[:-2]
+    assert play.records[0].outcome == "ok"
+
+
+def test_a_bare_error_at_the_end_of_an_empty_stream_fails_over() -> None:
+    """Gemini's error object comes without a blank line, and before any content it is a failure like any other."""
+    play = Play(account("a", "gemini"), account("b", "gemini"))
+    call = play.request(b"{}", "/v1beta/models/m:streamGenerateContent?alt=sse")
+    play.head(call, headers=SSE)
+    play.expect()
+    play.body(call, b'{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}')
+    play.expect()
+    play.end(call)
+    second = play.expect(CallUpstream)
+    assert second.account != call.account

@@ -1,0 +1,31 @@
+"""The documentation says what the code does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from gephyr_core.routing.endpoints import Endpoint, find_endpoint
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_page_of_states_is_up_to_date() -> None:
+    """The page is generated from the table that the code runs on."""
+    subprocess.run([sys.executable, ROOT / "docs" / "generate_states.py", "--check"], check=True)
+
+
+def test_every_path_in_the_users_page_exists() -> None:
+    """A path that the documentation names has a method that serves it."""
+    text = (ROOT / "docs" / "index.md").read_text().partition("## Paths")[2].partition("##")[0]
+    paths = {path.replace("{id}", "resp_1") for path in re.findall(r"`(?:[A-Z]+ )?(/v1[^`?]*)`", text)}
+    assert len(paths) > 12
+    for path in paths:
+        path = path.replace("{model}", "m")  # noqa: PLW2901
+        assert any(isinstance(find_endpoint(method, path), Endpoint) for method in ("GET", "POST", "DELETE")), path
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    """Files that the README names are there."""
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert target.startswith("http") or (ROOT / target).exists(), target
