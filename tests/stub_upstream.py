@@ -292,9 +292,8 @@ async def _main(cert: str | None) -> None:
     stub = Stub()
     ports = {}
     for kind in ("http", "silent"):
-        server = await loop.create_server(
-            lambda kind=kind: ProviderConnection(stub, kind), "127.0.0.1", 0, backlog=2048
-        )
+        make = functools.partial(ProviderConnection, stub, kind)
+        server = await loop.create_server(make, "127.0.0.1", 0, backlog=2048)
         ports[kind] = server.sockets[0].getsockname()[1]
     if cert is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

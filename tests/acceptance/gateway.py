@@ -65,8 +65,8 @@ class Gateway:
 
     @property
     def records(self) -> list[RequestRecord]:
-        """What was observed, a record for each request that has ended."""
-        return self.observers.records
+        """What was observed: a record for each request that has ended, probes (``HEAD /``) aside."""
+        return [record for record in self.observers.records if record.operation != "probe"]
 
     def gauge(self, name: str) -> int:
         """A value of the metrics page."""
