@@ -129,4 +129,10 @@ def without_comments(block: bytes) -> bytes:
     lines = block.splitlines(keepends=True)
     if len(lines) == _LINES_OF_SMALLEST_EVENT and not block.startswith(_COMMENT):
         return block
-    return b"".join([line for line in lines if not line.startswith(_COMMENT)])
+    kept: list[bytes] = []
+    for index, line in enumerate(lines):
+        if not line.startswith(_COMMENT):
+            kept.append(line)
+        elif kept and kept[-1].endswith(b"\r") and lines[index + 1 : index + 2] == [b"\n"]:
+            kept[-1] += b"\n"  # or the LF of the empty line would be taken for the second half of a CRLF
+    return b"".join(kept)

@@ -78,6 +78,8 @@ class Receiving(Attempting):
             verdict = classify_reply(attempt.status, attempt.headers, body, now)
             side = plan.endpoint.operation.side
             self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side), now)
+        elif self.reply.status:  # a keep-alive has begun a stream
+            self._fault(Fault.PROTOCOL, "a whole reply came where a stream was asked for", now, cancel=False)
         elif body.strip() and not _looks_like_json(body):
             self._fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
         else:
@@ -88,11 +90,7 @@ class Receiving(Attempting):
         self._pin(attempt, self.dialect.objects_of(body), now)
         account = attempt.lease.account.id
         self.end_attempt("ok", SUCCESS, now)
-        if self.reply.status:  # a keep-alive fixed the form, and the provider answered whole
-            self.reply.send(body, now)
-            self.reply.end()
-        else:
-            self.reply.whole(attempt.status, to_client(attempt.headers), body, now, account)
+        self.reply.whole(attempt.status, to_client(attempt.headers), body, now, account)
         self.finish("ok", now)
 
     # -- a stream before the commit point -----------------------------------------------------------------------
