@@ -1,0 +1,193 @@
+"""One request of an ASGI host: what it sends becomes events, and commands become messages for it.
+
+The host wants to be awaited, so what the core says is kept in an outbox until ``send`` has taken it. The application's
+own coroutine sends; a task beside it receives the body, and then watches for the client to leave.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from gephyr.asgi.scope import Message, Receive, Send
+from gephyr.runtime.credentials import strip_credentials
+from gephyr.runtime.driver import Driver
+from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
+from gephyr_core.http import Header, Headers
+
+HIGH_MARK = 64 * 1024
+"""Bytes in the outbox from which on the client counts as blocked."""
+LOW_MARK = 16 * 1024
+"""Bytes in the outbox at which it counts as ready again."""
+
+
+class ResponseAborted(Exception):  # noqa: N818 (it says what happened; whose error it is, the log knows)
+    """The response cannot be completed: raised in the host, which must cut the client's connection."""
+
+
+class HostedExchange:
+    """One exchange; implements ``gephyr.runtime.ports.ClientPort``. Serves once."""
+
+    def __init__(self, driver: Driver, receive: Receive, send: Send, *, handshake: bool = False) -> None:
+        """*handshake*: the request is a WebSocket's, to be denied; it has no body and messages of its own."""
+        self._driver = driver
+        self._receive = receive
+        self._send = send
+        self._handshake = handshake
+        self._prefix = "websocket.http" if handshake else "http"
+        self._exchange = 0
+        self._watcher: asyncio.Task[None] | None = None
+        self._sending: asyncio.Timeout | None = None
+        self._aborted: str | None = None
+        self._gone = False
+        self._head: Message | None = None
+        self._body: list[bytes] = []
+        self._outstanding = 0
+        """Bytes that the core has sent and the host has not taken."""
+        self._blocked = False
+        self._ended = False
+        self._news = asyncio.Event()
+
+    async def serve(self, method: str, target: str, headers: Sequence[Header], peer: str, scheme: str) -> None:
+        """Serve the request to its end. Raises :class:`ResponseAborted`, and what the host raised."""
+        driver = self._driver
+        kept, target, credentials = strip_credentials(headers, target)
+        exchange = self._exchange = driver.open(self)
+        try:
+            driver.feed(RequestStarted(exchange, method, target, kept, credentials, peer, scheme))
+            await self._send_all()
+        finally:
+            self._leave()
+            await self._stop_watching()
+        if self._aborted is not None:
+            raise ResponseAborted(self._aborted)
+
+    # -- the driver's calls -------------------------------------------------------------------------------------
+
+    def read_body(self) -> None:
+        """Begin to receive: a host sends 100-continue, where it is awaited, when it is first asked."""
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    def start_response(self, status: int, headers: Headers) -> None:
+        """Keep the head for the host."""
+        self._head = {"type": f"{self._prefix}.response.start", "status": status, "headers": list(headers)}
+        self._news.set()
+
+    def send_body(self, data: bytes) -> None:
+        """Keep bytes of the body; beyond the high mark the client is blocked."""
+        self._body.append(data)
+        self._outstanding += len(data)
+        self._news.set()
+        if self._outstanding > HIGH_MARK and not self._blocked:
+            self._blocked = True
+            self._driver.client_blocked(self._exchange)
+
+    def end_response(self) -> None:
+        """Nothing more will come."""
+        self._exchange, self._ended = 0, True
+        self._news.set()
+
+    def abort_response(self, reason: str) -> None:
+        """Drop what is kept, and have :meth:`serve` raise."""
+        self._exchange, self._aborted = 0, reason
+        self._interrupt()
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    async def _send_all(self) -> None:
+        """Send until the end of the response, or until there is nobody to send to."""
+        try:
+            # A limit that is set when it is reached: the way to end an await from outside without a second task.
+            async with asyncio.timeout(None) as self._sending:
+                if not self._over:
+                    await self._send_outbox()
+        except OSError:  # our TimeoutError, or a host's sign that the client has left (ASGI HTTP specification 2.4)
+            pass
+        finally:
+            self._sending = None
+
+    async def _send_outbox(self) -> None:
+        while True:
+            if self._head is not None:
+                head, self._head = self._head, None
+                await self._send(head)
+            elif self._body or self._ended:
+                ended, data = self._ended, b"".join(self._body)
+                self._body.clear()
+                message = {"type": f"{self._prefix}.response.body", "body": data, "more_body": not ended}
+                await self._send(message)
+                self._taken(len(data))
+                if ended:
+                    return
+            else:
+                self._news.clear()
+                await self._news.wait()
+
+    def _taken(self, size: int) -> None:
+        self._outstanding -= size
+        if self._blocked and self._outstanding <= LOW_MARK:
+            self._blocked = False
+            if self._exchange:
+                self._driver.client_ready(self._exchange)
+
+    # -- receiving ----------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Receive the body, then wait for the client to leave."""
+        try:
+            left = await self._body_cut_short() or await self._left()
+        except Exception:
+            self._client_left()
+            raise
+        if left:
+            self._client_left()
+
+    async def _body_cut_short(self) -> bool:
+        """Hand the body to the core; return whether the client left before its end."""
+        feed, exchange = self._driver.feed, self._exchange
+        more = not self._handshake
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return True
+            more = message.get("more_body", False)
+            if body := message.get("body", b""):
+                feed(RequestBody(exchange, bytes(body)))
+        feed(RequestEnded(exchange))
+        return False
+
+    async def _left(self) -> bool:
+        """Wait for the client to leave. Not every host waits: one that goes on sending bodies says nothing of it."""
+        message = await self._receive()
+        return str(message["type"]).endswith(".disconnect")
+
+    def _client_left(self) -> None:
+        self._gone = True
+        self._leave()
+        self._interrupt()
+
+    # -- endings ------------------------------------------------------------------------------------------------
+
+    @property
+    def _over(self) -> bool:
+        return self._gone or self._aborted is not None
+
+    def _leave(self) -> None:
+        """Give the exchange up, if it has not ended."""
+        exchange, self._exchange = self._exchange, 0
+        if exchange:
+            self._driver.client_gone(exchange)
+
+    def _interrupt(self) -> None:
+        """Stop sending, although ``send`` may be waiting for the client."""
+        self._head = None
+        self._body.clear()
+        if self._sending is not None and not self._sending.expired():  # it can be so only once
+            self._sending.reschedule(asyncio.get_running_loop().time())
+
+    async def _stop_watching(self) -> None:
+        watcher = self._watcher
+        if watcher is None:
+            return
+        watcher.cancel()
+        await asyncio.wait([watcher])
+        if not watcher.cancelled():
+            watcher.result()
