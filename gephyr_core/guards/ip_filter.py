@@ -4,10 +4,12 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
-from gephyr_core.http import Headers, header_text
+from gephyr_core.http import Headers
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_LONGEST_ADDRESS = 64
+"""Characters of an address with its zone; what is longer is none, and is not worth remembering."""
 
 
 class IpFilter:
@@ -20,13 +22,17 @@ class IpFilter:
         self._trusted = _networks(trusted_proxies)
 
     def client_address(self, peer: str, headers: Headers) -> str:
-        """Return the client's address: the last one in ``x-forwarded-for`` that is no trusted proxy's own."""
+        """Return the client's address: the last one in ``x-forwarded-for`` that is no trusted proxy's own.
+
+        A proxy may add to the client's header by a second one of the name: all of them are one list, in order.
+        """
         if not self._trusted or not _within(peer, self._trusted):
             return peer
-        forwarded = (header_text(headers, b"x-forwarded-for") or "").split(",")
-        for hop in reversed([peer, *(part.strip() for part in forwarded if part.strip())][1:]):
-            if not _within(hop, self._trusted):
-                return hop
+        forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+        for hop in reversed(",".join(forwarded).split(",")):
+            address = hop.strip()[:_LONGEST_ADDRESS]
+            if address and not _within(address, self._trusted):
+                return address
         return peer
 
     def admits(self, address: str) -> bool:

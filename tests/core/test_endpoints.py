@@ -202,25 +202,14 @@ def test_an_unknown_path_is_refused_in_the_nearest_dialect(path: str, dialect: s
 
 
 _parts = st.sampled_from(
-    ["/", "//", "v1", "v1beta", "models", "tunedModels", "responses", "conversations", "items", "cancel", "messages"]
-    + [
-        ":",
-        ":generateContent",
-        ":countTokens",
-        "..",
-        ".",
-        "%2F",
-        "%2e",
-        "%",
-        "%zz",
-        "%ff",
-        "%00",
-        "\n",
-        "é",
-        "x_1",
-        "{model}",
+    [
+        *("/", "//", "v1", "v1beta", "models", "tunedModels", "responses", "conversations", "items", "cancel"),
+        *(":", ":generateContent", ":countTokens", "..", ".", "%2F", "%2e", "%", "%zz", "%ff", "%00", "\n", "é"),
+        *("messages", "x_1", "{model}"),
     ]
 )
+starts = st.sampled_from(["", "/v1/", "/v1beta/models/"])
+methods = st.sampled_from(["GET", "POST", "DELETE", "HEAD", "", "é"])
 paths = st.text(max_size=40) | st.lists(_parts, max_size=9).map("".join) | st.lists(_parts, max_size=9).map("/".join)
 _PLAIN = frozenset(string.ascii_letters + string.digits + "/_.:=-{}")
 
