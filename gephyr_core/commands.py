@@ -6,6 +6,7 @@ meets exactly one of ended, failed, cancelled; no ``CallUpstream`` after the com
 """
 
 import attrs
+import msgspec
 
 from gephyr_core.http import Headers, Origin
 from gephyr_core.records import Pin, RequestRecord
@@ -27,9 +28,8 @@ class StartResponse:
     headers: Headers
 
 
-@attrs.frozen
-class SendBody:
-    """Send bytes of the response's body."""
+class SendBody(msgspec.Struct, frozen=True, gc=False):
+    """Send bytes of the response's body. A struct for the reason that ``UpstreamBody`` is one."""
 
     exchange: int
     data: bytes

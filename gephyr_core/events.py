@@ -7,6 +7,7 @@ Events about a call to a provider carry its ``attempt`` too; news of an attempt 
 from collections.abc import Sequence
 
 import attrs
+import msgspec
 
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Headers
@@ -76,9 +77,11 @@ class UpstreamStarted:
     headers: Headers
 
 
-@attrs.frozen
-class UpstreamBody:
-    """Bytes of the provider's response, without transfer coding, all of one socket read together."""
+class UpstreamBody(msgspec.Struct, frozen=True, gc=False):
+    """Bytes of the provider's response, without transfer coding, all of one socket read together.
+
+    Made for every chunk, and so a struct, which costs a third of what a frozen attrs class does.
+    """
 
     exchange: int
     attempt: int

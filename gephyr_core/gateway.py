@@ -72,7 +72,7 @@ class Gateway:
                 exchange = self._exchanges.get(event.exchange)
                 if exchange is not None:
                     row = exchange.row
-                    exchange.handle(event, now)
+                    exchange.handle_upstream(event, now)
                     if exchange.row is not row:
                         self._settle(exchange, now)
             else:

@@ -32,13 +32,14 @@ from gephyr_core.exchange.admission import admit
 from gephyr_core.exchange.attempts import of_fault
 from gephyr_core.exchange.plan import make_plan
 from gephyr_core.exchange.receiving import Receiving
-from gephyr_core.exchange.state import Row, State
+from gephyr_core.exchange.state import Cell, Row, State
 from gephyr_core.guards.body_limit import too_large
 from gephyr_core.pins import RequestRefused
 from gephyr_core.scheduling import NEUTRAL
 
 CLIENT_STALL = 60.0
 """Seconds a client may leave the data it asked for unread."""
+UpstreamEvent = UpstreamStarted | UpstreamBody | UpstreamEnded | UpstreamFailed
 
 
 class Exchange(Receiving):
@@ -46,16 +47,24 @@ class Exchange(Receiving):
 
     def handle(self, event: ExchangeEvent, now: float) -> None:
         """Take an event. Raises ``LocalProtocolError`` for one that is illegal in this state."""
-        cell = self.row.get(type(event))
         if isinstance(event, UPSTREAM_EVENTS):
-            attempt = self.attempt
-            if attempt is None or event.attempt != attempt.number:
-                if event.attempt > self.attempt_number:
-                    raise LocalProtocolError(f"exchange {self.id}: attempt {event.attempt} was never called")
-                return  # news of an attempt that is over
+            self.handle_upstream(event, now)
+        else:
+            self._cell(event)(self, event, now)
+
+    def handle_upstream(self, event: UpstreamEvent, now: float) -> None:
+        """Take news of an attempt; what is said of one that is over is ignored."""
+        attempt = self.attempt
+        if attempt is not None and event.attempt == attempt.number:
+            self._cell(event)(self, event, now)
+        elif event.attempt > self.attempt_number:
+            raise LocalProtocolError(f"exchange {self.id}: attempt {event.attempt} was never called")
+
+    def _cell(self, event: ExchangeEvent) -> Cell:
+        cell = self.row.get(type(event))
         if cell is None:
             raise LocalProtocolError(f"exchange {self.id}: {type(event).__name__} is illegal while {self.state.value}")
-        cell(self, event, now)
+        return cell
 
     # -- the request --------------------------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ class State(enum.Enum):
     DONE = "done"
 
 
-Row = Mapping[type, Callable[[Any, Any, float], None]]
+Cell = Callable[[Any, Any, float], None]
+Row = Mapping[type, Cell]
 """The events a state takes, each with the method that takes it."""
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 
-import attrs
 import pytest
 from play import Play, account
 
@@ -14,7 +13,7 @@ from gephyr_core.exchange import ILLEGAL, ROWS, State
 EXCHANGE_EVENTS = [
     event
     for event in vars(events).values()
-    if attrs.has(event) and "exchange" in attrs.fields_dict(event) and event is not RequestStarted
+    if isinstance(event, type) and "exchange" in getattr(event, "__match_args__", ()) and event is not RequestStarted
 ]
 
 
