@@ -250,7 +250,10 @@ class ProviderConnection(asyncio.Protocol):
 
     async def _send(self, data: bytes, seen: Seen, size: int) -> None:
         self._transport.write(data)
+        await asyncio.sleep(0)  # or a peer that has left would never be noticed
         await self._writable.wait()
+        if self._transport.is_closing():
+            raise asyncio.CancelledError
         seen.sent += size
         self._stub.changed()
 
@@ -274,8 +277,6 @@ async def _pieces(answer: dict[str, Any], body: bytes) -> AsyncIterator[bytes]:
             if pause is not None:
                 due += pause
                 await asyncio.sleep(due - asyncio.get_running_loop().time())
-            elif chance is not None:
-                await asyncio.sleep(0)
 
 
 def _cut(data: bytes, chance: random.Random) -> Iterator[bytes]:
