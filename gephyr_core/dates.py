@@ -33,11 +33,12 @@ def parse_http_date(text: str) -> float | None:
 def retry_after(headers: Iterable[Header], now: float) -> float | None:
     """Return the seconds to wait that ``retry-after-ms`` or ``retry-after`` (seconds or date) ask for, or None.
 
-    A date is measured against the sender's own ``date``, so that its clock need not agree with ours.
+    A date is measured against the sender's own ``date``, so that its clock need not agree with ours. Azure sends
+    ``retry-after-ms: 0`` beside ``retry-after: 1``: no milliseconds are no hint.
     """
     headers = list(headers)
     milliseconds = _number(header_text(headers, b"retry-after-ms"))
-    if milliseconds is not None:
+    if milliseconds:
         return _bounded(milliseconds / 1000)
     text = header_text(headers, b"retry-after")
     if text is None:

@@ -9,7 +9,7 @@ import re
 import attrs
 import msgspec
 
-from gephyr_core.dates import retry_after
+from gephyr_core.dates import LONGEST_WAIT, retry_after
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Headers
 
@@ -23,6 +23,8 @@ _MONEY_CODES = (
     "enforced_spend_limit_reached",
     "contract_spend_limit_reached",
 )
+_MODEL_CODES = ("model_not_found", "DeploymentNotFound")
+"""OpenAI's, and Azure's, whose message speaks of a deployment."""
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 _KINDS = {
@@ -87,7 +89,7 @@ def classify_reply(status: int, headers: Headers, body: bytes, now: float) -> Ve
 
 
 def _kind(status: int, error: _Body) -> ErrorKind:
-    if status == 400 and "API_KEY_INVALID" in error.codes:  # Gemini's way to say 401
+    if status == 400 and _is_401_in_disguise(error):
         return ErrorKind.CREDENTIAL
     if status == 429 and any(code in _MONEY_CODES for code in error.codes):
         return ErrorKind.MONEY
@@ -98,6 +100,11 @@ def _kind(status: int, error: _Body) -> ErrorKind:
     return _KINDS.get(status, ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST)
 
 
+def _is_401_in_disguise(error: _Body) -> bool:
+    """Gemini says so by a reason, xAI by its words alone."""
+    return "API_KEY_INVALID" in error.codes or error.message.startswith("Incorrect API key provided")
+
+
 def _fails_over(status: int, kind: ErrorKind) -> bool:
     if kind in {ErrorKind.CREDENTIAL, ErrorKind.MONEY}:
         return True
@@ -105,7 +112,8 @@ def _fails_over(status: int, kind: ErrorKind) -> bool:
 
 
 def _names_model(error: _Body) -> bool:
-    return "model_not_found" in error.codes or re.search(r"\bmodels?\b", error.message, re.IGNORECASE) is not None
+    names = any(code in error.codes for code in _MODEL_CODES)
+    return names or re.search(r"\bmodels?\b", error.message, re.IGNORECASE) is not None
 
 
 def _read(body: bytes) -> _Body:
@@ -142,4 +150,4 @@ def _duration(value: object) -> float | None:
     if match is None or not any(match.groups()):
         return None
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    return min(hours * 3600 + minutes * 60 + seconds, LONGEST_WAIT)

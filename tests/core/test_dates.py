@@ -58,6 +58,7 @@ def test_any_text_gives_a_date_or_none(text: str) -> None:
         ([(b"retry-after", b" 1.5 ")], 1.5),
         ([(b"retry-after", b"0")], 0.0),
         ([(b"retry-after-ms", b"250"), (b"retry-after", b"1")], 0.25),
+        ([(b"retry-after-ms", b"0"), (b"retry-after", b"1")], 1.0),
         ([(b"retry-after-ms", b"soon"), (b"retry-after", b"1")], 1.0),
         ([(b"retry-after", b"Tue, 14 Nov 2023 22:13:30 GMT")], 10.0),
         ([(b"retry-after", b"999999999999")], LONGEST_WAIT),
