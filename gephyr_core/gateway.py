@@ -82,16 +82,17 @@ class Gateway:
             self._busy = False
 
     def _dispatch(self, event: Event, now: float) -> None:
-        if isinstance(event, TimePassed):
-            self._time_passed(now)
-        elif isinstance(event, RequestStarted):
-            self._start(event, now)
-        elif isinstance(event, DrainRequested):
-            self._drain(now)
-        elif isinstance(event, StateRestored):
-            self._shared.pins.restore(event.pins, now)
-        else:
-            self._pass_on(event, now)
+        match event:
+            case RequestStarted():
+                self._start(event, now)
+            case TimePassed():
+                self._time_passed(now)
+            case DrainRequested():
+                self._drain(now)
+            case StateRestored():
+                self._shared.pins.restore(event.pins, now)
+            case _:
+                self._pass_on(event, now)
 
     def _start(self, event: RequestStarted, now: float) -> None:
         if event.exchange <= self._newest:
