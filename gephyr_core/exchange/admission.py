@@ -9,12 +9,13 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import RequestStarted
 from gephyr_core.guards import refuse_body
 from gephyr_core.guards.ip_filter import is_loopback
-from gephyr_core.http import Header, content_length, header
+from gephyr_core.http import Header, Headers, content_length, header
 from gephyr_core.pins import RequestRefused
 from gephyr_core.routing.endpoints import Endpoint, NoEndpoint, Operation, dialect_of_path, find_endpoint
 from gephyr_core.shared import Shared
 
 JSON = (b"content-type", b"application/json")
+_TELLING = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"))
 NOT_ROUTED = Operation("none", "openai-chat", local=True)
 
 
@@ -53,10 +54,21 @@ def read_head(event: RequestStarted) -> Head:
     """Find out what a request asks for and in which dialect its errors are told."""
     path, _, query = event.target.partition("?")
     found = find_endpoint(event.method, path)
-    dialect = found.operation.dialect if isinstance(found, Endpoint) else found.dialect
-    if path.startswith("/v1/models") and header(event.headers, b"anthropic-version") is not None:
-        dialect = "anthropic"
-    return Head(event, path, query, found, dialect)
+    return Head(event, path, query, found, _dialect(found, event.headers))
+
+
+def _dialect(found: Endpoint | NoEndpoint, headers: Headers) -> str:
+    """Model lists have one path for three dialects, and unknown paths belong to none: there a header that only one
+    provider's clients send tells whose client asks (google-genai 3.4 asks ``/v1/models``, as OpenAI's does)."""
+    if isinstance(found, NoEndpoint):
+        dialect, shared = found.dialect, True
+    else:
+        dialect, shared = found.operation.dialect, found.operation.name in {"models", "models.get"}
+    if shared and dialect == "openai-chat":
+        for name, told in _TELLING:
+            if header(headers, name) is not None:
+                return told
+    return dialect
 
 
 def admit(shared: Shared, head: Head) -> Admitted:

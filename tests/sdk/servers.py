@@ -1,0 +1,135 @@
+"""``gephyr`` processes for clients that block, and what lets one test drive an SDK's sync and async clients alike."""
+
+import contextlib
+import inspect
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+WAIT = 20.0
+"""Seconds after which a test gives up; no test waits that long when it passes."""
+_PROGRAM = "from gephyr.cli import main; main()"
+
+
+@attrs.define
+class Server:
+    """A ``gephyr`` process that serves. What it writes to stderr goes to a file."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log_file: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self) -> str:
+        """Everything that was written to stderr so far."""
+        return self.log_file.read_text(encoding="utf-8")
+
+    def stop(self) -> bytes:
+        """Ask it to stop as Ctrl-C does; return the rest of its stdout. The end has to be a quiet one."""
+        self.process.send_signal(signal.SIGINT)
+        rest, _ = self.process.communicate(timeout=WAIT)
+        assert self.process.returncode == 0, self.log()
+        assert "Traceback" not in self.log()
+        assert not re.search(r'"level":"(warning|error|critical)"', self.log()), self.log()
+        return rest
+
+
+@contextlib.contextmanager
+def running(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run a ``gephyr`` command that serves, until the end of the block; then stop it, and check how it ends."""
+    log_file = folder / "stderr"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ABV_", "API_", "AUTH_", "WEB_"))}
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *arguments, "--log-format=json"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**kept, **(environment or {})},
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        match = re.fullmatch(rb"gephyr listening on http://127\.0\.0\.1:(\d+)\n", line)
+        assert match is not None, (line, log_file.read_text(encoding="utf-8"))
+        server = Server(process, int(match[1]), log_file)
+        yield server
+        if process.poll() is None:
+            assert server.stop() == b"", "stdout has one line, the address"
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def write_config(folder: Path, mapping: Mapping[str, Any]) -> Path:
+    """Write a configuration as TOML into *folder*, with a free port and the data beside it; values look as in JSON."""
+    server = {"port": 0, "data_dir": str(folder), **mapping.get("server", {})}
+    lines = []
+    for name, section in {**mapping, "server": server}.items():
+        for table in section if isinstance(section, list) else [section]:
+            lines.append(f"[[{name}]]" if isinstance(section, list) else f"[{name}]")
+            lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items()]
+    file = folder / "gephyr.toml"
+    file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    file.chmod(0o600)
+    return file
+
+
+@attrs.define
+class Stub:
+    """Orders to the stub upstream, for tests that block (see ``tests/stub_upstream.py``)."""
+
+    ports: dict[str, int]
+
+    def url(self, account: str) -> str:
+        """The ``base_url`` of an account that the stub plays."""
+        return f"http://127.0.0.1:{self.ports['http']}/{account}"
+
+    def order(self, op: str, **arguments: Any) -> Any:
+        with socket.create_connection(("127.0.0.1", self.ports["control"]), WAIT) as connection:
+            connection.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                return json.loads(answers.readline())
+
+    def script(self, account: str, *answers: dict[str, Any]) -> None:
+        """Set what an account answers, a request each; the last one stays."""
+        self.order("script", account=account, answers=answers)
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return the requests that were seen, and forget them."""
+        taken: list[dict[str, Any]] = self.order("take")
+        return taken
+
+
+async def settled(value: Any) -> Any:
+    """The value itself, of a sync or an async client's call."""
+    return await value if inspect.isawaitable(value) else value
+
+
+async def collected(stream: Any) -> list[Any]:
+    """All that a stream, or a call that gives one, or a list with pages yields."""
+    stream = stream if hasattr(stream, "__aiter__") else await settled(stream)
+    return [item async for item in stream] if hasattr(stream, "__aiter__") else list(stream)
+
+
+@contextlib.asynccontextmanager
+async def entered(manager: Any) -> Any:
+    """Enter a sync or an async context manager."""
+    if hasattr(manager, "__aenter__"):
+        async with manager as value:
+            yield value
+    else:
+        with manager as value:
+            yield value
