@@ -53,6 +53,13 @@ class Client:
         size = int(await asyncio.wait_for(self.reader.readuntil(b"\r\n"), WAIT), 16)
         return (await asyncio.wait_for(self.reader.readexactly(size + 2), WAIT))[:-2]
 
+    async def chunks(self) -> bytes:
+        """Read the rest of a chunked body."""
+        chunks = []
+        while chunk := await self.chunk():
+            chunks.append(chunk)
+        return b"".join(chunks)
+
     async def response(self) -> Response:
         """Read a whole response."""
         status, headers = await self.head()
@@ -60,10 +67,7 @@ class Client:
         if "content-length" in fields:
             body = await asyncio.wait_for(self.reader.readexactly(int(fields["content-length"])), WAIT)
         elif fields.get("transfer-encoding") == "chunked":
-            chunks = []
-            while chunk := await self.chunk():
-                chunks.append(chunk)
-            body = b"".join(chunks)
+            body = await self.chunks()
         else:
             assert status in {204, 304}, "neither a length nor chunks"
             body = b""
@@ -92,7 +96,11 @@ async def connected(port: int, *, receive_buffer: int | None = None) -> AsyncIte
     if receive_buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     connection.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    except OSError:
+        connection.close()
+        raise
     reader, writer = await asyncio.open_connection(sock=connection, limit=2**20 if receive_buffer is None else 2**12)
     client = Client(reader, writer)
     try:

@@ -118,10 +118,21 @@ class Process:
     def pid(self) -> int:
         return self.process.pid
 
-    def status(self, field: str) -> str:
-        """A line of the process's status; Linux only."""
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the process has; Linux only."""
         text = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return next(line for line in text.splitlines() if line.startswith(field)).split(None, 1)[1]
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS")) * 1024
+
+    @property
+    def open_file_limits(self) -> list[str]:
+        """The soft and the hard one; Linux only."""
+        text = Path(f"/proc/{self.pid}/limits").read_text(encoding="ascii")
+        return next(line.split()[3:5] for line in text.splitlines() if line.startswith("Max open files"))
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
