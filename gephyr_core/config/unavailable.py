@@ -17,6 +17,7 @@ UNAVAILABLE_SETTINGS = (
     "accounts[].requests_per_minute",
     "accounts[].tokens_per_minute",
     "accounts[].weight",
+    "auth.web_password",
     "compliance.enabled",
     "providers[].collect",
     "proxy_pool.enabled",

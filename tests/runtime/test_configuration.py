@@ -121,13 +121,17 @@ def test_a_secret_that_cannot_be_found_is_a_mistake_like_any_other(tmp_path, tex
     assert "MARKED" not in problem
 
 
-def test_keys_and_passwords_become_digests(tmp_path):
+def test_keys_become_digests(tmp_path):
     """Those of the file and those of the environment alike."""
-    file = write(tmp_path, '[auth]\napi_keys = ["k1", "env:K2"]\nweb_password = "pass word"')
+    file = write(tmp_path, '[auth]\napi_keys = ["k1", "env:K2"]')
     auth = load(file, {"K2": "k2", "ABV_API_KEY": "k3"}).config.auth
     assert auth.api_keys == (sha("k1"), sha("k2"), sha("k3"))
-    assert auth.web_password == sha("pass word")
-    assert load(file, {"K2": "k2", "WEB_PASSWORD": "other"}).config.auth.web_password == sha("other")
+
+
+def test_a_password_is_refused_until_there_are_pages_for_it(tmp_path):
+    """Where it came from makes no difference, and it is not quoted."""
+    file = write(tmp_path, '[auth]\nweb_password = "sk-MARKED"')
+    assert problems(file) == ["auth.web_password: not available in this version"]
 
 
 def test_the_origin_of_a_credential_is_that_of_its_account():
