@@ -1,5 +1,6 @@
 """The servers that the SDKs talk to, one of each for all tests, and each SDK's clients, sync and async."""
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -7,7 +8,13 @@ import pytest
 
 from gephyr.harness.in_process import DEMO_KEY
 from tests.acceptance.stub import stub_process
-from tests.sdk.servers import Server, Stub, entered, running
+from tests.sdk.clients import Clients
+from tests.sdk.servers import Server, Stub, running, write_config
+
+KEY = "a-client-key"
+FAILURES = ("limited", "limited-long", "overloaded", "broken", "rejected", "dying", "one-bad")
+"""Models of ``gephyr serve``, each (for each kind of client) with two accounts at each provider, which the stub plays
+as a test says."""
 
 
 @pytest.fixture
@@ -32,36 +39,64 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def stub() -> Iterator[Stub]:
-    """The provider of the failing accounts."""
+    """The provider behind ``serve``."""
     with stub_process() as ports:
         yield Stub(ports)
 
 
-@pytest.fixture
-async def openai_client(demo: Server, kind: str) -> AsyncIterator[Any]:
-    """OpenAI's client, which raises for a reply that its types do not describe."""
-    openai = pytest.importorskip("openai", reason="the openai SDK is not installed")
-    make = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
-    options = {"base_url": f"{demo.url}/v1", "api_key": DEMO_KEY, "max_retries": 0}
-    async with entered(make(**options, _strict_response_validation=True)) as client:
-        yield client
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory, stub: Stub) -> Iterator[Server]:
+    """``gephyr serve``, which takes bodies of at most a MiB."""
+    names = [
+        (provider, f"{failure}-{kind}", number)
+        for provider in ("openai", "anthropic", "gemini")
+        for failure in FAILURES
+        for kind in ("sync", "async")
+        for number in (1, 2)
+    ]
+    accounts = [
+        {
+            "id": f"{provider}-{model}-{number}",
+            "provider": provider,
+            "api_key": "an-account-key",
+            "base_url": stub.url(f"{provider}-{model}-{number}"),
+            "models": [model],
+            "priority": -number,
+        }
+        for provider, model, number in names
+    ]
+    mapping = {"server": {"max_body_size": 2**20}, "auth": {"api_keys": [KEY]}, "accounts": accounts}
+    folder = tmp_path_factory.mktemp("serve")
+    with running(folder, "serve", "--config", str(write_config(folder, mapping))) as server:
+        yield server
 
 
 @pytest.fixture
-async def anthropic_client(demo: Server, kind: str) -> AsyncIterator[Any]:
-    """Anthropic's client, which raises for a reply that its types do not describe."""
-    anthropic = pytest.importorskip("anthropic", reason="the anthropic SDK is not installed")
-    make = anthropic.Anthropic if kind == "sync" else anthropic.AsyncAnthropic
-    options = {"base_url": demo.url, "api_key": DEMO_KEY, "max_retries": 0}
-    async with entered(make(**options, _strict_response_validation=True)) as client:
-        yield client
+async def clients(serve: Server, kind: str) -> AsyncIterator[Clients]:
+    """Clients of ``gephyr serve``."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield Clients(serve.url, KEY, kind, stack)
 
 
 @pytest.fixture
-async def gemini_client(demo: Server, kind: str) -> AsyncIterator[Any]:
-    """Google's client, or its async side."""
-    genai = pytest.importorskip("google.genai", reason="the google-genai SDK is not installed")
-    client = genai.Client(api_key=DEMO_KEY, http_options={"base_url": demo.url})
-    async with entered(client if kind == "sync" else client.aio) as one:
-        yield one
-    client.close()
+async def _demo_clients(demo: Server, kind: str) -> AsyncIterator[Clients]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield Clients(demo.url, DEMO_KEY, kind, stack)
+
+
+@pytest.fixture
+async def openai_client(_demo_clients: Clients) -> Any:
+    """OpenAI's client for the demo."""
+    return await _demo_clients.openai()
+
+
+@pytest.fixture
+async def anthropic_client(_demo_clients: Clients) -> Any:
+    """Anthropic's client for the demo."""
+    return await _demo_clients.anthropic()
+
+
+@pytest.fixture
+async def gemini_client(_demo_clients: Clients) -> Any:
+    """Google's client for the demo."""
+    return await _demo_clients.gemini()

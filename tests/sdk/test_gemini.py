@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.servers import collected, settled
+from tests.sdk.clients import collected, settled
 
 pytestmark = pytest.mark.anyio
 

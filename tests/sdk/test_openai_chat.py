@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.servers import collected, entered, settled
+from tests.sdk.clients import collected, entered, settled
 
 pytestmark = pytest.mark.anyio
 
