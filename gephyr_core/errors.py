@@ -76,6 +76,36 @@ _STATUS = {
 }
 
 
+_KIND_OF_STATUS = {
+    401: ErrorKind.CREDENTIAL,
+    402: ErrorKind.MONEY,
+    403: ErrorKind.PERMISSION,
+    404: ErrorKind.NOT_FOUND,
+    405: ErrorKind.METHOD,
+    408: ErrorKind.CLIENT_TIMEOUT,
+    409: ErrorKind.CONFLICT,
+    413: ErrorKind.TOO_LARGE,
+    422: ErrorKind.UNPROCESSABLE,
+    429: ErrorKind.RATE_LIMIT,
+    502: ErrorKind.BAD_GATEWAY,
+    503: ErrorKind.OVERLOADED,
+    504: ErrorKind.GATEWAY_TIMEOUT,
+    529: ErrorKind.OVERLOADED,
+}
+
+
+def kind_of_status(status: object) -> ErrorKind:
+    """Return the kind that a provider's error with this HTTP status (a number, or its digits) is.
+
+    Another 4xx is ``BAD_REQUEST``, everything else ``SERVER``.
+    """
+    if isinstance(status, str) and status.isdecimal():
+        status = int(status[:3])
+    if not isinstance(status, int):
+        return ErrorKind.SERVER
+    return _KIND_OF_STATUS.get(status) or (ErrorKind.BAD_REQUEST if 400 <= status < 500 else ErrorKind.SERVER)
+
+
 class Fault(enum.Enum):
     """How a call to a provider broke without an answer of the provider's own."""
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from gephyr_core.dialects.base import RenderedError, StreamError
 from gephyr_core.dialects.decoding import mapping, text
-from gephyr_core.dialects.rendering import kind_of_status, rendered
-from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.dialects.rendering import rendered
+from gephyr_core.errors import ErrorKind, Problem, kind_of_status
 
 _INVALID_REQUEST = "invalid_request_error"
 

@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from gephyr_core.dates import LONGEST_WAIT, retry_after
-from gephyr_core.errors import ErrorKind
+from gephyr_core.errors import ErrorKind, kind_of_status
 from gephyr_core.http import Headers
 
 _NOT_THE_CREDENTIAL = re.compile(r"region|country|territor|location|moderat|flagged|content|policy", re.IGNORECASE)
@@ -26,24 +26,6 @@ _MONEY_CODES = (
 _MODEL_CODES = ("model_not_found", "DeploymentNotFound")
 """OpenAI's, and Azure's, whose message speaks of a deployment."""
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-_KINDS = {
-    400: ErrorKind.BAD_REQUEST,
-    401: ErrorKind.CREDENTIAL,
-    402: ErrorKind.MONEY,
-    403: ErrorKind.PERMISSION,
-    404: ErrorKind.NOT_FOUND,
-    405: ErrorKind.METHOD,
-    408: ErrorKind.CLIENT_TIMEOUT,
-    409: ErrorKind.CONFLICT,
-    413: ErrorKind.TOO_LARGE,
-    422: ErrorKind.UNPROCESSABLE,
-    429: ErrorKind.RATE_LIMIT,
-    502: ErrorKind.BAD_GATEWAY,
-    503: ErrorKind.OVERLOADED,
-    504: ErrorKind.GATEWAY_TIMEOUT,
-    529: ErrorKind.OVERLOADED,
-}
 
 
 @attrs.frozen
@@ -97,7 +79,7 @@ def _kind(status: int, error: _Body) -> ErrorKind:
         return ErrorKind.CREDENTIAL
     if status < 400:
         return ErrorKind.BAD_GATEWAY  # a redirect is never followed: it would carry the credential elsewhere
-    return _KINDS.get(status, ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST)
+    return kind_of_status(status)
 
 
 def _is_401_in_disguise(error: _Body) -> bool:

@@ -1,23 +1,10 @@
-"""Every runtime test that needs a loop runs on asyncio's own and, where it is installed, on uvloop."""
+"""Certificates for the tests of the runtime."""
 
-import importlib.util
 import ssl
 from pathlib import Path
 
 import pytest
 import trustme
-
-_NO_UVLOOP = importlib.util.find_spec("uvloop") is None
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(False, id="asyncio"),
-        pytest.param(True, id="uvloop", marks=pytest.mark.skipif(_NO_UVLOOP, reason="uvloop is not installed")),
-    ]
-)
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
-    return "asyncio", {"use_uvloop": request.param}
 
 
 @pytest.fixture(scope="session")
