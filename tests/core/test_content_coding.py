@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -32,7 +33,7 @@ def streamed_zstd(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
-ENCODERS = {
+ENCODERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"gzip": gzip.compress,
     b"x-gzip": gzip.compress,
     b"deflate": zlib.compress,

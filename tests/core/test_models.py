@@ -2,6 +2,7 @@
 
 import fnmatch
 import string
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from gephyr_core.scheduling import Account
 
 
 def table(
-    routes: dict[str, tuple[str, ...]] | None = None,
+    routes: Mapping[str, tuple[str, ...]] | None = None,
     default: tuple[str, ...] = (),
     account_models: tuple[str, ...] = (),
 ) -> ModelTable:

@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from strategies import json_objects, json_values
 
 from gephyr_core import pins as module
+from gephyr_core.dialects.openai_responses.objects import digest
 from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
-from gephyr_core.pins import FREE, LIFETIME, Constraint, Pins, RequestRefused, constraint_of, digest, rename
+from gephyr_core.pins import FREE, LIFETIME, Constraint, Pins, RequestRefused, constraint_of, rename
 from gephyr_core.records import Pin
 
 NOW = 1000.0
@@ -19,12 +21,7 @@ OWNER, OTHER = "0" * 64, "1" * 64
 
 def pin(object_id: str, account: str = "a", organization: str = "org", **more: Any) -> Pin:
     """A pin of OWNER's."""
-    return Pin(
-        **({"owner": OWNER, "expires_at": NOW + 100, "upstream_id": None} | more),
-        object_id=object_id,
-        account=account,
-        organization=organization,
-    )
+    return attrs.evolve(Pin(OWNER, object_id, account, organization, expires_at=NOW + 100), **more)
 
 
 def pins(*known: Pin) -> Pins:

@@ -143,9 +143,9 @@ def test_a_full_account_is_waited_for_until_a_lease_comes_back() -> None:
     world = World(account("a", max_concurrency=1))
     lease = world.lease()
     assert world.acquire() == Wait(math.inf)
-    assert not world.scheduler.freed
+    before = world.scheduler.freed
     lease.done(SUCCESS, NOW)
-    assert world.scheduler.freed
+    assert (before, world.scheduler.freed) == (False, True)
     world.lease()
 
 
