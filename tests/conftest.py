@@ -1,12 +1,19 @@
 """What the tests of several folders share: helpers beside this file, and the loops that tests run on."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# The same examples in every run, however slow the machine; HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile("gephyr", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gephyr"))
 
 _NO_UVLOOP = importlib.util.find_spec("uvloop") is None
 

@@ -3,7 +3,7 @@
 import string
 
 import attrs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gephyr_core.config import Config, ConfigError, load_config
@@ -53,7 +53,6 @@ def load(mapping, environ):
         return error
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # drawing a whole configuration takes its time
 @given(mappings, environments)
 def test_any_mapping_gives_a_configuration_or_every_mistake(mapping, environ):
     """No file, however strange, ends in a traceback, and loading never changes what it was given."""
