@@ -1,0 +1,105 @@
+"""What Gemini CLI, and other clients of Google's API, need of a gateway (``GOOGLE_GEMINI_BASE_URL``)."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.speech import CHAT, GEMINI
+from tests.acceptance.stub import sse_answer
+from tests.agents.asking import BEARER, KEY, Gateway, sent_body, sent_headers
+from tests.sdk.servers import Stub, running, write_config
+
+STREAM = "/v1beta/models/gemini-demo:streamGenerateContent?alt=sse"
+EMPTY = {"x-goog-api-key": ""}
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        (STREAM, {"x-goog-api-key": KEY}),
+        (STREAM, {"Authorization": f"Bearer {KEY}"}),
+        (f"{STREAM}&key={KEY}", {}),
+        (STREAM.replace("?", f"?key={KEY}&"), {}),
+        (STREAM.replace("?", f"?%6bey={KEY}&"), EMPTY),
+    ],
+)
+def test_a_key_is_taken_wherever_it_stands_and_only_the_accounts_own_goes_on(
+    gateway: Gateway, stub: Stub, target: str, headers: dict[str, str]
+) -> None:
+    stub.script("gemini", GEMINI.answer(stream=True))
+    answer = gateway.ask("POST", target, GEMINI.request, {**headers, "User-Agent": "GeminiCLI/0.9/gemini-demo"})
+    assert answer.status == 200
+    assert answer.body == "".join([*GEMINI.prelude, GEMINI.content, *GEMINI.ending]).encode()
+    [seen] = stub.take()
+    assert seen["target"] == f"/gemini{STREAM}"
+    assert sent_headers(seen, "x-goog-api-key") == ["credential-of-gemini"]
+    assert sent_headers(seen, "authorization") == []
+    assert sent_headers(seen, "user-agent")[0].startswith("GeminiCLI/0.9/gemini-demo")
+
+
+@pytest.mark.parametrize("headers", [{}, EMPTY, {"Authorization": "Bearer "}])
+def test_an_empty_key_is_refused_where_keys_are_asked_for(
+    gateway: Gateway, stub: Stub, headers: dict[str, str]
+) -> None:
+    for target in (STREAM, f"{STREAM}&key="):
+        answer = gateway.ask("POST", target, GEMINI.request, headers)
+        assert (answer.status, answer.json["error"]["status"]) == (401, "UNAUTHENTICATED")
+    assert stub.take() == []
+
+
+def test_an_empty_key_is_accepted_where_auth_is_off(tmp_path: Path, stub: Stub) -> None:
+    account = {"id": "only", "provider": "gemini", "api_key": "credential-of-only", "base_url": stub.url("only")}
+    mapping = {"auth": {"mode": "off"}, "accounts": [account]}
+    arguments = ("serve", "--config", str(write_config(tmp_path, mapping)), "--insecure-no-auth")
+    stub.script("only", GEMINI.answer(stream=True))
+    with running(tmp_path, *arguments) as server:
+        for headers in ({}, EMPTY, {"Authorization": "Bearer "}, {"x-goog-api-key": "whatever"}):
+            assert Gateway(server.port).ask("POST", STREAM, GEMINI.request, headers).status == 200
+    assert [sent_headers(seen, "x-goog-api-key") for seen in stub.take()] == [["credential-of-only"]] * 4
+
+
+@pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent", "countTokens", "batchEmbedContents"])
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("vendor/gemini:free", "vendor/gemini:free"),
+        ("a:b/c:d", "a:b/c:d"),
+        ("vendor%2Fgemini%3Afree", "vendor/gemini:free"),
+    ],
+)
+def test_models_with_slashes_and_colons_are_found_in_paths(
+    gateway: Gateway, stub: Stub, verb: str, asked: str, sent: str
+) -> None:
+    stub.script("gemini", GEMINI.answer())
+    assert gateway.ask("POST", f"/v1beta/models/{asked}:{verb}", GEMINI.request).status == 200
+    [seen] = stub.take()
+    assert seen["target"] == f"/gemini/v1beta/models/{sent}:{verb}"
+
+
+def test_models_with_slashes_and_colons_are_found_in_bodies(gateway: Gateway, stub: Stub) -> None:
+    body = json.dumps({**CHAT.request, "model": "vendor/model:free"}).encode()
+    stub.script("chat", CHAT.answer())
+    assert gateway.ask("POST", "/v1/chat/completions", body).status == 200
+    [seen] = stub.take()
+    assert sent_body(seen) == body
+
+
+def test_silence_is_bridged_by_blank_lines_and_never_by_comments(gateway: Gateway, stub: Stub) -> None:
+    """Google's Python SDK takes a comment for an error. A provider that stays silent is given up, and said to be."""
+    stub.script("gemini", sse_answer(GEMINI.prelude[0], then="stall"))
+    answer = gateway.ask("POST", STREAM, GEMINI.request)
+    *lines, last = answer.body.decode().rstrip("\n").split("\n")
+    assert not [line for line in lines if line and not line.startswith("data: ")]
+    assert "" in lines
+    assert json.loads(last.removeprefix("data: "))["error"]["status"] == "DEADLINE_EXCEEDED"
+    assert answer.body.count(b'"error"') == 1
+
+
+def test_thought_signatures_go_both_ways_unchanged(gateway: Gateway, stub: Stub) -> None:
+    part = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}
+    event = "data: " + json.dumps({"candidates": [{"content": {"role": "model", "parts": [part]}}]}) + "\r\n\r\n"
+    stub.script("gemini", sse_answer(event))
+    body = json.dumps({"contents": [{"role": "model", "parts": [part]}]}, indent=2).encode()
+    assert gateway.ask("POST", STREAM, body, BEARER).body == event.encode()
+    assert sent_body(stub.take()[0]) == body
