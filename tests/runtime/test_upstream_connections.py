@@ -9,6 +9,7 @@ import pytest
 from gephyr.runtime.upstream import addresses
 from gephyr_core.commands import TimeLimits
 from gephyr_core.errors import Fault, Sent
+from gephyr_core.events import UpstreamBody
 from gephyr_core.http import Origin
 from tests.runtime.upstream_world import OK, Script, Visitor, answering, answering_once, client, provider, until
 
@@ -31,6 +32,16 @@ async def test_sixty_four_calls_at_once_use_at_most_sixty_four_connections_again
             assert replies == [(200, b"ok")] * 64
         assert len(world.visitors) == 64
         assert caller.upstream.idle_connections == caller.upstream.open_connections == 64
+
+
+async def test_a_large_reply_is_read_in_pieces_of_at_most_64_kib() -> None:
+    """What was read is kept until its client takes it, so a read's size is what a slow client costs."""
+    body = b"x" * 4_000_000
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    async with provider(answering(reply)) as world, client(world.origin) as caller:
+        _, news = caller.call()
+        assert await news.reply() == (200, body)
+        assert max(len(event.data) for event in news.events if isinstance(event, UpstreamBody)) <= 65536
 
 
 async def test_a_call_made_from_the_end_of_another_finds_its_connection() -> None:

@@ -21,6 +21,9 @@ _JOINED = 65536
 class Home(Protocol):
     """Where a connection goes when no call uses it."""
 
+    read_buffer: memoryview
+    """What all connections read into, each taking its bytes out before the next one reads."""
+
     def give(self, connection: "Connection") -> None:
         """Take a connection that is ready for another request."""
 
@@ -81,10 +84,15 @@ class Call:
             self.feed(UpstreamFailed(self.exchange, self.attempt, fault, detail, reused, sent))
 
 
-class Connection(asyncio.Protocol):
-    """Writes requests and reads their responses; goes home between calls, as long as it can be used again."""
+class Connection(asyncio.BufferedProtocol):
+    """Writes requests and reads their responses; goes home between calls, as long as it can be used again.
+
+    The loop reads into the home's buffer, so that no read is larger than it: a plain protocol is handed up to 256 KiB,
+    all of which would be kept for each client that does not read.
+    """
 
     __slots__ = (
+        "_buffer",
         "_call",
         "_home",
         "_kept",
@@ -106,6 +114,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         """When it went home last, on the loop's clock."""
         self._home = home
+        self._buffer = home.read_buffer
         self._max_head_size = max_head_size
         self._call: Call | None = None
         self._kept = False
@@ -156,8 +165,12 @@ class Connection(asyncio.Protocol):
 
     # -- what the loop calls --------------------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        """Feed what the bytes say. Feeding may cancel the call, so it is looked at again after each event."""
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Where to read into."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Feed what was read. Feeding may cancel the call, so it is looked at again after each event."""
         call = self._call
         if call is None:
             # Nobody asked: the end of an earlier response is unsure, and the next one would be misread.
@@ -165,7 +178,7 @@ class Connection(asyncio.Protocol):
             return
         reply = self._reply
         begun = reply.status
-        body = reply.receive(data)
+        body = reply.receive(bytes(self._buffer[:nbytes]))
         if not begun and reply.status:
             call.feed(UpstreamStarted(call.exchange, call.attempt, reply.status, reply.headers))
             if self._call is not call:

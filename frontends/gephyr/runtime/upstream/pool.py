@@ -4,6 +4,9 @@ import asyncio
 
 from gephyr.runtime.upstream.connection import Connection, Key
 
+_READ_SIZE = 65536
+"""Bytes: as much as a client's transport holds before it says that it is full."""
+
 
 class ConnectionPool:
     """Idle connections by key, last in first out: the one used last is the least likely to be closed by its peer.
@@ -13,6 +16,8 @@ class ConnectionPool:
     """
 
     def __init__(self, *, max_idle_per_key: int, idle_seconds: float) -> None:
+        self.read_buffer = memoryview(bytearray(_READ_SIZE))
+        """What all connections read into, each taking its bytes out before the next one reads."""
         self._max_idle_per_key = max_idle_per_key
         self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
