@@ -13,7 +13,7 @@ from tests.acceptance.stub import Stub
 
 pytestmark = pytest.mark.anyio
 
-_MAX_BODY = 20_000
+_MAX_BODY = 300_000
 _DEEP = b'{"model": "m", "messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
