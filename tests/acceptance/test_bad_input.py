@@ -13,8 +13,8 @@ from tests.acceptance.stub import Stub
 
 pytestmark = pytest.mark.anyio
 
-_MAX_BODY = 300_000
-_DEEP = b'{"model": "m", "messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+_MAX_BODY = 50_000
+_DEEP = b'{"model": "m", "messages": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
 
 
 @attrs.frozen
