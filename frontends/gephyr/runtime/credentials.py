@@ -24,6 +24,7 @@ class WrongOriginError(Exception):
 class _Entry:
     origin: Origin
     headers: tuple[Header, ...] = attrs.field(repr=False)
+    secret: str = attrs.field(repr=False)
 
 
 class Vault:
@@ -41,7 +42,7 @@ class Vault:
         An empty secret is that of an endpoint that wants none.
         """
         headers = ((header, prefix + secret.encode("ascii")),) if secret else ()
-        self._entries[account] = _Entry(origin, headers)
+        self._entries[account] = _Entry(origin, headers, secret)
 
     def authorize(self, account: str, origin: Origin) -> tuple[Header, ...]:
         """Return the headers that authorize a call of *account* at *origin*.
@@ -53,6 +54,11 @@ class Vault:
         if entry is None or entry.origin != origin:
             raise WrongOriginError(f"account {account!r} has no credential for {origin}")
         return entry.headers
+
+    def redact(self, account: str, text: str) -> str:
+        """Return *text* without the credential of *account*: there are providers that repeat a key they refuse."""
+        entry = self._entries.get(account)
+        return text if entry is None or not entry.secret else text.replace(entry.secret, "[credential]")
 
 
 def digest(secret: bytes) -> str:

@@ -80,6 +80,7 @@ def socket_service(
 ) -> Service:
     """Assemble a service that reaches its providers by sockets. Raises ``OSError`` if ``outbound.ca_file`` is bad."""
     config = loaded.config
+    observers.redact = loaded.vault.redact
     upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=config.outbound.ca_file)
     service = Service(
         config, upstream=upstream, store=store, observers=observers, clock=GatewayClock(), on_stop=on_stop

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
+import attrs
 import structlog
 
 from gephyr.runtime.observers.logs import RequestLog
@@ -22,6 +23,8 @@ class Observers:
         if request_log is not None:
             self._takers.append(request_log.write)
         self._failed: list[Callable[[RequestRecord], None]] = []
+        self.redact: Callable[[str, str], str] = lambda _account, text: text
+        """Takes an account's credential out of a text, which its provider may have put there."""
 
     def add_gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show on the metrics page a value that *read* returns whenever the page is asked for."""
@@ -29,6 +32,9 @@ class Observers:
 
     def observe(self, fact: RequestRecord) -> None:
         """Log and count *fact*. Never raises; what fails is reported once."""
+        if any(attempt.detail for attempt in fact.attempts):
+            attempts = [attrs.evolve(one, detail=self.redact(one.account, one.detail)) for one in fact.attempts]
+            fact = attrs.evolve(fact, attempts=tuple(attempts))
         for take in self._takers:
             try:
                 take(fact)
