@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import h11
@@ -66,6 +66,10 @@ class SocketTalk(Talk):
     def leave(self) -> None:
         self.writer.transport.abort()
 
+    async def until_closed(self) -> bytes:
+        """Read what comes, as it comes, until the server closes."""
+        return await asyncio.wait_for(self._reader.read(), WAIT)
+
     async def event(self) -> Any:
         """Wait for the next event of the response."""
         try:
@@ -79,11 +83,18 @@ class SocketTalk(Talk):
 class ServerFrontEnd(FrontEnd):
     """The raw server."""
 
-    def __init__(self, service: Service, listener: Listener, upstream: ScriptedUpstream, log: io.BytesIO) -> None:
+    def __init__(
+        self,
+        service: Service,
+        listener: Listener,
+        stopped: asyncio.Event,
+        upstream: ScriptedUpstream,
+        log: io.BytesIO,
+    ) -> None:
         super().__init__(upstream, log)
         self._service = service
         self._listener = listener
-        self.stopped = asyncio.Event()
+        self._stopped = stopped
         self._talks: list[SocketTalk] = []
 
     async def connect(self) -> SocketTalk:
@@ -114,7 +125,7 @@ class ServerFrontEnd(FrontEnd):
         self._service.drain()
 
     async def drained(self) -> None:
-        await asyncio.wait_for(self.stopped.wait(), WAIT)
+        await asyncio.wait_for(self._stopped.wait(), WAIT)
 
     async def aclose(self) -> None:
         for talk in self._talks:
@@ -138,20 +149,19 @@ def framing(body: bytes | None, *, more: bool) -> list[Header]:
 async def serve_by_sockets(mapping: dict[str, Any]) -> AsyncIterator[FrontEnd]:
     """Run the server on *mapping*."""
     upstream, log = ScriptedUpstream(), io.BytesIO()
-    stopped: list[Callable[[], None]] = []
+    stopped = asyncio.Event()
     service = Service(
         load_mapping(mapping, {}).config,
         upstream=upstream,
         store=NullStore(),
         observers=Observers(request_log=RequestLog(log)),
         clock=GatewayClock(),
-        on_stop=lambda: stopped[0](),
+        on_stop=stopped.set,
     )
     limits = ServerLimits()
     listener = Listener(service.driver, host="127.0.0.1", port=0, limits=limits, render=render_error)
     await listener.start()
-    front = ServerFrontEnd(service, listener, upstream, log)
-    stopped.append(front.stopped.set)
+    front = ServerFrontEnd(service, listener, stopped, upstream, log)
     try:
         yield front
     finally:

@@ -5,6 +5,7 @@ own coroutine sends; a task beside it receives the body, and then watches for th
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 from gephyr.asgi.scope import Message, Receive, Send
@@ -39,7 +40,7 @@ class HostedExchange:
         self._aborted: str | None = None
         self._gone = False
         self._head: Message | None = None
-        self._body: list[bytes] = []
+        self._body: deque[bytes] = deque()
         self._outstanding = 0
         """Bytes that the core has sent and the host has not taken."""
         self._blocked = False
@@ -110,13 +111,14 @@ class HostedExchange:
                 head, self._head = self._head, None
                 await self._send(head)
             elif self._body or self._ended:
-                ended, data = self._ended, b"".join(self._body)
-                self._body.clear()
-                message = {"type": f"{self._prefix}.response.body", "body": data, "more_body": not ended}
-                await self._send(message)
-                self._taken(len(data))
-                if ended:
+                # What the core sends together stays together and alone: Gemini CLI understands an error in a stream
+                # only in a write of its own.
+                data = self._body.popleft() if self._body else b""
+                last = self._ended and not self._body
+                await self._send({"type": f"{self._prefix}.response.body", "body": data, "more_body": not last})
+                if last:
                     return
+                self._taken(len(data))
             else:
                 self._news.clear()
                 await self._news.wait()
