@@ -209,3 +209,47 @@ def test_an_error_never_quotes_what_the_provider_sent() -> None:
     reply = Reply("GET", 65536)
     reply.receive(b"HTTP/1.1 200 OK\r\nsk-secret\r\n\r\n")
     assert reply.error == "illegal header line"
+
+
+HEAD_LINES = st.lists(
+    st.sampled_from(
+        [
+            b"Content-Length: 5",
+            b"content-length:005",
+            b"Content-Length: 5, 5",
+            b"Content-Length: chunked",
+            b"Content-Length: -5",
+            b"Content-Length: " + b"1" * 21,
+            b"Transfer-Encoding: chunked",
+            b"transfer-encoding: Chunked",
+            b"Transfer-Encoding: 5",
+            b"Connection: keep-alive, Close",
+            b"Set-Cookie: a=b",
+            b"set-cookie: c=d",
+            b"X-Odd: \t \x01\x85 ",
+        ]
+    ),
+    max_size=5,
+)
+STATUS_LINES = st.sampled_from(
+    [b"HTTP/1.1 200 OK", b"HTTP/1.1 200", b"HTTP/1.1 529 ", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 099 X"]
+)
+
+
+@given(STATUS_LINES, HEAD_LINES, st.lists(MUTATIONS, max_size=2), st.sampled_from(["GET", "HEAD"]))
+def test_a_head_that_comes_whole_is_read_as_h11_reads_it(
+    status_line: bytes, lines: list[bytes], mutations: list[tuple[int, int, bytes]], method: str
+) -> None:
+    """A head that comes in two reads is always h11's to read."""
+    reply = b"".join(line + b"\r\n" for line in [status_line, *lines, b""]) + b"5\r\nhello\r\n0\r\n\r\n"
+    for at, removed, inserted in mutations:
+        at %= len(reply) + 1  # noqa: PLW2901
+        reply = reply[:at] + inserted + reply[at + removed :]
+    whole, by_h11 = Reply(method, 65536), Reply(method, 65536)
+    body = whole.receive(reply)
+    by_h11.receive(reply[:1])
+    if not by_h11.error:
+        assert by_h11.receive(reply[1:]) == body
+    assert bool(whole.error) is bool(by_h11.error)
+    for name in ("status", "headers", "keep", "complete", "reusable", "until_closed"):
+        assert getattr(whole, name) == getattr(by_h11, name), name

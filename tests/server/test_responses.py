@@ -80,27 +80,24 @@ async def test_204_has_neither_body_nor_length() -> None:
     status=st.sampled_from([200, 204, 304, 429, 529]),
     length_known=st.booleans(),
     http_1_0=st.booleans(),
+    keep=st.booleans(),
 )
 def test_the_writers_bytes_are_those_of_h11(
-    pieces: list[bytes], method: str, status: int, length_known: bool, http_1_0: bool
+    pieces: list[bytes], method: str, status: int, length_known: bool, http_1_0: bool, keep: bool
 ) -> None:
-    """Chunks are framed without h11; whatever the response, h11 alone would have sent the same bytes."""
+    """Heads and chunks are written without h11; whatever the response, h11 would have sent the same bytes."""
     length = sum(map(len, pieces))
     headers = [(b"content-length", b"%d" % length)] if length_known and status != 204 else []
-
-    def parser() -> h11.Connection:
-        connection = h11.Connection(h11.SERVER)
-        version = b"1.0" if http_1_0 else b"1.1"
-        connection.receive_data(b"%b / HTTP/%b\r\nHost: h\r\n\r\n" % (method.encode(), version))
-        while type(connection.next_event()) is not h11.EndOfMessage:
-            pass
-        return connection
-
-    ours = ResponseWriter(parser(), method, http_1_0=http_1_0)
+    ours = ResponseWriter(method, http_1_0=http_1_0, keep=keep and not http_1_0)
     ours.start(status, headers, DATE, close=False)
     written = b"".join([*map(ours.body, pieces), ours.end()])
 
-    theirs = parser()
+    theirs = h11.Connection(h11.SERVER)
+    close = b"" if keep else b"Connection: close\r\n"
+    version = b"1.0" if http_1_0 else b"1.1"
+    theirs.receive_data(b"%b / HTTP/%b\r\nHost: h\r\n%b\r\n" % (method.encode(), version, close))
+    while type(theirs.next_event()) is not h11.EndOfMessage:
+        pass
     reason = {200: b"OK", 204: b"No Content", 304: b"Not Modified", 429: b"Too Many Requests"}.get(status, b"")
     head = [*headers, DATE, (b"server", b"gephyr")]
     expected = theirs.send(h11.Response(status_code=status, headers=head, reason=reason))
@@ -112,15 +109,28 @@ def test_the_writers_bytes_are_those_of_h11(
 
 def test_the_head_waits_for_the_first_byte_of_the_body() -> None:
     """A whole reply is one write."""
-    parser = h11.Connection(h11.SERVER)
-    parser.receive_data(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    while type(parser.next_event()) is not h11.EndOfMessage:
-        pass
-    writer = ResponseWriter(parser, "GET", http_1_0=False)
+    writer = ResponseWriter("GET", http_1_0=False, keep=True)
     writer.start(200, [(b"content-length", b"5")], DATE, close=False)
     assert writer.body(b"") == b""
     assert writer.body(b"hello").startswith(b"HTTP/1.1 200 OK\r\n")
     assert writer.end() == b""
+
+
+def test_a_response_is_started_once_and_ended_once() -> None:
+    """What contradicts that is a fault of the gateway's own, and never reaches a client."""
+    writer = ResponseWriter("GET", http_1_0=False, keep=True)
+    for too_early in (writer.end, lambda: writer.body(b"hello")):
+        with pytest.raises(ValueError, match="response"):
+            too_early()
+    with pytest.raises(ValueError, match="final"):
+        writer.start(100, [], DATE, close=False)
+    writer.start(200, [], DATE, close=False)
+    with pytest.raises(ValueError, match="twice"):
+        writer.start(200, [], DATE, close=False)
+    writer.end()
+    for too_late in (writer.end, lambda: writer.body(b"hello")):
+        with pytest.raises(ValueError, match="response"):
+            too_late()
 
 
 async def test_an_aborted_chunked_response_has_no_end() -> None:
@@ -156,7 +166,7 @@ async def test_a_body_that_contradicts_its_length_is_cut_and_reported(body: tupl
         world.command(StartResponse(1, 200, [(b"content-length", b"5")]), *body)
         data = await client.read_all()
         assert world.driver.open_exchanges == 0
-    assert [type(context["exception"]) for context in reported] == [h11.LocalProtocolError]
+    assert [type(context["exception"]) for context in reported] == [ValueError]
     assert not data.endswith(b"too long")
 
 

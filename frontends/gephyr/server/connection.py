@@ -10,8 +10,6 @@ import math
 import socket
 import struct
 
-import h11
-
 from gephyr.runtime.credentials import strip_credentials
 from gephyr.server.head import HeadError, RequestHead
 from gephyr.server.request import RequestReader
@@ -162,9 +160,9 @@ class Connection(asyncio.Protocol):
             self._shared.driver.feed(RequestEnded(self._exchange))
             return
         # A client that has begun to send does not wait (RFC 9110, section 10.1.1).
-        if reader.parser.they_are_waiting_for_100_continue and not reader.waiting:
-            go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-            self._transport.write(reader.parser.send(go_on))
+        if reader.awaits_continue and not reader.waiting:
+            reader.awaits_continue = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._reading_body = True
         self._pump()
 
@@ -173,14 +171,14 @@ class Connection(asyncio.Protocol):
         close = self._shared.draining or not self._reader.can_skip_body(MAX_DRAINED)
         try:
             self._response.start(status, headers, self._shared.date.now(), close=close)
-        except h11.LocalProtocolError as error:
+        except ValueError as error:
             self._misused(error)
 
     def send_body(self, data: bytes) -> None:
         """Write bytes of the body."""
         try:
             framed = self._response.body(data)
-        except h11.LocalProtocolError as error:
+        except ValueError as error:
             self._misused(error)
         else:
             if framed:
@@ -190,7 +188,7 @@ class Connection(asyncio.Protocol):
         """Write the end; then serve the next request, or close."""
         try:
             last = self._response.end()
-        except h11.LocalProtocolError as error:
+        except ValueError as error:
             self._misused(error)
             return
         self._exchange = 0
@@ -270,7 +268,7 @@ class Connection(asyncio.Protocol):
         self._phase, self._head_begun, self._reading_body = _Phase.EXCHANGE, False, False
         self.deadline = math.inf  # from here the core's time limits hold
         self._burst += 1
-        self._response = ResponseWriter(self._reader.parser, head.method, http_1_0=head.http_1_0)
+        self._response = ResponseWriter(head.method, http_1_0=head.http_1_0, keep=head.keep)
         headers, target, credentials = strip_credentials(head.headers, head.target)
         self._line = head.method, target
         driver = self._shared.driver
@@ -300,7 +298,6 @@ class Connection(asyncio.Protocol):
         return True
 
     def _next_request(self) -> None:
-        self._reader.next_request()
         self._phase = _Phase.HEAD
         self._set_deadline(self._shared.limits.idle_timeout)
 
@@ -331,8 +328,7 @@ class Connection(asyncio.Protocol):
             return
         method, target = line
         status, headers, body = self._shared.render(kind, message, target.partition("?")[0])
-        # A parser of its own: the connection's may have half a request in it.
-        response = ResponseWriter(h11.Connection(h11.SERVER), method, http_1_0=False)
+        response = ResponseWriter(method, http_1_0=False, keep=False)
         fields = [*headers, (b"content-length", b"%d" % len(body))]
         response.start(status, fields, self._shared.date.now(), close=True)
         self._transport.write(response.body(body) + response.end())
@@ -373,7 +369,7 @@ class Connection(asyncio.Protocol):
         if exchange:
             self._shared.driver.client_gone(exchange)
 
-    def _misused(self, error: h11.LocalProtocolError) -> None:
+    def _misused(self, error: ValueError) -> None:
         """The response contradicts itself: a fault of ours, told to the loop, and to the client by a cut."""
         self._shared.loop.call_exception_handler({"message": "malformed response", "exception": error})
         self._leave_exchange()

@@ -1,7 +1,7 @@
-"""Requests off the wire: the bytes that wait, and what h11 reads from them when its turn comes.
+"""Requests off the wire: the bytes that wait, and what is read from them when its turn comes.
 
-Bytes go to h11 a head at a time, then a body at a time, so that every head is scanned before h11 sees it,
-pipelined ones too, and nothing of a body is read before it is wanted.
+Bytes are read a head at a time, then a body at a time, so that every head is scanned before h11 may see it,
+pipelined ones too, and nothing of a body is read before it is wanted. h11 decodes chunked bodies.
 """
 
 import h11
@@ -12,19 +12,32 @@ from gephyr.server.head import HeadError, RequestHead, check_partial, read_head,
 class RequestReader:
     """The reading side of one connection. ``next_head``, then ``read_body`` until ``complete``, and again."""
 
-    __slots__ = ("_body_left", "_buffer", "_head_end", "_offset", "_searched", "_tail", "complete", "parser")
+    __slots__ = (
+        "_body_left",
+        "_buffer",
+        "_head_end",
+        "_offset",
+        "_parser",
+        "_searched",
+        "_tail",
+        "awaits_continue",
+        "complete",
+    )
 
     def __init__(self) -> None:
-        self.parser = h11.Connection(h11.SERVER)
         self.complete = True
         """Whether the present request was read to its end."""
-        # What h11 has not had is _buffer[_offset:]; in the first _searched bytes of that no head ends.
+        self.awaits_continue = False
+        """Whether the client sends the body only once it is told to; cleared by who tells it."""
+        # What waits is _buffer[_offset:]; in the first _searched bytes of that no head ends.
         self._buffer = b""
         self._offset = 0
         self._searched = 0
         self._head_end = 0
-        # Bytes of the body that h11 has not had (None: it is chunked), and the last four that it had.
-        self._body_left: int | None = 0
+        # Bytes of the body still to be read. Of a chunked one it is 0, and there is a parser, with the last four
+        # bytes that it had.
+        self._body_left = 0
+        self._parser: h11.Connection | None = None
         self._tail = b""
 
     @property
@@ -76,9 +89,11 @@ class RequestReader:
         Raises:
             HeadError: It is refused; its bytes still wait.
         """
-        head = read_head(self.parser, self._buffer[self._offset : self._head_end], max_size)
+        head = read_head(self._buffer[self._offset : self._head_end], max_size)
         self._offset, self._searched = self._head_end, 0
-        self._body_left, self.complete = head.length, head.length == 0
+        self._body_left, self.complete = head.length or 0, head.length == 0
+        self._parser, self._tail = (head.parser, b"") if head.length is None else (None, b"")
+        self.awaits_continue = head.awaits_continue
         return head
 
     def read_body(self) -> bytes | None:
@@ -87,11 +102,21 @@ class RequestReader:
         Raises:
             HeadError: The chunks are malformed.
         """
-        left, parser, start = self._body_left, self.parser, self._offset
-        data = self._buffer[start:] if left is None else self._buffer[start : start + left]
-        if not data or self.complete:
+        start = self._offset
+        if self.complete or start == len(self._buffer):
             return None
+        self.awaits_continue = False
+        if self._parser is not None:
+            return self._read_chunks(self._parser, self._buffer[start:])
+        data = self._buffer[start : start + self._body_left]
         self._offset = start + len(data)
+        self._body_left -= len(data)
+        self.complete = self._body_left == 0
+        return data
+
+    def _read_chunks(self, parser: h11.Connection, data: bytes) -> bytes:
+        """Decode *data*, and leave what follows the body. Its last lines may not end in a bare LF, as h11 lets them."""
+        self._offset = len(self._buffer)
         parser.receive_data(data)
         parts: list[bytes] = []
         try:
@@ -99,23 +124,15 @@ class RequestReader:
                 parts.append(event.data)
         except h11.RemoteProtocolError:
             raise HeadError("the chunks of the request's body are malformed") from None
-        ended = type(event) is h11.EndOfMessage
-        if left is not None:
-            self._body_left = left - len(data)
-        else:
-            self._note_chunked(data, ended=ended)
-        self.complete = ended
-        return b"".join(parts)
-
-    def _note_chunked(self, data: bytes, *, ended: bool) -> None:
-        """Take back what follows a chunked body. Its last lines, which h11 lets end in a bare LF, may not."""
-        if ended:
-            following = len(self.parser.trailing_data[0])
+        self.complete = type(event) is h11.EndOfMessage
+        if self.complete:
+            following = len(parser.trailing_data[0])
             self._offset -= following
             data = data[: len(data) - following]
         self._tail = (self._tail + data[-4:])[-4:]
-        if ended and self._tail != b"\r\n\r\n":
+        if self.complete and self._tail != b"\r\n\r\n":
             raise HeadError("the body's last line does not end in CRLF")
+        return b"".join(parts)
 
     def can_skip_body(self, max_size: int) -> bool:
         """Whether at most *max_size* bytes of the body are outstanding, and sure to come.
@@ -124,14 +141,4 @@ class RequestReader:
         """
         if self.complete:
             return True
-        left = self._body_left
-        return left is not None and left <= max_size and not self.parser.they_are_waiting_for_100_continue
-
-    def next_request(self) -> None:
-        """Get ready for the next request; both sides of the present one are complete."""
-        if self._body_left is None and self.parser.trailing_data[0]:
-            # These bytes wait here too, and a parser cannot be told to forget them.
-            self.parser = h11.Connection(h11.SERVER)
-        else:
-            self.parser.start_next_cycle()
-        self._tail = b""
+        return self._parser is None and self._body_left <= max_size and not self.awaits_continue

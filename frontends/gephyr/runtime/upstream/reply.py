@@ -1,12 +1,20 @@
-"""One HTTP/1.1 response, from bytes: the head by h11, the body by its framing (RFC 9112 section 6.3). No I/O."""
+"""One HTTP/1.1 response, from bytes: first the head, then the body by its framing (RFC 9112 section 6.3). No I/O.
 
+A usual head, which came in one read and leaves nothing to interpret, is read by one pattern; any other by h11.
+"""
+
+import re
 from typing import Protocol
 
 import h11
 
+from gephyr.runtime.fields import closes, read_fields
 from gephyr.runtime.upstream.chunked import ChunkedBody
 from gephyr_core.http import Header, Headers
 
+_USUAL_LINE = re.compile(rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [^\0\r\n\v\f]*)?\r\n")
+_FRAMING = (b"content-length", b"transfer-encoding")
+_USUAL_LENGTH = re.compile(rb"[0-9]{1,20}")
 # h11 takes an interim response only from a connection that has sent a request. It is never written anywhere.
 _ANY_REQUEST = h11.Request(method=b"POST", target=b"/", headers=[(b"host", b"host")])
 
@@ -82,7 +90,8 @@ class Reply:
         self._method = method
         self._max_head_size = max_head_size
         self._head_size = 0
-        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=max_head_size)
+        self._parser: h11.Connection | None = None
+        """Set once the head has turned out to be none of the usual ones."""
         self._body: Body | None = None
         self.begun = False
         """A byte was read."""
@@ -128,11 +137,33 @@ class Reply:
 
     def _receive_head(self, data: bytes) -> bytes:
         """Return what follows the head."""
-        parser = self._parser
-        # The tenth byte of a response is the first digit of its status.
-        if not self.begun and data[9:10] in b"1":
-            parser.send(_ANY_REQUEST)
-        self.begun = True
+        if self._parser is None:
+            self.begun = True
+            end = data.find(b"\r\n\r\n") + 4
+            if 4 <= end <= self._max_head_size and self._read_usual(data[:end]):
+                return data[end:]
+            self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._max_head_size)
+            # The tenth byte of a response is the first digit of its status.
+            if data[9:10] in b"1":
+                self._parser.send(_ANY_REQUEST)
+        return self._receive_by_h11(self._parser, data)
+
+    def _read_usual(self, head: bytes) -> bool:
+        """Read a usual head; False for any other, which may be good or bad."""
+        line = _USUAL_LINE.match(head)
+        headers = None if line is None else read_fields(head, line.end())
+        if line is None or headers is None:
+            return False
+        framing = [field for field in headers if field[0] in _FRAMING]
+        if len(framing) != 1:
+            return False
+        name, value = framing[0]
+        if not (_USUAL_LENGTH.fullmatch(value) if name == b"content-length" else value == b"chunked"):
+            return False
+        self._begin_body(int(line[1]), headers, b"1.1")
+        return True
+
+    def _receive_by_h11(self, parser: h11.Connection, data: bytes) -> bytes:
         self._head_size += len(data)
         try:
             parser.receive_data(data)
@@ -151,25 +182,24 @@ class Reply:
         if self._head_size > self._max_head_size:
             self.error = self._too_large()
         elif type(event) is h11.Response:
-            self._begin_body(event)
+            headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
+            self._begin_body(event.status_code, headers, event.http_version)
         return rest
 
     def _too_large(self) -> str:
         return f"response head larger than {self._max_head_size} bytes"
 
-    def _begin_body(self, head: h11.Response) -> None:
-        headers: list[Header] = [(name.lower(), value) for name, value in head.headers.raw_items()]
-        self.status, self.headers = head.status_code, headers
-        # h11 has checked both: one length of digits only, and no coding but chunked.
-        length, chunked, keep = -1, False, head.http_version != b"1.0"
+    def _begin_body(self, status: int, headers: list[Header], version: bytes) -> None:
+        self.status, self.headers = status, headers
+        # Both were checked: one length of digits only, and no coding but chunked.
+        length, chunked = -1, False
         for name, value in headers:
             if name == b"content-length":
                 length = int(value)
             elif name == b"transfer-encoding":
                 chunked = True
-            elif name == b"connection" and b"close" in [t.strip() for t in value.lower().split(b",")]:
-                keep = False
-        if self._method == "HEAD" or self.status in (204, 304):
+        keep = version != b"1.0" and not closes(headers)
+        if self._method == "HEAD" or status in (204, 304):
             self._body = SizedBody(0)
         elif chunked:
             self._body = ChunkedBody()
