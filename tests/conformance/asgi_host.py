@@ -2,11 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from gephyr.asgi import GephyrApp
 from gephyr_core.http import Header
 from tests.conformance.talk import CutError, Talk
 from tests.conformance.upstream import WAIT
@@ -16,6 +15,7 @@ BUFFER = 32 * 1024
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 Message = Any
+Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 
 class RuleBrokenError(Exception):
@@ -53,7 +53,7 @@ class HostedTalk(Talk):
 
     prefix = "http"
 
-    def __init__(self, app: GephyrApp, scope: dict[str, Any]) -> None:
+    def __init__(self, app: Application, scope: dict[str, Any]) -> None:
         self._scope = scope
         self._incoming: asyncio.Queue[Message] = asyncio.Queue()
         self._news = asyncio.Condition()
@@ -64,13 +64,14 @@ class HostedTalk(Talk):
         self.started: tuple[int, list[Header]] | None = None
         self._body: list[bytes] = []
         self._buffered = 0
-        self._sent = 0
+        self.taken = 0
+        """Bytes of the body that the host has taken."""
         self.complete = False
         self.error: Exception | None = None
         """What the application raised."""
         self.task = asyncio.get_running_loop().create_task(self._run(app))
 
-    async def _run(self, app: GephyrApp) -> None:
+    async def _run(self, app: Application) -> None:
         try:
             await app(self._scope, self._receive, self._send)
             require(self.complete or self.left, "the application returned without a complete response")
@@ -136,14 +137,14 @@ class HostedTalk(Talk):
         assert self.started is not None
         bodiless = self._scope.get("method") == "HEAD" or self.started[0] in {204, 304}
         require(not (data and bodiless), "there is no body here")
-        self._sent += len(data)
+        self.taken += len(data)
         self._buffered += len(data)
         if data:
             self._body.append(data)
         self.complete = not message["more_body"]
         if self._length is not None and not bodiless:
-            require(self._sent <= self._length, "no more bytes than the length says")
-            require(not self.complete or self._sent == self._length, "as many bytes as the length says")
+            require(self.taken <= self._length, "no more bytes than the length says")
+            require(not self.complete or self.taken == self._length, "as many bytes as the length says")
 
     # -- the client's side ----------------------------------------------------------------------------------
 
@@ -185,12 +186,12 @@ class HostedTalk(Talk):
 class Lifespan:
     """The host's lifespan, at its beginning and its end."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+    def __init__(self, app: Application) -> None:
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._answers: asyncio.Queue[Message] = asyncio.Queue()
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
         run = app(scope, self._messages.get, self._answers.put)
-        self._task: asyncio.Task[None] = asyncio.get_running_loop().create_task(run)  # type: ignore[arg-type]
+        self._task = asyncio.get_running_loop().create_task(run)
 
     async def start(self) -> Message:
         """Start the application and return its answer."""
