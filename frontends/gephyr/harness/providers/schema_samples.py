@@ -68,7 +68,9 @@ class _Sampler:
             case "integer":
                 return int(_number(schema, 1))
             case "number":
-                return _number(schema, 1.0)
+                number = _number(schema, 1)
+                # As models write it: agents declare a "number", and read an integer (Codex does).
+                return int(number) if number.is_integer() else number
             case "boolean":
                 return True
             case "null":
