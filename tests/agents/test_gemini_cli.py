@@ -104,3 +104,16 @@ def test_thought_signatures_go_both_ways_unchanged(gateway: Gateway, stub: Stub)
     body = json.dumps({"contents": [{"role": "model", "parts": [part]}]}, indent=2).encode()
     assert gateway.ask("POST", STREAM, body, BEARER).body == event.encode()
     assert sent_body(stub.take()[0]) == body
+
+
+def test_models_are_listed_in_the_shape_of_whoever_asks(gateway: Gateway) -> None:
+    """Three dialects share ``/v1/models``; paths that nobody knows are told of in the client's dialect too."""
+    google, anthropic = {**BEARER, "x-goog-api-client": "gl-node/22"}, {**BEARER, "anthropic-version": "2023-06-01"}
+    listed = [gateway.ask("GET", "/v1/models", headers=headers).json for headers in (BEARER, google, anthropic)]
+    assert listed[0]["object"] == "list"
+    assert listed[1]["models"][0]["name"].startswith("models/")
+    assert listed[2]["data"][0]["type"] == "model"
+    errors = [gateway.ask("GET", "/v1/files", headers=headers).json for headers in (BEARER, google, anthropic)]
+    assert errors[0]["error"]["code"] == "unknown_url"
+    assert errors[1]["error"]["status"] == "NOT_FOUND"
+    assert errors[2]["error"]["type"] == "not_found_error"
