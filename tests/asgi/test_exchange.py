@@ -11,7 +11,7 @@ from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResp
 from gephyr_core.events import ClientBlocked, ClientGone, ClientReady, RequestBody, RequestEnded, RequestStarted
 from tests.asgi.world import HEAD, World, kinds
 from tests.conformance.asgi_host import BUFFER, http_scope
-from tests.conformance.upstream import until
+from tests.conformance.upstream import WAIT, until
 from tests.server.world import reply
 
 pytestmark = pytest.mark.anyio
@@ -100,8 +100,9 @@ async def test_a_reply_that_has_ended_blocks_nobody() -> None:
     world = World()
     talk = world.talk("/wait")
     await world.core.saw(RequestEnded)
-    world.command(*reply(1, 200, b"x" * 10 * HIGH_MARK))
-    assert len(await _rest(talk)) == 10 * HIGH_MARK
+    bodies = [SendBody(1, b"x" * size) for size in (10 * HIGH_MARK, 1, 1)]
+    world.command(StartResponse(1, 200, HEAD), *bodies, EndResponse(1))
+    assert len(await _rest(talk)) == 10 * HIGH_MARK + 2
     await talk.over()
     assert not world.core.of(ClientReady)
     assert not world.core.of(ClientGone)
@@ -233,8 +234,9 @@ async def _serve_with(world: World, *, send_error: Exception | None = None, rece
     await world.core.saw(RequestEnded)
     if send_error is not None:
         world.command(StartResponse(1, 200, HEAD), SendBody(1, b"first"))
-    async with asyncio.timeout(10):
-        await serving
+    await asyncio.wait([serving], timeout=WAIT)
+    assert serving.done(), "the application still serves"
+    serving.result()
 
 
 async def test_a_host_that_cancels_the_application_gives_the_exchange_up() -> None:

@@ -97,7 +97,7 @@ async def test_a_client_that_leaves_cancels_its_call() -> None:
 async def test_an_aborted_response_is_cut() -> None:
     """The client cannot take what it has for a whole response."""
     world = World()
-    async with hosted(world.application, lifespan="off") as host:
+    async with hosted(world.application, lifespan="off", interface="asgi3") as host:
         talk = await host.talk("GET", "/start")
         await talk.head()
         assert await talk.read() == b"first"

@@ -56,7 +56,7 @@ class HostedExchange:
             driver.feed(RequestStarted(exchange, method, target, kept, credentials, peer, scheme))
             await self._send_all()
         finally:
-            self._leave()
+            driver.client_gone(exchange)  # unless it has ended
             await self._stop_watching()
         if self._aborted is not None:
             raise ResponseAborted(self._aborted)
@@ -83,12 +83,12 @@ class HostedExchange:
 
     def end_response(self) -> None:
         """Nothing more will come."""
-        self._exchange, self._ended = 0, True
+        self._ended = True
         self._news.set()
 
     def abort_response(self, reason: str) -> None:
         """Drop what is kept, and have :meth:`serve` raise."""
-        self._exchange, self._aborted = 0, reason
+        self._aborted = reason
         self._interrupt()
 
     # -- sending ------------------------------------------------------------------------------------------------
@@ -125,10 +125,9 @@ class HostedExchange:
 
     def _taken(self, size: int) -> None:
         self._outstanding -= size
-        if self._blocked and self._outstanding <= LOW_MARK:
+        if self._blocked and not self._ended and self._outstanding <= LOW_MARK:
             self._blocked = False
-            if self._exchange:
-                self._driver.client_ready(self._exchange)
+            self._driver.client_ready(self._exchange)
 
     # -- receiving ----------------------------------------------------------------------------------------------
 
@@ -163,7 +162,7 @@ class HostedExchange:
 
     def _client_left(self) -> None:
         self._gone = True
-        self._leave()
+        self._driver.client_gone(self._exchange)
         self._interrupt()
 
     # -- endings ------------------------------------------------------------------------------------------------
@@ -171,12 +170,6 @@ class HostedExchange:
     @property
     def _over(self) -> bool:
         return self._gone or self._aborted is not None
-
-    def _leave(self) -> None:
-        """Give the exchange up, if it has not ended."""
-        exchange, self._exchange = self._exchange, 0
-        if exchange:
-            self._driver.client_gone(exchange)
 
     def _interrupt(self) -> None:
         """Stop sending, although ``send`` may be waiting for the client."""
