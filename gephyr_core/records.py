@@ -46,7 +46,7 @@ class RequestRecord:
     model_asked: str | None
     model_served: str | None
     account: str | None
-    """The account that gave the answer the client got; None when Gephyr answered itself."""
+    """The account whose answer the client got, whole or in part; None when Gephyr answered itself."""
     stream: bool
     status: int
     """The status sent to the client; 0 when it left before one was sent, 499 is never used."""

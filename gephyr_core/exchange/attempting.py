@@ -1,5 +1,7 @@
 """Accounts and attempts: taking one, calling it, and going on to the next when it fails before the commit point."""
 
+import attrs
+
 from gephyr_core.errors import ErrorKind, Fault, Sent
 from gephyr_core.events import UpstreamFailed
 from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_fault
@@ -62,7 +64,7 @@ class Attempting(Endings):
         if failure.next_target:
             self.dead_targets.append(self.attempt.target)
         self.end_attempt(failure.label, failure.outcome, now, detail=failure.message[:200], cancel=cancel)
-        self.failures.append(failure)
+        self.failures.append(attrs.evolve(failure, record=self.records[-1]))
         if failure.fail_over or (failure.next_target and self._has_targets_left()):
             self.acquire(now)
         else:

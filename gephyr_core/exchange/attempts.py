@@ -74,6 +74,8 @@ class Failure:
     """The provider's status, where its reply may be relayed."""
     headers: Headers = ()
     body: bytes = b""
+    record: AttemptRecord | None = None
+    """The attempt that failed."""
 
     @property
     def relayable(self) -> bool:
@@ -138,11 +140,16 @@ TRANSIENT = (
 
 
 def most_useful(failures: Sequence[Failure]) -> Failure:
-    """The failure a client is told of: a limit before an overload before the rest, the latest among equals."""
-    return min(reversed(failures), key=lambda failure: _RANK.get(_status_of(failure), len(_RANK)))
+    """The failure a client is told of: a limit before an overload before the rest, the latest among equals.
+
+    One that speaks of the operator's credential or balance (OpenAI's is a 429 too) comes last: it is told only if all
+    of them do.
+    """
+    return min(reversed(failures), key=_rank)
 
 
-def _status_of(failure: Failure) -> int:
-    if failure.status is not None:
-        return failure.status
-    return {ErrorKind.RATE_LIMIT: 429, ErrorKind.OVERLOADED: 529}.get(failure.kind, 0)
+def _rank(failure: Failure) -> int:
+    if failure.kind in _SHOWN_AS_GATEWAY_FAULT:
+        return len(_RANK) + 1
+    status = failure.status or {ErrorKind.RATE_LIMIT: 429, ErrorKind.OVERLOADED: 529}.get(failure.kind, 0)
+    return _RANK.get(status, len(_RANK))

@@ -8,10 +8,13 @@ from gephyr_core.exchange.state import ExchangeState, State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import Header
 from gephyr_core.records import RequestRecord
-from gephyr_core.scheduling import NEUTRAL
+from gephyr_core.routing import Endpoint
+from gephyr_core.scheduling import NEUTRAL, SUCCESS
 
 _LONG_WAIT = 60.0
 """Seconds beyond which an SDK is told not to sleep until ``retry-after``: Anthropic's sleeps whatever it is told."""
+_LONGEST_NAME = 256
+"""Characters of a model's name in a record: it is the client's to choose."""
 _EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _JSON_ARRAY = [(b"content-type", b"application/json; charset=UTF-8")]
 
@@ -48,6 +51,18 @@ class Endings(ExchangeState):
             self._tell(failure.problem, now)
             self.finish("failed", now, failure.problem.kind)
 
+    def complete(self, now: float, *, cancel: bool = False) -> None:
+        """The stream has come to its own end, which may be an error event of the provider's."""
+        assert self.attempt is not None
+        assert self.attempt.reader is not None
+        error = self.attempt.reader.error
+        if error is None:
+            self.end_attempt("ok", SUCCESS, now, cancel=cancel)
+        else:
+            self.end_attempt("stream_error", NEUTRAL, now, detail=error.message[:200], cancel=cancel)
+        self.reply.end()
+        self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
+
     def break_off(self, fault: Fault, detail: str, now: float, *, cancel: bool = False) -> None:
         """The provider failed after the commit point: end the stream with one terminal event."""
         assert self.attempt is not None
@@ -55,11 +70,8 @@ class Endings(ExchangeState):
         reader = self.attempt.reader
         problem = Problem(fault.error_kind, f"the provider's stream broke off ({fault.value}): {detail}")
         if reader.terminal_seen:
-            self.end_attempt("ok", NEUTRAL, now, detail=detail, cancel=cancel)
-            self.reply.end()
-            self.finish("ok", now)
+            self.complete(now, cancel=cancel)
             return
-        self.last_reader = reader
         self.end_attempt(fault.value, NEUTRAL, now, detail=detail, cancel=cancel)
         self._tell(problem, now)
         self.finish("failed", now, problem.kind)
@@ -138,19 +150,19 @@ class Endings(ExchangeState):
                 headers = [pair for pair in headers if pair[0] not in {b"retry-after", b"retry-after-ms"}]
                 headers.append((b"retry-after", b"%d" % max(1, -int(-wait // 1))))
                 headers += _no_retry(headers, wait)
-        account = self.records[-1].account if self.records else None
+        self.served = failure.record
+        account = None if failure.record is None else failure.record.account
         self.reply.whole(failure.status, headers, failure.body, now, account)
 
     def _record(self, outcome: str, now: float, error: ErrorKind | None) -> RequestRecord:
         plan, reply = self.plan, self.reply
-        served = self.records[-1] if self.records and outcome in {"ok", "provider_error"} else None
-        operation = "none" if self.admitted is None else self.admitted.endpoint.operation.name
+        served, found = self.served, self.head.found
         return RequestRecord(
             request_id=reply.request_id,
-            operation=operation,
+            operation=found.operation.name if isinstance(found, Endpoint) else "none",
             dialect=self.dialect.name,
             method=self.head.event.method,
-            model_asked=None if plan is None else plan.model,
+            model_asked=None if plan is None or plan.model is None else plan.model[:_LONGEST_NAME],
             model_served=None if served is None else served.model,
             account=None if served is None else served.account,
             stream=plan is not None and plan.stream,

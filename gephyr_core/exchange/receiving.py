@@ -15,7 +15,7 @@ from gephyr_core.http import header, media_type
 from gephyr_core.pins import LIFETIME
 from gephyr_core.providers import classify_reply
 from gephyr_core.records import Pin
-from gephyr_core.scheduling import NEUTRAL, SUCCESS
+from gephyr_core.scheduling import SUCCESS
 
 _LARGEST_PRELUDE = 256 * 1024
 """Bytes of contentless events that are held; beyond, the stream is committed as it is."""
@@ -90,6 +90,7 @@ class Receiving(Attempting):
         self._pin(attempt, self.dialect.objects_of(body), now)
         account = attempt.lease.account.id
         self.end_attempt("ok", SUCCESS, now)
+        self.served = self.records[-1]
         self.reply.whole(attempt.status, to_client(attempt.headers), body, now, account)
         self.finish("ok", now)
 
@@ -130,7 +131,7 @@ class Receiving(Attempting):
             self._fault(Fault.PROTOCOL, "the stream ended before any content", now, cancel=False)
             return
         self._commit(attempt, [rest] if rest else [], now)
-        self._end_relay(attempt, now)
+        self.complete(now)
 
     def _hold(self, attempt: Attempt, kind: EventClass, event: bytes) -> None:
         assert attempt.reader is not None
@@ -169,7 +170,7 @@ class Receiving(Attempting):
         attempt.held.clear()
         self.enter(State.RELAYING)
         if data:
-            self.reply.send(self._renamed(data), now)
+            self.reply.send(self.renamed(data), now)
         if attempt.reader.objects:
             self._pin(attempt, attempt.reader.objects, now)
 
@@ -195,7 +196,7 @@ class Receiving(Attempting):
             return
         if block:
             if self.renaming is not None:
-                block = self._renamed(block)
+                block = self.renamed(block)
             self.reply.send(block, now)
             if reader.objects:
                 self._pin(attempt, reader.objects, now)
@@ -209,31 +210,14 @@ class Receiving(Attempting):
             self.break_off(Fault.PROTOCOL, "it ended without its last event", now)
             return
         if rest:
-            self.reply.send(self._renamed(rest), now)
-        self._end_relay(attempt, now)
+            self.reply.send(self.renamed(rest), now)
+        self.complete(now)
 
     def relay_broken(self, event: UpstreamFailed, now: float) -> None:
         """The stream broke after the commit point: nothing can be hidden any more."""
-        attempt, _ = self.live
-        assert attempt.reader is not None
-        self.usage = attempt.reader.usage
         self.break_off(event.fault, event.detail, now)
 
-    def _end_relay(self, attempt: Attempt, now: float) -> None:
-        assert attempt.reader is not None
-        self.usage = attempt.reader.usage
-        error = attempt.reader.error
-        if error is None:
-            self.end_attempt("ok", SUCCESS, now)
-        else:
-            self.end_attempt("stream_error", NEUTRAL, now, detail=error.message[:200])
-        self.reply.end()
-        self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
-
     # -- shared -------------------------------------------------------------------------------------------------
-
-    def _renamed(self, data: bytes) -> bytes:
-        return data if self.renaming is None else data.replace(*self.renaming)
 
     def _pin(self, attempt: Attempt, objects: list[str], now: float) -> None:
         """Remember which account made the objects a reply tells of, and for which client key."""

@@ -73,6 +73,8 @@ class ExchangeState:
         self.wait_until = math.inf
         self.blocked_at: float | None = None
         self.usage: Usage | None = None
+        self.served: AttemptRecord | None = None
+        """The attempt whose answer, whole or in part, the client got."""
         self.last_reader: StreamReader | None = None
         """The reader of the stream the client has seen the beginning of: it knows how to end it."""
         self.released: list[str] = []
@@ -95,6 +97,10 @@ class ExchangeState:
         assert self.plan is not None
         return self.attempt, self.plan
 
+    def renamed(self, data: bytes) -> bytes:
+        """Write a later attempt's id as the one that the client has seen."""
+        return data if self.renaming is None else data.replace(*self.renaming)
+
     def end_attempt(
         self,
         label: str,
@@ -110,6 +116,10 @@ class ExchangeState:
         assert attempt is not None
         if cancel:
             self.shared.emit(CancelUpstream(self.id, attempt.number))
-        self.records.append(attempt.record(label, detail, now, stale=stale))
+        record = attempt.record(label, detail, now, stale=stale)
+        self.records.append(record)
+        if self.state is State.RELAYING:  # however it ends, the client got a part of it, and the tokens are spent
+            assert attempt.reader is not None
+            self.served, self.usage = record, attempt.reader.usage
         if not stale:
             attempt.lease.done(outcome, now)
