@@ -22,7 +22,8 @@ from gephyr_core.config import ConfigError
 _HINT = """\
 This is a demonstration: the answers are simulated, and no provider is asked. The key is {key!r}. Try:
   curl -N {url}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
-    -d '{{"model": "gpt-demo", "stream": true, "messages": [{{"role": "user", "content": "Hello!"}}]}}'"""
+    -d '{{"model": "gpt-demo", "stream": true, "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+Offered tools are called with sample arguments (of a tool box of more than six, only those that the user names)."""
 
 
 @click.command()

@@ -18,6 +18,8 @@ from gephyr.harness.providers.wire import Object, RequestError
 BYTES_PER_TOKEN = 4
 _MAX_QUOTE = 1_000
 """Characters of the user's words that an answer repeats."""
+_MOST_SAMPLED_TOOLS = 6
+"""Offered tools beyond which the client is taken for an agent."""
 
 
 @attrs.frozen
@@ -174,12 +176,19 @@ def _quote(text: str) -> str:
 
 
 def _calls(question: Question) -> tuple[ToolCall, ...]:
-    """Call the first tool, and a second where that is allowed. Tools that the user names come first."""
-    if not question.tools or question.choice is Choice.NONE:
+    """Call the first tool, and a second where that is allowed. Tools that the user names come first.
+
+    An agent's tools act on the machine it runs on, and a sample of arguments is no reason to: of a whole tool box only
+    what the user names is called.
+    """
+    tools = question.tools
+    if not tools or question.choice is Choice.NONE:
         return ()
     if question.choice is Choice.AUTO and question.result is not None:
         return ()
-    named_first = sorted(question.tools, key=lambda tool: tool.name not in question.text)
+    if question.choice is Choice.AUTO and len(tools) > _MOST_SAMPLED_TOOLS:
+        tools = tuple(tool for tool in tools if tool.name in question.text)
+    named_first = sorted(tools, key=lambda tool: tool.name not in question.text)
     return tuple(_call(tool) for tool in named_first[: 2 if question.parallel else 1])
 
 
