@@ -12,6 +12,8 @@ from gephyr_core.records import Pin
 
 LIFETIME = 30 * 86400.0
 """Seconds: OpenAI keeps stored responses for 30 days (API reference, Responses)."""
+_REFRESH_AFTER = 86400.0
+"""Seconds: a pin that is met again is renewed no more often than this. Conversations live on while they are used."""
 _MOST_PINS = 200_000
 
 
@@ -31,6 +33,22 @@ class Pins:
         self._pins[key] = pin
         if len(self._pins) > _MOST_PINS:
             del self._pins[next(iter(self._pins))]
+
+    def learn(self, pin: Pin, now: float) -> bool:
+        """Remember what a reply told; return False where that was known already, but for an insignificant time."""
+        known = self.find(pin.owner, pin.object_id, now)
+        if (
+            known is not None
+            and attrs.evolve(known, expires_at=pin.expires_at) == pin
+            and known.expires_at > pin.expires_at - _REFRESH_AFTER
+        ):
+            return False
+        self.add(pin)
+        return True
+
+    def forget(self, owner: str, object_id: str) -> Pin | None:
+        """Remove the pin of an object that is no more, and return it."""
+        return self._pins.pop((owner, object_id), None)
 
     def restore(self, pins: Iterable[Pin], now: float) -> None:
         """Take in what the store held; times that lie too far ahead are clamped."""
@@ -94,6 +112,9 @@ def _merged(found: list[Pin], organization: str | None, unknown: str | None) -> 
     if len(accounts) > 1:
         message = "the request refers to objects that were made by different accounts"
         raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, message, param="previous_response_id"))
+    if organization not in (None, found[0].organization):
+        message = "input: holds encrypted items of another organisation than the objects the request refers to"
+        raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, message, param="input"))
     renamed = tuple((pin.object_id, pin.upstream_id) for pin in found if pin.upstream_id is not None)
     return Constraint(account=found[0].account, renamed=renamed)
 

@@ -1,13 +1,17 @@
 """The ways an exchange ends, and the keep-alives that put an end off."""
 
-from gephyr_core.commands import Observe
+import attrs
+import msgspec
+
+from gephyr_core.commands import Observe, Save
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import ErrorKind, Fault, Problem
-from gephyr_core.exchange.attempts import Failure, most_useful
+from gephyr_core.exchange.attempts import Attempt, Failure, most_useful
 from gephyr_core.exchange.state import ExchangeState, State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import Header
-from gephyr_core.records import RequestRecord
+from gephyr_core.pins import LIFETIME
+from gephyr_core.records import Pin, RequestRecord
 from gephyr_core.routing import Endpoint
 from gephyr_core.scheduling import NEUTRAL, SUCCESS
 
@@ -87,7 +91,6 @@ class Endings(ExchangeState):
         """The gateway's drain time is over."""
         problem = Problem(ErrorKind.UNAVAILABLE, "the gateway is shutting down", retry_after=1.0)
         if self.attempt is not None:
-            self.last_reader = self.attempt.reader or self.last_reader
             self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message, cancel=True)
         self._tell(problem, now)
         self.finish("aborted", now, problem.kind)
@@ -98,10 +101,10 @@ class Endings(ExchangeState):
         assert plan is not None
         if not self.reply.status:
             self.reply.start(200, list(_JSON_ARRAY if plan.array else _EVENT_STREAM))
-        opening = self._releasable_opening() if attempt is not None and self.state is State.PRELUDE else b""
+        opening = self._releasable_opening(now) if attempt is not None and self.state is State.PRELUDE else b""
         self.reply.keep_alive(opening + self.dialect.keepalive, now)
 
-    def _releasable_opening(self) -> bytes:
+    def _releasable_opening(self, now: float) -> bytes:
         """Take the held events that open the reply; a later attempt's own are swallowed then."""
         attempt = self.attempt
         assert attempt is not None
@@ -109,12 +112,54 @@ class Endings(ExchangeState):
         released = []
         while attempt.held and attempt.held[0][0] is EventClass.OPENING:
             _, event = attempt.held.pop(0)
-            self.released.append(attempt.reader.opening_name(event))
+            self.released.setdefault(attempt.reader.opening_name(event), attempt.number)
             released.append(event)
         if released:
-            self.released_id = self.released_id or attempt.reader.reply_id
-            self.last_reader = attempt.reader
-        return b"".join(released)
+            if self.released_id is None:
+                self.released_id, self.last_reader = attempt.reader.reply_id, attempt.reader
+            self.keep_first_id(attempt)
+            self.pin(attempt, attempt.reader.objects, now)  # the client knows the id now, and may come back for it
+        return self.renamed(b"".join(released))
+
+    def keep_first_id(self, attempt: Attempt) -> None:
+        """Where the client has seen an earlier attempt's opening, this one's id is replaced by that one's."""
+        assert attempt.reader is not None
+        first, own = self.released_id, attempt.reader.reply_id
+        if first is not None and own is not None and first != own:
+            self.renaming.append((msgspec.json.encode(own), msgspec.json.encode(first)))
+
+    def pin(self, attempt: Attempt, objects: list[str], now: float) -> None:
+        """Remember which account made the objects a reply tells of, and for which client key."""
+        assert self.admitted is not None
+        assert self.plan is not None
+        account = attempt.lease.account
+        known = [upstream_id for _, upstream_id in self.plan.renamed]
+        for object_id in objects:
+            upstream_id = None
+            if object_id in known:
+                continue
+            if self.released_id is not None and attempt.reader is not None and object_id == attempt.reader.reply_id:
+                object_id, upstream_id = self.released_id, object_id  # noqa: PLW2901
+            pin = Pin(
+                owner=self.admitted.owner,
+                object_id=object_id,
+                account=account.id,
+                organization=account.organization,
+                expires_at=now + LIFETIME,
+                upstream_id=None if upstream_id == object_id else upstream_id,
+            )
+            if self.shared.pins.learn(pin, now):
+                self.shared.emit(Save(pin))
+        if attempt.reader is not None:
+            attempt.reader.objects.clear()
+
+    def unpin(self, now: float) -> None:
+        """The object that the request named was deleted: its id means nothing any more, to us either."""
+        assert self.admitted is not None
+        assert self.plan is not None
+        pin = self.shared.pins.forget(self.admitted.owner, self.plan.endpoint.object_id or "")
+        if pin is not None:
+            self.shared.emit(Save(attrs.evolve(pin, expires_at=now)))
 
     def _tell(self, problem: Problem, now: float) -> None:
         """Send an error: as a whole reply, or as the terminal event of a stream that has begun."""
@@ -126,7 +171,7 @@ class Endings(ExchangeState):
         if reader is None:
             array = self.plan is not None and self.plan.array
             reader = self.dialect.stream_reader(max_line=self.shared.config.upstream.max_sse_line, array=array)
-        self.reply.send(reader.failure(problem, now), now)
+        self.reply.send(self.renamed(reader.failure(problem, now)), now)
         self.reply.end()
 
     def _no_account(self, now: float) -> Problem:

@@ -13,6 +13,8 @@ News of an attempt that is over is ignored in every state. All time limits are i
 
 import math
 
+from msgspec.json import encode
+
 from gephyr_core.commands import CollectMetrics, ReadBody
 from gephyr_core.errors import ErrorKind, Fault, LocalProtocolError, Problem, Sent
 from gephyr_core.events import (
@@ -56,7 +58,8 @@ class Exchange(Receiving):
         """Take news of an attempt; what is said of one that is over is ignored."""
         attempt = self.attempt
         if attempt is not None and event.attempt == attempt.number:
-            self._cell(event)(self, event, now)
+            cell = self.row.get(type(event)) or self._cell(event)
+            cell(self, event, now)
         elif event.attempt > self.attempt_number:
             raise LocalProtocolError(f"exchange {self.id}: attempt {event.attempt} was never called")
 
@@ -109,6 +112,7 @@ class Exchange(Receiving):
         except RequestRefused as refusal:
             self.refuse(refusal.problem, now)
             return
+        self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.plan.renamed]
         self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
         self.acquire(now)
 

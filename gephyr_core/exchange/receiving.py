@@ -1,8 +1,5 @@
 """What a provider sends: its head, a whole reply, a stream before the commit point, and a stream after it."""
 
-import msgspec
-
-from gephyr_core.commands import Save
 from gephyr_core.content_coding import CodingError, ExpansionError, UnknownCodingError, decoder_for
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import Fault, Sent
@@ -12,13 +9,13 @@ from gephyr_core.exchange.attempts import TRANSIENT, Attempt, of_fault, of_reply
 from gephyr_core.exchange.state import State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import header, media_type
-from gephyr_core.pins import LIFETIME
 from gephyr_core.providers import classify_reply
-from gephyr_core.records import Pin
 from gephyr_core.scheduling import SUCCESS
 
 _LARGEST_PRELUDE = 256 * 1024
 """Bytes of contentless events that are held; beyond, the stream is committed as it is."""
+_DELETIONS = ("responses.delete", "conversations.delete")
+"""Operations after which an object is no more."""
 _LARGEST_ERROR = 1024 * 1024
 """Bytes of an error reply that are read."""
 
@@ -83,15 +80,19 @@ class Receiving(Attempting):
         elif body.strip() and not _looks_like_json(body):
             self._fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
         else:
-            self._relay_whole(attempt, body, now)
+            self._relay_whole(body, now)
 
-    def _relay_whole(self, attempt: Attempt, body: bytes, now: float) -> None:
+    def _relay_whole(self, body: bytes, now: float) -> None:
+        attempt, plan = self.live
         self.usage = self.dialect.usage_of(body)
-        self._pin(attempt, self.dialect.objects_of(body), now)
+        if plan.endpoint.operation.name in _DELETIONS:
+            self.unpin(now)
+        else:
+            self.pin(attempt, self.dialect.objects_of(body), now)
         account = attempt.lease.account.id
         self.end_attempt("ok", SUCCESS, now)
         self.served = self.records[-1]
-        self.reply.whole(attempt.status, to_client(attempt.headers), body, now, account)
+        self.reply.whole(attempt.status, to_client(attempt.headers), self.renamed(body), now, account)
         self.finish("ok", now)
 
     # -- a stream before the commit point -----------------------------------------------------------------------
@@ -135,18 +136,12 @@ class Receiving(Attempting):
 
     def _hold(self, attempt: Attempt, kind: EventClass, event: bytes) -> None:
         assert attempt.reader is not None
-        if kind is EventClass.OPENING and attempt.reader.opening_name(event) in self.released:
-            self._keep_first_id(attempt)
-            return
+        if kind is EventClass.OPENING:
+            first = self.released.get(attempt.reader.opening_name(event), attempt.number)
+            if first != attempt.number:
+                return
         attempt.held.append((kind, event))
         attempt.size += len(event)
-
-    def _keep_first_id(self, attempt: Attempt) -> None:
-        """The client has seen an earlier attempt's opening: this one's id is replaced by that one's."""
-        assert attempt.reader is not None
-        first, own = self.released_id, attempt.reader.reply_id
-        if first is not None and own is not None and first != own:
-            self.renaming = (msgspec.json.encode(own), msgspec.json.encode(first))
 
     def _fails_over_in_stream(self, attempt: Attempt, now: float, *, cancel: bool = True) -> bool:
         """An error event before any content is a failure like any other, unless it blames the request."""
@@ -166,13 +161,14 @@ class Receiving(Attempting):
         if not self.reply.status:
             self.reply.start(attempt.status, to_client(attempt.headers), attempt.lease.account.id)
         self.last_reader = attempt.reader
+        self.keep_first_id(attempt)
         data = b"".join([*(event for _, event in attempt.held), *events])
         attempt.held.clear()
         self.enter(State.RELAYING)
         if data:
             self.reply.send(self.renamed(data), now)
         if attempt.reader.objects:
-            self._pin(attempt, attempt.reader.objects, now)
+            self.pin(attempt, attempt.reader.objects, now)
 
     # -- a stream after it --------------------------------------------------------------------------------------
 
@@ -195,11 +191,11 @@ class Receiving(Attempting):
             self.break_off(Fault.PROTOCOL, str(error), now, cancel=True)
             return
         if block:
-            if self.renaming is not None:
+            if self.renaming:
                 block = self.renamed(block)
             self.reply.send(block, now)
             if reader.objects:
-                self._pin(attempt, reader.objects, now)
+                self.pin(attempt, reader.objects, now)
 
     def relay_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
@@ -218,27 +214,6 @@ class Receiving(Attempting):
         self.break_off(event.fault, event.detail, now)
 
     # -- shared -------------------------------------------------------------------------------------------------
-
-    def _pin(self, attempt: Attempt, objects: list[str], now: float) -> None:
-        """Remember which account made the objects a reply tells of, and for which client key."""
-        assert self.admitted is not None
-        account = attempt.lease.account
-        for object_id in objects:
-            upstream_id = None
-            if self.released_id is not None and attempt.reader is not None and object_id == attempt.reader.reply_id:
-                object_id, upstream_id = self.released_id, object_id  # noqa: PLW2901
-            pin = Pin(
-                owner=self.admitted.owner,
-                object_id=object_id,
-                account=account.id,
-                organization=account.organization,
-                expires_at=now + LIFETIME,
-                upstream_id=None if upstream_id == object_id else upstream_id,
-            )
-            self.shared.pins.add(pin)
-            self.shared.emit(Save(pin))
-        if attempt.reader is not None:
-            attempt.reader.objects.clear()
 
     def _decoded(self, attempt: Attempt, data: bytes, now: float) -> bytes | None:
         """Undo a content coding; None when that failed, and the attempt with it."""

@@ -77,10 +77,11 @@ class ExchangeState:
         """The attempt whose answer, whole or in part, the client got."""
         self.last_reader: StreamReader | None = None
         """The reader of the stream the client has seen the beginning of: it knows how to end it."""
-        self.released: list[str] = []
-        """Names of opening events that were released with a keep-alive."""
+        self.released: dict[str, int] = {}
+        """Names of opening events that were released with a keep-alive, each with the attempt it came from."""
         self.released_id: str | None = None
-        self.renaming: tuple[bytes, bytes] | None = None
+        self.renaming: list[tuple[bytes, bytes]] = []
+        """JSON strings to replace on the way to the client: the provider's ids by those the client has seen."""
         self.scheduled_at = math.inf
         """When the gateway's heap holds this exchange next."""
         self.enter(State.READING)
@@ -98,8 +99,10 @@ class ExchangeState:
         return self.attempt, self.plan
 
     def renamed(self, data: bytes) -> bytes:
-        """Write a later attempt's id as the one that the client has seen."""
-        return data if self.renaming is None else data.replace(*self.renaming)
+        """Write the provider's ids as those that the client has seen."""
+        for theirs, seen in self.renaming:
+            data = data.replace(theirs, seen)
+        return data
 
     def end_attempt(
         self,
