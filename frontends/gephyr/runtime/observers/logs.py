@@ -6,9 +6,8 @@ sequence. Lines go to standard error; standard output belongs to the command tha
 
 import logging
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 import structlog
@@ -22,6 +21,8 @@ LogFormat = Literal["auto", "json", "console"]
 
 _LONGEST_TEXT = 200
 """Characters kept of a value that a client or a provider chose."""
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
@@ -57,20 +58,18 @@ class RequestLog:
     def __init__(self, file: BinaryIO | None = None, *, level: str = "info", log_format: LogFormat = "auto") -> None:
         """*file* is standard error where none is given. Raises ``ValueError`` for an unknown *level*."""
         file = sys.stderr.buffer if file is None else file
-        logger = structlog.wrap_logger(
-            structlog.BytesLogger(file),
-            processors=[_ConsoleLine(colors=file.isatty()) if _for_people(log_format, file) else _json_line],
-            wrapper_class=structlog.make_filtering_bound_logger(_threshold(level)),
-        ).bind()
-        self._info: Callable[..., Any] = logger.info
-        self._warning: Callable[..., Any] = logger.warning
+        self._threshold = _threshold(level)
+        self._write = structlog.BytesLogger(file).msg
+        self._render = _ConsoleLine(colors=file.isatty()) if _for_people(log_format, file) else _json_line
 
     def write(self, fact: RequestRecord) -> None:
-        """Write the line of *fact*: a warning when the request failed."""
-        if fact.outcome == "failed":
-            self._warning("request", level="warning", **_fields(fact))
-        else:
-            self._info("request", level="info", **_fields(fact))
+        """Write the line of *fact*: a warning when the request failed.
+
+        Rendered directly: a bound logger's way to the same line costs half as much again.
+        """
+        level = "warning" if fact.outcome == "failed" else "info"
+        if _LEVELS[level] >= self._threshold:
+            self._write(self._render(None, level, {"level": level, **_fields(fact), "event": "request"}))
 
 
 def _fields(fact: RequestRecord) -> dict[str, object]:
@@ -136,7 +135,7 @@ def _safe(text: str) -> str:
 
 def _threshold(level: str) -> int:
     try:
-        return {"debug": 10, "info": 20, "warning": 30, "error": 40}[level.lower()]
+        return _LEVELS[level.lower()]
     except KeyError:
         raise ValueError(f"expected a log level of debug, info, warning or error, got {level!r}") from None
 

@@ -1,16 +1,12 @@
-"""Request heads as bytes. Written directly, and checked by one pattern: a third of what ``h11.Request`` costs."""
+"""Request heads as bytes, written and checked directly: a third of what ``h11.Request`` costs."""
 
 import re
 
+from gephyr.runtime.fields import write_head
 from gephyr_core.commands import CallUpstream
 from gephyr_core.http import Headers
 
-# RFC 9112 section 3 and RFC 9110 section 5. What is allowed in a value is what h11 allows, controls but NUL, CR, LF.
-_HEAD = re.compile(
-    rb"[A-Z]+ [!-~]+ HTTP/1\.1\r\n"
-    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\0\r\n]*\r\n)+"
-    rb"\r\n"
-)
+_LINE = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.1")  # RFC 9112 section 3
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -22,14 +18,10 @@ def request_head(command: CallUpstream, credentials: Headers) -> bytes:
     be told apart from the syntax around it, a line end above all.
     """
     body = command.body
-    host = command.origin.netloc
-    lines = [f"{command.method} {command.target} HTTP/1.1\r\nhost: {host}".encode()]
-    lines += [name + b": " + value for name, value in command.headers]
-    lines += [name + b": " + value for name, value in credentials]
+    line = f"{command.method} {command.target} HTTP/1.1".encode()
+    if _LINE.fullmatch(line) is None:
+        raise ValueError("the request line has a character that does not belong there")
+    fields = [(b"host", command.origin.netloc.encode()), *command.headers, *credentials]
     if body or command.method in _WITH_LENGTH:
-        lines.append(b"content-length: %d" % len(body))
-    head = b"\r\n".join(lines) + b"\r\n\r\n"
-    # The pattern alone would take a smuggled line for one of ours; the count knows how many there are.
-    if _HEAD.fullmatch(head) is None or head.count(b"\n") != len(lines) + 2:
-        raise ValueError("the request head has a character that does not belong there")
-    return head
+        fields.append((b"content-length", b"%d" % len(body)))
+    return write_head(line, fields)
