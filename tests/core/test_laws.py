@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from laws import LawBook
 from play import JSON, OPEN, SSE, account
 
-from gephyr_core.commands import CallUpstream, CancelUpstream, Command, EndResponse, AbortResponse, ReadBody
+from gephyr_core.commands import AbortResponse, CallUpstream, CancelUpstream, Command, EndResponse, ReadBody
 from gephyr_core.config import Config, SchedulingConfig, ServerConfig, UpstreamConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import (

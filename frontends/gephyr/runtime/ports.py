@@ -12,7 +12,8 @@ Feed = Callable[[Event], None]
 
 
 class ClientPort(Protocol):
-    """One exchange's way back to its client. Methods return at once; a failing transport calls ``Driver.client_gone``."""
+    """One exchange's way back to its client. Methods return at once; a transport that fails calls the driver's
+    ``client_gone``."""
 
     def read_body(self) -> None:
         """Send 100-continue if the client awaits it, and deliver the body as events."""
