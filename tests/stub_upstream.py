@@ -15,6 +15,7 @@ first segment of its path names; the last one of an account stays. An answer is 
   ``close``; or ``raw64``, the bytes of a whole response;
 - ``rechunk``: a seed; the body goes out in pieces of random sizes, each its own write (and chunk);
 - ``repeat``: how often the body is sent; ``pause``: seconds between two pieces; ``numbered``: ``%d`` in it counts;
+- ``send_buffer``: bytes that the system may hold of what the client does not take;
 - ``then``: what follows: ``end`` (the default), or ``reset``, ``close`` or ``stall`` (until the peer leaves) instead of
   the end; with status 0 there is no head either.
 """
@@ -211,6 +212,9 @@ class ProviderConnection(asyncio.Protocol):
 
     async def _answer(self, seen: Seen) -> None:
         answer = self._stub.answer_to(seen)
+        if "send_buffer" in answer:
+            connection = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, answer["send_buffer"])
         if "raw64" in answer:
             async for piece in _pieces(answer, base64.b64decode(answer["raw64"])):
                 await self._send(piece, seen, len(piece))

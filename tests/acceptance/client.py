@@ -95,6 +95,8 @@ async def connected(port: int, *, receive_buffer: int | None = None) -> AsyncIte
     connection = socket.socket()
     if receive_buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        # As on a real network. Loopback's segments of 64 KB make the sender's system take megabytes, too.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
     connection.setblocking(False)
     try:
         await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))

@@ -47,10 +47,12 @@ class Stub:
 
     async def order(self, op: str, **arguments: Any) -> Any:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.ports["control"], limit=2**30)
-        writer.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
-        line = await asyncio.wait_for(reader.readline(), WAIT)
-        writer.close()
-        await writer.wait_closed()
+        try:
+            writer.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            line = await asyncio.wait_for(reader.readline(), WAIT)
+        finally:  # at the end of the loop uvloop would wait for a connection that is left open
+            writer.close()
+            await writer.wait_closed()
         assert line, f"the stub did not take {op!r}"
         return json.loads(line)
 

@@ -47,9 +47,11 @@ class PinnedStore(NullStore):
 def blames_credential(exchange: Exchange) -> bool:
     """Whether a recorded reply says that the provider does not know its caller: the gateway's fault, not the client's.
 
-    By the documents of the providers; the one recorded 403 is Gemini's for a call without a key.
+    By the documents of the providers; the one recorded 403 is Gemini's for a call without a key. Gemini and xAI tell
+    a bad key with a 400.
     """
-    return exchange.status in {401, 402, 403} or b"API_KEY_INVALID" in exchange.reply
+    said = (b"API_KEY_INVALID", b"Incorrect API key provided")
+    return exchange.status in {401, 402, 403} or any(words in exchange.reply for words in said)
 
 
 def settings(stub: Stub) -> dict[str, Any]:
@@ -106,6 +108,8 @@ def differences_downstream(exchange: Exchange, response: Response) -> list[str]:
     elif response.body != exchange.reply:
         found.append("another reply")
     for name, value in exchange.reply_headers.items():
+        if exchange.status == 429 and name == "retry-after-ms":
+            continue  # the wait that is told is the gateway's own: that of the account which is free first
         if _RELAYED.fullmatch(name) and response.header(name) != value:
             found.append(f"{name}: {response.header(name)} for {value}")
     return found
