@@ -111,20 +111,34 @@ class Gateway:
             raise LocalProtocolError(f"exchange {event.exchange} was never started")
 
     def _settle(self, exchange: Exchange, now: float) -> None:
-        """After an exchange changed: forget it if it is over, wake who waited for its lease, and look at the time."""
-        shared = self._shared
+        """After an exchange changed: look at the time, wake who waited for its lease, forget it if it is over."""
         self._schedule(exchange)
-        while shared.scheduler.freed and shared.waiting:
-            shared.scheduler.freed = False
-            for number in list(shared.waiting):
-                waiter = self._exchanges[number]
+        self._wake_waiters(now)
+        self._forget_finished()
+
+    def _wake_waiters(self, now: float) -> None:
+        """Offer what became free to those who wait, first come first served."""
+        freed = self._shared.scheduler.freed
+        if not freed:
+            return
+        free = [account for account in freed if account.is_free(now)]
+        for number in list(self._shared.waiting):
+            waiter = self._exchanges[number]
+            if waiter.wait_until <= now or (free and waiter.waits_for(free)):
                 waiter.acquire(now)
                 self._schedule(waiter)
-        shared.scheduler.freed = False
+                free = [account for account in free if account.is_free(now)]
+        freed.clear()
+
+    def _forget_finished(self) -> None:
+        """Drop the exchanges that are over, and with them the deadlines they leave at the top of the heap."""
+        shared = self._shared
         if shared.finished:
             for number in shared.finished:
                 self._exchanges.pop(number, None)
             shared.finished.clear()
+            while self._heap and self._heap[0][1] not in self._exchanges:
+                heapq.heappop(self._heap)
             if shared.draining:
                 self._stop_when_empty()
 
@@ -159,9 +173,10 @@ class Gateway:
             self._settle(exchange, now)
         if now >= self._drain_until:
             self._drain_until = math.inf
-            for exchange in list(self._exchanges.values()):
-                exchange.shut_down(now)
-                self._settle(exchange, now)
+            for exchange in self._exchanges.values():
+                exchange.shut_down(now)  # all of them before any lease is offered on: nothing new is to be called
+            self._wake_waiters(now)
+            self._forget_finished()
 
     # -- the end ------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Iterator
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from gephyr_core.commands import Command
@@ -19,13 +18,6 @@ from gephyr_core.scheduling import Account, Scheduler
 Route = tuple[tuple[Target, tuple[Account, ...]], ...]
 """The targets of a request in the order they are tried, each with the accounts that serve it."""
 _MOST_ROUTES = 4096
-
-
-class Waiter(Protocol):
-    """An exchange that waits for an account."""
-
-    def acquire(self, now: float) -> None:
-        """Try again."""
 
 
 class Shared:
@@ -52,8 +44,8 @@ class Shared:
         self.buffered = 0
         """Bytes of request bodies held, of all exchanges together."""
         self.draining = False
-        self.waiting: dict[int, Waiter] = {}
-        """Exchanges that wait for an account, first come first."""
+        self.waiting: dict[int, None] = {}
+        """Numbers of the exchanges that wait for an account, first come first."""
         self.finished: list[int] = []
         """Exchanges that ended since the gateway last looked."""
         self.out: list[Command] = []

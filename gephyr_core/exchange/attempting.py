@@ -1,5 +1,7 @@
 """Accounts and attempts: taking one, calling it, and going on to the next when it fails before the commit point."""
 
+from collections.abc import Sequence
+
 import attrs
 
 from gephyr_core.errors import ErrorKind, Fault, Sent
@@ -8,7 +10,7 @@ from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_fault
 from gephyr_core.exchange.endings import Endings
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.state import State
-from gephyr_core.scheduling import NEUTRAL, Lease, Wait
+from gephyr_core.scheduling import NEUTRAL, Account, Lease, Wait
 
 
 class Attempting(Endings):
@@ -36,7 +38,12 @@ class Attempting(Endings):
             return
         self.wait_until = wait_until
         self.enter(State.WAITING)
-        self.shared.waiting[self.id] = self
+        self.shared.waiting[self.id] = None
+
+    def waits_for(self, free: Sequence[Account]) -> bool:
+        """Whether one of the accounts that are *free* may serve this exchange, which waits."""
+        assert self.plan is not None
+        return any(account in free for _, accounts in self.plan.route for account in accounts)
 
     def _call(self, attempt: Attempt) -> None:
         assert self.plan is not None
@@ -65,6 +72,7 @@ class Attempting(Endings):
             self.dead_targets.append(self.attempt.target)
         self.end_attempt(failure.label, failure.outcome, now, detail=failure.message[:200], cancel=cancel)
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
+        self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
         if failure.fail_over or (failure.next_target and self._has_targets_left()):
             self.acquire(now)
         else:

@@ -179,9 +179,14 @@ class Endings(ExchangeState):
         assert self.plan is not None
         accounts = self.plan.accounts()
         kind = self.shared.scheduler.refusal_kind(accounts, now)
-        reasons = "; ".join(account.why_not(now) for account in accounts[:8])
+        reasons = [account.why_not(now) for account in accounts]
+        if self.shared.config.server.expose_account:
+            told = [f"{account.id}: {reason}" for account, reason in zip(accounts[:8], reasons, strict=False)]
+        else:
+            told = [f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons)]
         wait = self.shared.scheduler.soonest_reset(accounts, now)
-        message = f"no account is free for {self.plan.model or 'this request'}: {reasons}"
+        model = (self.plan.model or "this request")[:_LONGEST_NAME]
+        message = f"no account is free for {model} ({', '.join(told)})"
         return Problem(kind, message, retry_after=1.0 if wait is None else wait)
 
     def _relay_failure(self, failure: Failure, now: float) -> None:

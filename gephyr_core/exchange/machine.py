@@ -113,6 +113,7 @@ class Exchange(Receiving):
             self.refuse(refusal.problem, now)
             return
         self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.plan.renamed]
+        self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
         self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
         self.acquire(now)
 
@@ -151,12 +152,18 @@ class Exchange(Receiving):
             return self.read_at + server.idle_timeout
         if self.state is State.ASKING:
             return self.started_at + server.idle_timeout
+        if self.state is State.DONE:
+            return math.inf
         wake = min(self.wait_until, self.acquire_until) if self.state is State.WAITING else self._attempt_limit()
         if self.blocked_at is not None:
             return min(wake, self.blocked_at + CLIENT_STALL)
-        if self.plan is not None and self.plan.stream:
-            return min(wake, self.reply.sent_at + server.keepalive_interval)
-        return wake
+        return min(wake, self._keep_alive_at())
+
+    def _keep_alive_at(self) -> float:
+        """When silence is to be bridged. A reply that is no stream is not: its status must not be lost."""
+        if self.plan is None or not self.plan.stream or (self.state is State.COLLECTING and not self.reply.status):
+            return math.inf
+        return self.reply.sent_at + self.shared.config.server.keepalive_interval
 
     def _attempt_limit(self) -> float:
         attempt = self.attempt
@@ -175,11 +182,14 @@ class Exchange(Receiving):
             self.refuse(Problem(ErrorKind.CLIENT_TIMEOUT, "the request body stopped coming"), now)
         elif self.state is State.ASKING:
             self.refuse(Problem(ErrorKind.UNAVAILABLE, "the metrics could not be collected"), now)
-        elif self.state is State.WAITING and now >= min(self.wait_until, self.acquire_until):
+        elif self.state is State.WAITING and now >= self.acquire_until:
             self.acquire(now)
+        elif self.state is State.WAITING and now >= self.wait_until:
+            assert self.plan is not None  # a cooldown is over: all who wait are asked, in the order in which they came
+            self.shared.scheduler.freed += self.plan.accounts()
         elif self.state is not State.WAITING and now >= self._attempt_limit():
             self._timed_out(now)
-        elif self.blocked_at is None and now >= self.reply.sent_at + self.shared.config.server.keepalive_interval:
+        elif self.blocked_at is None and now >= self._keep_alive_at():
             self.keep_alive(now)
 
     def _timed_out(self, now: float) -> None:

@@ -162,9 +162,13 @@ def _model(endpoint: Endpoint, envelope: Envelope | None) -> str | None:
 
 
 def _stream(head: Head, endpoint: Endpoint, envelope: Envelope | None) -> bool:
-    if endpoint.stream or (head.event.method == "GET" and "stream=true" in head.query.split("&")):
+    if endpoint.stream:
         return True
-    if envelope is None or "stream" not in envelope.fields or endpoint.operation.dialect == "gemini":
+    if not endpoint.operation.streams:
+        return False
+    if head.event.method == "GET":
+        return "stream=true" in head.query.split("&")
+    if envelope is None or "stream" not in envelope.fields:
         return False
     stream = envelope.value("stream")
     if stream is not None and not isinstance(stream, bool):
@@ -185,6 +189,8 @@ def _leaves_something_behind(envelope: Envelope | None) -> bool:
 def _route(shared: Shared, dialect: str, model: str | None) -> Route:
     if not shared.scheduler.accounts:
         message = "no account is configured: add one under [[accounts]] and start again"
+        if shared.config.accounts:
+            message = "no account is enabled: set enabled = true for one under [[accounts]] and start again"
         raise RequestRefused(Problem(ErrorKind.UNAVAILABLE, message))
     route = shared.route(dialect, model)
     if route:

@@ -35,6 +35,8 @@ class Operation:
     """Asking twice does no harm, or no more than costs (generation). Else it is repeated only if nothing was sent."""
     side: bool = False
     """A side route (counting, listing): its failures say nothing about the account's health."""
+    streams: bool = False
+    """Its reply may be a stream, where the request asks for one."""
     pinned: bool = False
     """Concerns an object that lives at one provider, named in the path."""
 
@@ -75,8 +77,12 @@ def _post(
     speaks: str = "",
     repeatable: bool = True,
     side: bool = False,
+    streams: bool = False,
 ) -> dict[str, Operation]:
-    return {"POST": Operation(name, dialect, model_in, speaks, has_body=True, repeatable=repeatable, side=side)}
+    operation = Operation(
+        name, dialect, model_in, speaks, has_body=True, repeatable=repeatable, side=side, streams=streams
+    )
+    return {"POST": operation}
 
 
 _HEALTH = {method: Operation("health", _CHAT, local=True) for method in ("GET", "HEAD")}
@@ -85,23 +91,24 @@ _EXACT: Mapping[str, Mapping[str, Operation]] = {
     "/": {"HEAD": Operation("probe", _ANTHROPIC, local=True)},
     "/health": _HEALTH,
     "/metrics": {"GET": Operation("metrics", _CHAT, local=True)},
-    "/v1/chat/completions": _post("chat.completions", _CHAT),
-    "/v1/completions": _post("completions", "openai-completions"),
+    "/v1/chat/completions": _post("chat.completions", _CHAT, streams=True),
+    "/v1/completions": _post("completions", "openai-completions", streams=True),
     "/v1/embeddings": _post("embeddings", _CHAT),
     "/v1/moderations": _post("moderations", _CHAT, ModelIn.BODY_OPTIONAL, speaks=_RESPONSES),
-    "/v1/responses": _post("responses", _RESPONSES) | {"GET": Operation("responses.socket", _RESPONSES, local=True)},
+    "/v1/responses": _post("responses", _RESPONSES, streams=True)
+    | {"GET": Operation("responses.socket", _RESPONSES, local=True)},
     "/v1/responses/compact": _post("responses.compact", _RESPONSES),
     "/v1/responses/input_tokens": _post("responses.input_tokens", _RESPONSES, ModelIn.BODY_OPTIONAL, side=True),
     "/v1/conversations": _post("conversations", _RESPONSES, ModelIn.NOWHERE, repeatable=False),
-    "/v1/messages": _post("messages", _ANTHROPIC),
+    "/v1/messages": _post("messages", _ANTHROPIC, streams=True),
     "/v1/messages/count_tokens": _post("messages.count_tokens", _ANTHROPIC, side=True),
     "/v1/models": {"GET": Operation("models", _CHAT, local=True)},
     "/v1beta/models": {"GET": Operation("models", _GEMINI, local=True)},
 }
 
 
-def _stored(name: str, *, safe: bool = True, has_body: bool = False) -> Operation:
-    return Operation(name, _RESPONSES, has_body=has_body, pinned=True, repeatable=safe, side=True)
+def _stored(name: str, *, safe: bool = True, has_body: bool = False, streams: bool = False) -> Operation:
+    return Operation(name, _RESPONSES, has_body=has_body, pinned=True, repeatable=safe, side=True, streams=streams)
 
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.:=-]*"
@@ -109,7 +116,7 @@ _ID = rf"(?P<id>{_NAME})"
 _PATTERNS: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...] = (
     (
         re.compile(rf"/v1/responses/{_ID}"),
-        {"GET": _stored("responses.get"), "DELETE": _stored("responses.delete", safe=False)},
+        {"GET": _stored("responses.get", streams=True), "DELETE": _stored("responses.delete", safe=False)},
     ),
     (re.compile(rf"/v1/responses/{_ID}/cancel"), {"POST": _stored("responses.cancel", safe=False)}),
     (re.compile(rf"/v1/responses/{_ID}/input_items"), {"GET": _stored("responses.input_items")}),

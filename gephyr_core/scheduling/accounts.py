@@ -67,12 +67,15 @@ class Account:
         """Whether ``max_concurrency`` leaves room for one more."""
         return self.max_concurrency is None or self.in_flight < self.max_concurrency
 
+    def is_free(self, now: float) -> bool:
+        """Whether the account may be asked now: it has room, and no provider said otherwise."""
+        return self.stated_until <= now and self.has_room
+
     def why_not(self, now: float) -> str:
-        """Say in a few words why the account cannot take a request, for the operator's eyes and the client's."""
+        """Say in a word or two why the account cannot take a request, for the operator's eyes and the client's."""
         if self.stated_until > now and self.stated_kind is not None:
-            reason = self.stated_kind.value.replace("_", " ")
-            return f"{self.id} ({reason}, {self.stated_until - now:.0f} s)"
-        return f"{self.id} (busy: {self.in_flight} in flight)" if not self.has_room else f"{self.id} (tried)"
+            return self.stated_kind.value.replace("_", " ")
+        return "tried" if self.has_room else "busy"
 
     def learn(self, outcome: Outcome, now: float) -> None:
         """Take in how an attempt ended."""

@@ -42,9 +42,10 @@ class Lease:
         if not self._open:
             raise LocalProtocolError(f"the lease on account {self.account.id!r} was given back twice")
         self._open = False
+        if not self.account.has_room:
+            self._scheduler.freed.append(self.account)
         self.account.in_flight -= 1
         self.account.learn(outcome, now)
-        self._scheduler.freed = True
 
 
 class Scheduler:
@@ -56,8 +57,8 @@ class Scheduler:
     def __init__(self, accounts: Sequence[Account]) -> None:
         self.accounts = {account.id: account for account in accounts}
         self.leases = 0
-        self.freed = False
-        """A lease was given back since the waiters were last asked; cleared by who asks them."""
+        self.freed: list[Account] = []
+        """Full accounts on which a lease was given back since the waiters were last asked; cleared by who asks them."""
 
     @property
     def in_flight(self) -> int:
@@ -72,11 +73,7 @@ class Scheduler:
         for account in candidates:
             if account in tried:
                 continue
-            if account.stated_until > now:
-                soonest = min(soonest, account.stated_until)
-            elif not account.has_room:
-                busy = True
-            else:
+            if account.is_free(now):
                 rank = (
                     -account.priority,
                     account.doubtful_until > now,
@@ -85,12 +82,16 @@ class Scheduler:
                 )
                 if best_rank is None or rank < best_rank:
                     best, best_rank = account, rank
+            elif account.stated_until > now:
+                soonest = min(soonest, account.stated_until)
+            else:
+                busy = True
         if best is not None:
             return Lease(self, best)
         if soonest <= now + self.longest_cooldown_wait:
             return Wait(soonest)
         if busy:
-            return Wait(math.inf)
+            return Wait(soonest)  # whichever comes first: a lease given back, or the end of a cooldown
         return REFUSED
 
     def soonest_reset(self, candidates: Sequence[Account], now: float) -> float | None:

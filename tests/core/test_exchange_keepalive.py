@@ -1,0 +1,121 @@
+"""Which silences are bridged, and which must not be: a keep-alive before the head fixes the status at 200."""
+
+import pytest
+from play import JSON, SSE, Play, account
+
+from gephyr_core.commands import CallUpstream, EndResponse, ReadBody, SendBody, StartResponse
+from gephyr_core.config import SchedulingConfig
+from gephyr_core.events import RequestBody, RequestEnded, StateRestored
+from gephyr_core.pins import LIFETIME
+from gephyr_core.records import Pin
+
+MISTAKE = b'{"error":{"message":"messages: too short"}}'
+
+
+def test_a_slow_upload_is_no_silence_of_the_provider() -> None:
+    """The client's own 30 seconds do not cost it the status of an error that comes at once."""
+    play = Play(account())
+    play.start()
+    play.expect(ReadBody)
+    for at in (1010.0, 1020.0, 1030.0):
+        play.feed(RequestBody(1, b'{"model":"m",' if at == 1010.0 else b" "), at=at)
+        play.expect()
+    play.feed(RequestBody(1, b'"stream":true}'))
+    play.expect()
+    play.feed(RequestEnded(1))
+    call = play.expect(CallUpstream)
+    while play.gateway.deadline < 1040.0:
+        play.wait()
+        play.expect()
+    play.answer(call, MISTAKE, 400)
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert (start.status, sent.data) == (400, MISTAKE)
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b'{"id":"chatcmpl-1","choices":[]}'), (400, MISTAKE)])
+def test_a_reply_that_is_no_stream_is_never_bridged(status: int, body: bytes) -> None:
+    """Although a stream was asked for: its commit point is its head (decision 1)."""
+    play = Play(account())
+    call = play.stream_request()
+    play.head(call, status, JSON)
+    play.expect()
+    play.body(call, body[:10])
+    play.expect()
+    play.now += 60
+    play.body(call, body[10:])
+    play.expect()
+    play.end(call)
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert (start.status, sent.data) == (status, body)
+
+
+def test_where_a_stream_has_begun_the_silence_of_an_error_is_bridged_too() -> None:
+    play = Play(account("a", "anthropic"))
+    call = play.stream_request("/v1/messages")
+    play.wait()
+    play.expect(StartResponse, SendBody)
+    play.head(call, 529, JSON)
+    play.expect()
+    while not play.wait():
+        play.expect()
+    assert play.expect(SendBody).data.startswith(b"event: ping\n")
+
+
+@pytest.mark.parametrize(
+    ("provider", "target"),
+    [
+        ("openai", "/v1/embeddings"),
+        ("openai", "/v1/moderations"),
+        ("openai", "/v1/responses/compact"),
+        ("openai", "/v1/responses/input_tokens"),
+        ("anthropic", "/v1/messages/count_tokens"),
+    ],
+)
+def test_what_never_streams_is_never_bridged(provider: str, target: str) -> None:
+    """Whatever the body says: clients count the tokens of the very request they would send."""
+    play = Play(account("a", provider))
+    call = play.request(b'{"model":"m","stream":true,"input":"x"}', target)
+    assert (b"accept-encoding", b"identity") not in call.headers
+    while play.gateway.deadline < 1100.0:
+        play.wait()
+        play.expect()
+    play.answer(call, b'{"input_tokens":3}')
+    start, _, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert start.headers[0] == JSON[0]
+
+
+def test_a_resumed_stream_is_bridged_like_any_other() -> None:
+    """GET /v1/responses/{id}?stream=true: a background response may be silent for long."""
+    play = Play(account())
+    play.feed(StateRestored([Pin("k1", "resp_1", "a", "a", play.now + LIFETIME)]))
+    play.expect()
+    target = "/v1/responses/resp_1?stream=true&starting_after=7"
+    call = play.request(b"", target, method="GET", credentials=("k1",))
+    assert call.target == target
+    play.head(call, headers=SSE)
+    play.expect()
+    play.wait()
+    start, sent = play.expect(StartResponse, SendBody)
+    assert (start.status, sent.data) == (200, b": keep-alive\n\n")
+    event = (
+        b'event: response.completed\ndata: {"type":"response.completed","sequence_number":8,"response":{"id":"%b"}}\n\n'
+    )
+    play.body(call, event % b"resp_1")
+    assert play.expect(SendBody).data == event % b"resp_1"
+    play.end(call)
+    play.expect(EndResponse)
+    play.finish()
+
+
+def test_waiting_for_a_busy_account_is_bridged_too() -> None:
+    play = Play(account("a", max_concurrency=1), scheduling=SchedulingConfig(acquire_timeout=30))
+    play.request()
+    play.start()
+    play.expect(ReadBody)
+    play.feed(RequestBody(2, b'{"model":"m","stream":true}'))
+    play.expect()
+    play.feed(RequestEnded(2))
+    play.expect()
+    play.wait()
+    start, _ = play.expect(StartResponse, SendBody)
+    assert (play.now, start.exchange) == (1010.0, 2)
