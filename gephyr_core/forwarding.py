@@ -85,4 +85,4 @@ def to_client(headers: Headers) -> list[Header]:
 def _named_by_connection(headers: Headers) -> tuple[bytes, ...]:
     """The header names that ``connection`` headers declare to be for this hop only."""
     values = [value for name, value in headers if name == b"connection"]
-    return tuple(name.strip().lower() for value in values for name in value.split(b","))
+    return tuple([name.strip().lower() for name in b",".join(values).split(b",")]) if values else ()

@@ -17,6 +17,7 @@ SESSION_HEADERS = (
     b"session_id",
 )
 """In the order of their authority: the general ones, then what coding agents send."""
+_RANK = {name: rank for rank, name in enumerate(SESSION_HEADERS)}
 
 _FIELDS = (
     "session_id",
@@ -46,10 +47,9 @@ def _from_headers(headers: Headers) -> str | None:
     best = len(SESSION_HEADERS)
     found: bytes = b""
     for name, value in headers:
-        if name in SESSION_HEADERS:
-            rank = SESSION_HEADERS.index(name)
-            if rank < best and value.strip():
-                best, found = rank, value
+        rank = _RANK.get(name, best)
+        if rank < best and value.strip():
+            best, found = rank, value
     return _trimmed(found.decode("latin-1"))
 
 
