@@ -270,6 +270,8 @@ class ProviderConnection(asyncio.Protocol):
 
 async def _pieces(answer: dict[str, Any], body: bytes) -> AsyncIterator[bytes]:
     """The body as it goes out, each piece at its time."""
+    if not body:
+        return  # an empty piece would be framed as the last chunk
     pause, chance = answer.get("pause"), None
     if answer.get("rechunk") is not None:
         chance = random.Random(answer["rechunk"])

@@ -81,7 +81,7 @@ async def _check(stub: Stub, speech: Speech, answer: Answer, status: int, *, str
         assert response.status == status, response.body
         _check_error(speech, status, json.loads(response.body))
         again = await client.ask("POST", target, body)
-        assert (again.status, b"hello" in again.body) == (200, True)
+        assert (again.status, b"hello" in again.body) == (200, True), again.body
         assert world.in_use()["open_leases"] == 0
     [seen, _] = await stub.take()
     assert seen["sent"] < _ON_THE_WAY
