@@ -79,8 +79,14 @@ class Failure:
 
     @property
     def relayable(self) -> bool:
-        """Whether the client may see the provider's own reply: not where it speaks of the operator's credential."""
-        return self.status is not None and self.status >= 400 and self.kind not in _SHOWN_AS_GATEWAY_FAULT
+        """Whether the client may see the provider's own reply.
+
+        Not where it speaks of the operator's credential, and not the page that something before the provider made: no
+        SDK reads HTML.
+        """
+        if self.status is None or self.status < 400 or self.kind in _SHOWN_AS_GATEWAY_FAULT:
+            return False
+        return self.status < 500 or not self.body.strip() or looks_like_json(self.body)
 
     @property
     def problem(self) -> Problem:
@@ -153,3 +159,9 @@ def _rank(failure: Failure) -> int:
         return len(_RANK) + 1
     status = failure.status or {ErrorKind.RATE_LIMIT: 429, ErrorKind.OVERLOADED: 529}.get(failure.kind, 0)
     return _RANK.get(status, len(_RANK))
+
+
+def looks_like_json(body: bytes) -> bool:
+    """Whether a body that should be JSON begins and ends like it: an HTML page or half a reply does not."""
+    text = body.strip()
+    return text[:1] + text[-1:] in {b"{}", b"[]"}

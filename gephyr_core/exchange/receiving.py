@@ -5,7 +5,7 @@ from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.exchange.attempting import Attempting
-from gephyr_core.exchange.attempts import TRANSIENT, Attempt, of_fault, of_reply, of_stream_error
+from gephyr_core.exchange.attempts import TRANSIENT, Attempt, of_fault, of_reply, of_stream_error, looks_like_json
 from gephyr_core.exchange.state import State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import header, media_type
@@ -77,7 +77,7 @@ class Receiving(Attempting):
             self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side), now)
         elif self.reply.status:  # a keep-alive has begun a stream
             self._fault(Fault.PROTOCOL, "a whole reply came where a stream was asked for", now, cancel=False)
-        elif body.strip() and not _looks_like_json(body):
+        elif body.strip() and not looks_like_json(body):
             self._fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
         else:
             self._relay_whole(body, now)
@@ -239,9 +239,3 @@ class Receiving(Attempting):
         side = self.plan.endpoint.operation.side
         failure = of_fault(fault, detail, Sent.ALL, repeatable=self.plan.repeatable, side=side)
         self.fail(failure, now, cancel=cancel)
-
-
-def _looks_like_json(body: bytes) -> bool:
-    """Whether a body that should be JSON begins and ends like it: an HTML page or half a reply does not."""
-    text = body.strip()
-    return text[:1] + text[-1:] in {b"{}", b"[]"}

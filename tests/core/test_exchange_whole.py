@@ -284,3 +284,16 @@ def test_a_redirect_is_never_followed() -> None:
     play.answer(play.request(), b"", 307, [(b"location", b"https://elsewhere.test")])
     start, _, _ = play.expect(StartResponse, SendBody, EndResponse)
     assert start.status == 502
+
+
+def test_a_page_of_something_before_the_provider_is_told_in_the_dialect() -> None:
+    """A CDN's error page says nothing an SDK could read."""
+    play = Play(account("a", "anthropic"))
+    play.answer(
+        play.request(target="/v1/messages"), b"<html>Bad gateway</html>", 502, [(b"content-type", b"text/html")]
+    )
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert start.status == 502
+    assert header(start.headers, b"content-type") == b"application/json"
+    assert b'"api_error"' in sent.data
+    assert b"<html>" not in sent.data
