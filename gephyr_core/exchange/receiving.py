@@ -5,7 +5,7 @@ from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.exchange.attempting import Attempting
-from gephyr_core.exchange.attempts import TRANSIENT, Attempt, of_fault, of_reply, of_stream_error, looks_like_json
+from gephyr_core.exchange.attempts import TRANSIENT, Attempt, looks_like_json, of_fault, of_reply, of_stream_error
 from gephyr_core.exchange.state import State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import header, media_type
