@@ -3,6 +3,9 @@
 ``feed`` is a plain function call, made from wherever an event is seen (a transport's callback, a timer). Events that
 arise while commands are performed wait in a queue, so the core is never entered twice and the stack never grows with
 the number of pipelined requests.
+
+A port that raises is a fault of ours. It is told to the loop's exception handler, the exchange it happened to is cut
+off, and everything else goes on: the remaining commands are performed, and the queue is emptied.
 """
 
 import asyncio
@@ -26,8 +29,19 @@ from gephyr_core.commands import (
     StartResponse,
     StopServing,
 )
-from gephyr_core.events import ClientBlocked, ClientGone, ClientReady, Event, MetricsCollected, TimePassed
+from gephyr_core.errors import Fault
+from gephyr_core.events import (
+    ClientBlocked,
+    ClientGone,
+    ClientReady,
+    Event,
+    MetricsCollected,
+    TimePassed,
+    UpstreamFailed,
+)
 from gephyr_core.records import Pin, RequestRecord
+
+_OUR_FAULT = "a fault of the gateway"
 
 
 class Core(Protocol):
@@ -83,6 +97,8 @@ class Driver:
         self._draining_queue = False
         self._clients: dict[int, ClientPort] = {}
         self._calls: dict[int, tuple[int, UpstreamCall]] = {}
+        self._blocked: set[int] = set()
+        """Exchanges whose client does not take more now: a call that begins meanwhile is paused too."""
         self._gone: list[int] = []
         self._next_exchange = 0
         self._armed_at = math.inf
@@ -107,12 +123,15 @@ class Driver:
 
     def client_blocked(self, exchange: int) -> None:
         """The client's transport is full: stop reading its provider, and tell the core."""
+        if exchange in self._clients:
+            self._blocked.add(exchange)
         if exchange in self._calls:
             self._calls[exchange][1].pause()
         self.feed(ClientBlocked(exchange))
 
     def client_ready(self, exchange: int) -> None:
         """The client's transport has room again."""
+        self._blocked.discard(exchange)
         if exchange in self._calls:
             self._calls[exchange][1].resume()
         self.feed(ClientReady(exchange))
@@ -126,12 +145,23 @@ class Driver:
         queue, receive, clock = self._queue, self._core.receive, self._clock
         try:
             while queue:
-                for command in receive(queue.popleft(), clock()):
-                    _PERFORM[type(command)](self, command)
+                event = queue.popleft()
+                try:
+                    commands = receive(event, clock())
+                except Exception as error:
+                    self._failed(event, error)
+                    continue
+                for command in commands:
+                    try:
+                        _PERFORM[type(command)](self, command)
+                    except Exception as error:
+                        self._failed(command, error)
         finally:
             self._draining_queue = False
         while self._gone:
-            self._calls.pop(self._gone.pop(), None)
+            exchange = self._gone.pop()
+            self._calls.pop(exchange, None)
+            self._blocked.discard(exchange)
         if self._core.deadline < self._armed_at:
             self._arm()
 
@@ -139,6 +169,21 @@ class Driver:
         """Stop the timer; nothing is fed any more by the driver itself."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def _failed(self, what: Event | Command, error: Exception) -> None:
+        """Report a fault of ours, and cut off the exchange it happened to."""
+        self._loop.call_exception_handler({"message": f"{type(what).__name__} failed", "exception": error})
+        exchange = getattr(what, "exchange", 0)
+        if client := self._clients.pop(exchange, None):
+            self._gone.append(exchange)
+            self._queue.append(ClientGone(exchange))
+            self._cut_off(client)
+
+    def _cut_off(self, client: ClientPort) -> None:
+        try:
+            client.abort_response(_OUR_FAULT)
+        except Exception as error:
+            self._loop.call_exception_handler({"message": "AbortResponse failed", "exception": error})
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -173,16 +218,30 @@ class Driver:
 
     def _end_response(self, command: EndResponse) -> None:
         self._calls.pop(command.exchange, None)
+        self._blocked.discard(command.exchange)
         if client := self._clients.pop(command.exchange, None):
-            client.end_response()
+            try:
+                client.end_response()
+            except Exception:
+                self._cut_off(client)
+                raise
 
     def _abort_response(self, command: AbortResponse) -> None:
         self._calls.pop(command.exchange, None)
+        self._blocked.discard(command.exchange)
         if client := self._clients.pop(command.exchange, None):
             client.abort_response(command.reason)
 
     def _call_upstream(self, command: CallUpstream) -> None:
-        self._calls[command.exchange] = (command.attempt, self._upstream.call(command, self.feed))
+        try:
+            call = self._upstream.call(command, self.feed)
+        except Exception as error:  # another account may still serve the client
+            self._loop.call_exception_handler({"message": "CallUpstream failed", "exception": error})
+            self.feed(UpstreamFailed(command.exchange, command.attempt, Fault.PROTOCOL, _OUR_FAULT))
+            return
+        self._calls[command.exchange] = (command.attempt, call)
+        if command.exchange in self._blocked:
+            call.pause()
 
     def _cancel_upstream(self, command: CancelUpstream) -> None:
         attempt, call = self._calls.get(command.exchange, (None, None))
