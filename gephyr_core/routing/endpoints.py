@@ -199,6 +199,8 @@ def _gemini(method: str, path: str) -> Endpoint | NoEndpoint | None:
     match = _MODEL.fullmatch(path)
     if match is None or not _is_model_name(match[2]):
         return None
+    if method == "POST" and _GEMINI_CALL.fullmatch(path):
+        return NoEndpoint(dialect_of_path(path))  # a verb of Google's that is not served, and no model's name
     if method != "GET":
         return NoEndpoint(dialect_of_path(path), ("GET",))
     return Endpoint(_ONE_MODEL[match[1]], path, model=match[2])

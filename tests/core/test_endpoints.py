@@ -232,3 +232,11 @@ def test_any_path_gives_an_endpoint_or_none(method: str, path: str, start: str) 
     if not endpoint.operation.local:
         assert _PLAIN.issuperset(endpoint.path)
         assert "/../" not in endpoint.path + "/"
+
+
+def test_a_verb_that_is_not_served_is_an_unknown_path() -> None:
+    """And no model's name, for which another method would be right."""
+    endpoint = find_endpoint("POST", "/v1beta/models/veo:predictLongRunning")
+    assert isinstance(endpoint, NoEndpoint)
+    assert (endpoint.dialect, endpoint.allow) == (GEMINI, ())
+    assert found("GET", "/v1beta/models/llama:70b").model == "llama:70b"
