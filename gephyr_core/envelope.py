@@ -56,6 +56,14 @@ class Envelope:
         return _encode({**self.fields, "model": msgspec.Raw(_encode(model))})
 
 
+_TYPES = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
+
+
+def json_type(value: object) -> str:
+    """Name the JSON type of a decoded value, for messages."""
+    return _TYPES.get(type(value), "an object")
+
+
 def read_envelope(body: bytes) -> Envelope:
     """Decode the top level of a JSON object. Raises ``EnvelopeError``.
 

@@ -18,6 +18,7 @@ from gephyr_core.scheduling import Account, Scheduler
 Route = tuple[tuple[Target, tuple[Account, ...]], ...]
 """The targets of a request in the order they are tried, each with the accounts that serve it."""
 _MOST_ROUTES = 4096
+_LONGEST_CACHED_NAME = 256
 
 
 class Shared:
@@ -68,9 +69,12 @@ class Shared:
         key = (dialect, model)
         route = self._routes.get(key)
         if route is None:
+            route = tuple(self._find_route(dialect, model))
+            if model is not None and len(model) > _LONGEST_CACHED_NAME:
+                return route  # it is the client's to choose, and would be held for long
             if len(self._routes) >= _MOST_ROUTES:
                 self._routes.clear()
-            route = self._routes[key] = tuple(self._find_route(dialect, model))
+            self._routes[key] = route
         return route
 
     def _find_route(self, dialect: str, model: str | None) -> Iterator[tuple[Target, tuple[Account, ...]]]:

@@ -6,7 +6,7 @@ import attrs
 
 from gephyr_core.errors import ErrorKind, Fault, Sent
 from gephyr_core.events import UpstreamFailed
-from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_fault
+from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_cut_reply, of_fault
 from gephyr_core.exchange.endings import Endings
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.state import State
@@ -70,7 +70,9 @@ class Attempting(Endings):
         self.tried.append((None if everywhere else self.attempt.target, self.attempt.lease.account))
         if failure.next_target:
             self.dead_targets.append(self.attempt.target)
-        self.end_attempt(failure.label, failure.outcome, now, detail=failure.message[:200], cancel=cancel)
+        self.end_attempt(
+            failure.label, failure.outcome, now, detail=(failure.detail or failure.message)[:200], cancel=cancel
+        )
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
         self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
         if failure.fail_over or (failure.next_target and self._has_targets_left()):
@@ -91,5 +93,14 @@ class Attempting(Endings):
             self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
             self._call(Attempt(0, attempt.lease, attempt.target, attempt.limits, now, now, fresh=True))
             return
+        self.fault(event.fault, event.detail, now, sent=event.sent, cancel=False)
+
+    def fault(self, fault: Fault, detail: str, now: float, *, sent: Sent = Sent.ALL, cancel: bool = True) -> None:
+        """The call is of no use any more: what it failed by counts, unless an error status came before."""
+        attempt, plan = self.live
         side = plan.endpoint.operation.side
-        self.fail(of_fault(event.fault, event.detail, event.sent, repeatable=plan.repeatable, side=side), now)
+        if self.state is State.COLLECTING and attempt.status >= 300:
+            failure = of_cut_reply(attempt.status, attempt.headers, detail, now, side=side)
+        else:
+            failure = of_fault(fault, detail, sent, repeatable=plan.repeatable, side=side)
+        self.fail(failure, now, cancel=cancel)

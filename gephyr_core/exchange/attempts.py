@@ -10,7 +10,7 @@ from gephyr_core.content_coding import Decoder
 from gephyr_core.dialects.base import EventClass, StreamReader
 from gephyr_core.errors import ErrorKind, Fault, Problem, Sent
 from gephyr_core.http import Headers
-from gephyr_core.providers import Verdict
+from gephyr_core.providers import Verdict, classify_reply
 from gephyr_core.records import AttemptRecord
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import NEUTRAL, Lease, Outcome
@@ -74,6 +74,8 @@ class Failure:
     """The provider's status, where its reply may be relayed."""
     headers: Headers = ()
     body: bytes = b""
+    detail: str = ""
+    """What only the operator is told: it may name hosts and proxies."""
     record: AttemptRecord | None = None
     """The attempt that failed."""
 
@@ -113,12 +115,35 @@ def of_reply(status: int, headers: Headers, body: bytes, verdict: Verdict, *, si
     )
 
 
+def of_cut_reply(status: int, headers: Headers, detail: str, now: float, *, side: bool) -> Failure:
+    """The failure that an error reply is whose body cannot be had: status and headers still say what it means."""
+    failure = of_reply(status, headers, b"", classify_reply(status, headers, b"", now), side=side)
+    return attrs.evolve(failure, status=None, headers=(), detail=f"status {status}: {detail}")
+
+
+def words_for(fault: Fault) -> str:
+    """What a client is told of a broken call; the runtime's own words may name hosts and proxies."""
+    return f"{_WORDS[fault]} ({fault.value})"
+
+
+_WORDS = {
+    Fault.CONNECT: "the provider could not be reached",
+    Fault.TLS: "no secure connection to the provider could be made",
+    Fault.PROXY: "the way to the provider is blocked",
+    Fault.TIMEOUT: "the provider did not answer in time",
+    Fault.RESET: "the provider closed the connection",
+    Fault.PROTOCOL: "the provider's answer could not be read",
+    Fault.TOO_LARGE: "the provider's answer is too large",
+}
+
+
 def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: bool) -> Failure:
     """The failure that a broken call is. What must not be done twice fails over only if nothing was sent."""
     blames = fault in {Fault.CONNECT, Fault.TLS, Fault.TIMEOUT} and not side
     return Failure(
         kind=fault.error_kind,
-        message=f"the provider could not answer ({fault.value}): {detail}",
+        message=words_for(fault),
+        detail=detail,
         outcome=Outcome(blames_account=blames, kind=fault.error_kind) if blames else NEUTRAL,
         label=fault.value,
         fail_over=fault.retryable and (repeatable or sent is Sent.NONE),

@@ -1,12 +1,14 @@
 """The ways an exchange ends, and the keep-alives that put an end off."""
 
+import math
+
 import attrs
 import msgspec
 
 from gephyr_core.commands import Observe, Save
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import ErrorKind, Fault, Problem
-from gephyr_core.exchange.attempts import Attempt, Failure, most_useful
+from gephyr_core.exchange.attempts import Attempt, Failure, most_useful, words_for
 from gephyr_core.exchange.state import ExchangeState, State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import Header
@@ -30,7 +32,7 @@ class Endings(ExchangeState):
         """The exchange is over: nothing is held any more, and the record says what happened."""
         self.enter(State.DONE)
         self.shared.waiting.pop(self.id, None)
-        self.shared.buffered -= self.body_size
+        self.hold(0)
         self.shared.finished.append(self.id)
         self.shared.emit(Observe(self._record(outcome, now, error)))
 
@@ -52,8 +54,11 @@ class Endings(ExchangeState):
             self._relay_failure(failure, now)
             self.finish("provider_error", now, failure.kind)
         else:
-            self._tell(failure.problem, now)
-            self.finish("failed", now, failure.problem.kind)
+            problem = failure.problem
+            if failure.fail_over:
+                problem = attrs.evolve(problem, retry_after=self._soonest(now))
+            self._tell(problem, now)
+            self.finish("failed", now, problem.kind)
 
     def complete(self, now: float, *, cancel: bool = False) -> None:
         """The stream has come to its own end, which may be an error event of the provider's."""
@@ -72,7 +77,7 @@ class Endings(ExchangeState):
         assert self.attempt is not None
         assert self.attempt.reader is not None
         reader = self.attempt.reader
-        problem = Problem(fault.error_kind, f"the provider's stream broke off ({fault.value}): {detail}")
+        problem = Problem(fault.error_kind, f"the stream broke off: {words_for(fault)}")
         if reader.terminal_seen:
             self.complete(now, cancel=cancel)
             return
@@ -184,7 +189,7 @@ class Endings(ExchangeState):
             told = [f"{account.id}: {reason}" for account, reason in zip(accounts[:8], reasons, strict=False)]
         else:
             told = [f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons)]
-        wait = self.shared.scheduler.soonest_reset(accounts, now)
+        wait = self._soonest(now)
         model = (self.plan.model or "this request")[:_LONGEST_NAME]
         message = f"no account is free for {model} ({', '.join(told)})"
         return Problem(kind, message, retry_after=1.0 if wait is None else wait)
@@ -193,16 +198,25 @@ class Endings(ExchangeState):
         """Send a provider's own error reply; ``retry-after`` becomes the soonest of all accounts."""
         assert self.plan is not None
         assert failure.status is not None
-        headers = to_client(failure.headers)
-        if failure.fail_over:
-            wait = self.shared.scheduler.soonest_reset(self.plan.accounts(), now)
-            if wait is not None:
+        headers, wait = to_client(failure.headers), failure.outcome.retry_after
+        if failure.outcome.blames_account:
+            soonest = self._soonest(now)
+            if soonest is None and wait is not None:
+                soonest = 1.0  # what this account asks for is no reason to keep away from the others
+            if soonest is not None:
                 headers = [pair for pair in headers if pair[0] not in {b"retry-after", b"retry-after-ms"}]
-                headers.append((b"retry-after", b"%d" % max(1, -int(-wait // 1))))
-                headers += _no_retry(headers, wait)
+                headers.append((b"retry-after", b"%d" % max(1, math.ceil(soonest))))
+                wait = soonest
+        if wait is not None:
+            headers += _no_retry(headers, wait)
         self.served = failure.record
         account = None if failure.record is None else failure.record.account
         self.reply.whole(failure.status, headers, failure.body, now, account)
+
+    def _soonest(self, now: float) -> float | None:
+        """Seconds until the first of the route's accounts may be asked again; None where one may be asked now."""
+        assert self.plan is not None
+        return self.shared.scheduler.soonest_reset(self.plan.accounts(), now)
 
     def _record(self, outcome: str, now: float, error: ErrorKind | None) -> RequestRecord:
         plan, reply = self.plan, self.reply

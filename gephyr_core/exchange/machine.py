@@ -16,7 +16,7 @@ import math
 from msgspec.json import encode
 
 from gephyr_core.commands import CollectMetrics, ReadBody
-from gephyr_core.errors import ErrorKind, Fault, LocalProtocolError, Problem, Sent
+from gephyr_core.errors import ErrorKind, Fault, LocalProtocolError, Problem
 from gephyr_core.events import (
     ClientBlocked,
     ClientGone,
@@ -31,11 +31,10 @@ from gephyr_core.events import (
     UpstreamStarted,
 )
 from gephyr_core.exchange.admission import admit
-from gephyr_core.exchange.attempts import of_fault
 from gephyr_core.exchange.plan import make_plan
 from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.state import Cell, Row, State
-from gephyr_core.guards.body_limit import too_large
+from gephyr_core.guards.body_limit import TOO_MANY_BODIES, too_large
 from gephyr_core.pins import RequestRefused
 from gephyr_core.scheduling import NEUTRAL
 
@@ -91,16 +90,13 @@ class Exchange(Receiving):
     def request_body(self, event: RequestBody, now: float) -> None:
         """A piece of the body: held, within the limits."""
         self.read_at = now
-        size = len(event.data)
-        self.body_size += size
-        self.shared.buffered += size
+        self.body_size += len(event.data)
         self.body.append(event.data)
-        server = self.shared.config.server
-        if self.body_size > server.max_body_size:
-            self.refuse(too_large(server.max_body_size), now)
-        elif self.shared.buffered > server.max_buffered_bytes:
-            message = "too many request bodies are being read at once"
-            self.refuse(Problem(ErrorKind.UNAVAILABLE, message, retry_after=1.0), now)
+        limit = self.shared.config.server.max_body_size
+        if self.body_size > limit:
+            self.refuse(too_large(limit), now)
+        elif not self.hold(self.body_size):
+            self.refuse(TOO_MANY_BODIES, now)
 
     def request_ended(self, _event: RequestEnded, now: float) -> None:
         """The request is complete: find its route, and an account."""
@@ -111,6 +107,9 @@ class Exchange(Receiving):
             self.plan = make_plan(self.shared, self.head, self.admitted.endpoint, self.admitted.owner, body, now)
         except RequestRefused as refusal:
             self.refuse(refusal.problem, now)
+            return
+        if not self.hold(len(self.plan.body)):  # it may have been compressed
+            self.refuse(TOO_MANY_BODIES, now)
             return
         self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.plan.renamed]
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
@@ -193,15 +192,13 @@ class Exchange(Receiving):
             self.keep_alive(now)
 
     def _timed_out(self, now: float) -> None:
-        attempt, plan = self.live
+        attempt, _ = self.live
         silence = now - (attempt.called_at if self.state is State.CALLING else attempt.heard_at)
         detail = f"no answer for {silence:.1f} s"
         if self.state is State.RELAYING:
             self.break_off(Fault.TIMEOUT, detail, now, cancel=True)
             return
-        side = plan.endpoint.operation.side
-        failure = of_fault(Fault.TIMEOUT, detail, Sent.ALL, repeatable=plan.repeatable, side=side)
-        self.fail(failure, now, cancel=True)
+        self.fault(Fault.TIMEOUT, detail, now)
 
 
 UPSTREAM_EVENTS = (UpstreamStarted, UpstreamBody, UpstreamEnded, UpstreamFailed)

@@ -7,7 +7,7 @@ import attrs
 from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.config import UpstreamConfig
 from gephyr_core.content_coding import DECODABLE, CodingError, ExpansionError, decode_whole
-from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
+from gephyr_core.envelope import Envelope, EnvelopeError, json_type, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.exchange.admission import Head
 from gephyr_core.forwarding import to_provider
@@ -155,7 +155,7 @@ def _model(endpoint: Endpoint, envelope: Envelope | None) -> str | None:
     if model is None and where is ModelIn.BODY_OPTIONAL:
         return None
     if not isinstance(model, str):
-        raise EnvelopeError(f"model: expected a string, got {type(model).__name__}", "model")
+        raise EnvelopeError(f"model: expected a string, got {json_type(model)}", "model")
     if not model.strip():
         raise EnvelopeError("model: expected a model's name, got an empty string", "model")
     return model
@@ -172,7 +172,7 @@ def _stream(head: Head, endpoint: Endpoint, envelope: Envelope | None) -> bool:
         return False
     stream = envelope.value("stream")
     if stream is not None and not isinstance(stream, bool):
-        raise EnvelopeError(f"stream: expected a boolean, got {type(stream).__name__}", "stream")
+        raise EnvelopeError(f"stream: expected a boolean, got {json_type(stream)}", "stream")
     return bool(stream)
 
 

@@ -2,10 +2,10 @@
 
 from gephyr_core.content_coding import CodingError, ExpansionError, UnknownCodingError, decoder_for
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.errors import Fault, Sent
+from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.exchange.attempting import Attempting
-from gephyr_core.exchange.attempts import TRANSIENT, Attempt, looks_like_json, of_fault, of_reply, of_stream_error
+from gephyr_core.exchange.attempts import TRANSIENT, Attempt, looks_like_json, of_reply, of_stream_error
 from gephyr_core.exchange.state import State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import header, media_type
@@ -33,7 +33,7 @@ class Receiving(Attempting):
             try:
                 attempt.decoder = decoder_for(coding, limit=upstream.max_reply_size)
             except UnknownCodingError as error:
-                self._unusable(f"unknown content-encoding {str(error)[:40]!r}", now)
+                self.fault(Fault.PROTOCOL, f"unknown content-encoding {str(error)[:40]!r}", now)
                 return
         content_type = media_type(event.headers)
         if event.status < 300 and (content_type == b"text/event-stream" or (plan.stream and plan.array)):
@@ -57,7 +57,7 @@ class Receiving(Attempting):
         if attempt.status >= 300:
             limit = min(limit, _LARGEST_ERROR)
         if attempt.size > limit:
-            self._fault(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
+            self.fault(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
         else:
             attempt.pieces.append(data)
 
@@ -68,7 +68,7 @@ class Receiving(Attempting):
             try:
                 attempt.pieces.append(attempt.decoder.finish())
             except (CodingError, ExpansionError) as error:
-                self._fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now, cancel=False)
+                self.fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now, cancel=False)
                 return
         body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
         if attempt.status >= 300:
@@ -76,9 +76,9 @@ class Receiving(Attempting):
             side = plan.endpoint.operation.side
             self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side), now)
         elif self.reply.status:  # a keep-alive has begun a stream
-            self._fault(Fault.PROTOCOL, "a whole reply came where a stream was asked for", now, cancel=False)
+            self.fault(Fault.PROTOCOL, "a whole reply came where a stream was asked for", now, cancel=False)
         elif body.strip() and not looks_like_json(body):
-            self._fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
+            self.fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
         else:
             self._relay_whole(body, now)
 
@@ -108,7 +108,7 @@ class Receiving(Attempting):
         try:
             events = attempt.reader.split(data)
         except ValueError as error:
-            self._unusable(str(error), now)
+            self.fault(Fault.PROTOCOL, str(error), now)
             return
         for index, one in enumerate(events):
             kind = attempt.reader.classify(one)
@@ -129,7 +129,7 @@ class Receiving(Attempting):
         if self._fails_over_in_stream(attempt, now, cancel=False):
             return
         if not attempt.reader.terminal_seen and (self.dialect.terminal_required or not (attempt.held or rest.strip())):
-            self._fault(Fault.PROTOCOL, "the stream ended before any content", now, cancel=False)
+            self.fault(Fault.PROTOCOL, "the stream ended before any content", now, cancel=False)
             return
         self._commit(attempt, [rest] if rest else [], now)
         self.complete(now)
@@ -150,7 +150,8 @@ class Receiving(Attempting):
         error = attempt.reader.error
         if error is None or error.kind not in TRANSIENT or not self.plan.repeatable:
             return False
-        self.fail(of_stream_error(error.kind, error.message, side=False), now, cancel=cancel)
+        side = self.plan.endpoint.operation.side
+        self.fail(of_stream_error(error.kind, error.message, side=side), now, cancel=cancel)
         return True
 
     def _commit(self, attempt: Attempt, events: list[bytes], now: float) -> None:
@@ -161,6 +162,7 @@ class Receiving(Attempting):
         if not self.reply.status:
             self.reply.start(attempt.status, to_client(attempt.headers), attempt.lease.account.id)
         self.last_reader = attempt.reader
+        self.let_go_of_body()
         self.keep_first_id(attempt)
         data = b"".join([*(event for _, event in attempt.held), *events])
         attempt.held.clear()
@@ -228,14 +230,5 @@ class Receiving(Attempting):
         if self.state is State.RELAYING:
             self.break_off(Fault.PROTOCOL, detail, now, cancel=True)
         else:
-            self._unusable(detail, now)
+            self.fault(Fault.PROTOCOL, detail, now)
         return None
-
-    def _unusable(self, detail: str, now: float) -> None:
-        self._fault(Fault.PROTOCOL, detail, now)
-
-    def _fault(self, fault: Fault, detail: str, now: float, *, cancel: bool = True) -> None:
-        assert self.plan is not None
-        side = self.plan.endpoint.operation.side
-        failure = of_fault(fault, detail, Sent.ALL, repeatable=self.plan.repeatable, side=side)
-        self.fail(failure, now, cancel=cancel)

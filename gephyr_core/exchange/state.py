@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import attrs
+
 from gephyr_core.commands import CancelUpstream
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import StreamReader
@@ -52,6 +54,8 @@ class ExchangeState:
         self.plan: Plan | None = None
         self.body: list[bytes] = []
         self.body_size = 0
+        self.held = 0
+        """Bytes of the body that count in ``shared.buffered``."""
         self.read_at = now
         self.reply = Reply(
             shared,
@@ -97,6 +101,18 @@ class ExchangeState:
         assert self.attempt is not None
         assert self.plan is not None
         return self.attempt, self.plan
+
+    def hold(self, size: int) -> bool:
+        """Count *size* bytes of body as held, and return whether all bodies together are within the limit."""
+        self.shared.buffered += size - self.held
+        self.held = size
+        return self.shared.buffered <= self.shared.config.server.max_buffered_bytes
+
+    def let_go_of_body(self) -> None:
+        """The request will not be sent again: a stream may run for long, and its body need not stay as long."""
+        assert self.plan is not None
+        self.plan = attrs.evolve(self.plan, body=b"", envelope=None)
+        self.hold(0)
 
     def renamed(self, data: bytes) -> bytes:
         """Write the provider's ids as those that the client has seen."""

@@ -4,6 +4,10 @@ from gephyr_core.content_coding import UnknownCodingError, decoder_for
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.http import Headers, content_length, header
 
+TOO_MANY_BODIES = Problem(
+    ErrorKind.UNAVAILABLE, "too many request bodies are being read at once (server.max_buffered_bytes)", retry_after=1.0
+)
+
 
 def refuse_body(headers: Headers, limit: int) -> Problem | None:
     """Refuse a body whose declared length (bytes) is over the *limit*, or whose coding is unknown."""
