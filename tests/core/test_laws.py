@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from laws import LawBook
 from play import JSON, OPEN, SSE, account
 
-from gephyr_core.commands import AbortResponse, CallUpstream, CancelUpstream, Command, EndResponse, ReadBody
+from gephyr_core.commands import AbortResponse, CallUpstream, CancelUpstream, Command, EndResponse, Observe, ReadBody
 from gephyr_core.config import Config, SchedulingConfig, ServerConfig, UpstreamConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import (
@@ -29,7 +29,7 @@ from gephyr_core.events import (
 )
 from gephyr_core.gateway import Gateway
 
-TARGETS = {
+TARGETS: dict[str, tuple[bytes, ...]] = {
     "/v1/chat/completions": (
         b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n',
         b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n',
@@ -43,6 +43,17 @@ TARGETS = {
         b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
     ),
 }
+TARGETS["/v1/responses"] = tuple(
+    f'event: {name}\ndata: {{"type":"{name}","sequence_number":{number},{more}}}\n\n'.encode()
+    for number, (name, more) in enumerate(
+        (
+            ("response.created", '"response":{"id":"r","object":"response"}'),
+            ("response.output_text.delta", '"delta":"x"'),
+            ("error", '"code":"server_error","message":"oops"'),
+            ("response.completed", '"response":{"id":"r","object":"response"}'),
+        )
+    )
+)
 STATUSES = (200, 200, 200, 400, 401, 404, 429, 500, 503, 529, 307)
 
 
@@ -73,6 +84,7 @@ class Life(RuleBasedStateMachine):
         """Exchange to attempt, target, and whether its head came."""
         self.targets: dict[int, str] = {}
         self.open_clients: dict[int, None] = {}
+        self.records = 0
 
     def feed(self, event: Event) -> None:
         commands: list[Command] = list(self.gateway.receive(event, self.now))
@@ -85,6 +97,8 @@ class Life(RuleBasedStateMachine):
                     self.answering[exchange] = (attempt, self.targets[exchange], False)
                 case CancelUpstream(exchange=exchange):
                     self.answering.pop(exchange, None)
+                case Observe():
+                    self.records += 1
                 case EndResponse(exchange=exchange) | AbortResponse(exchange=exchange):
                     self.open_clients.pop(exchange, None)
                     self.reading.pop(exchange, None)
@@ -178,6 +192,10 @@ class Life(RuleBasedStateMachine):
             self.feed(TimePassed())
         assert self.gateway.open_exchanges == 0
         assert self.gateway.open_leases == 0
+        assert self.gateway.deadline == math.inf
+        assert self.gateway._shared.buffered == 0
+        assert not self.gateway._shared.waiting
+        assert self.records == self.newest, "one record for each"
         self.laws.close(range(1, self.newest + 1))
 
 

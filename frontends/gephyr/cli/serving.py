@@ -9,6 +9,7 @@ import anyio
 import click
 import structlog
 
+from gephyr.cli.check import EXIT_BAD_CONFIGURATION
 from gephyr.runtime.service import Service, render_error
 from gephyr.server import Listener, ListenError, ServerLimits, raise_open_file_limit, tls_context
 from gephyr_core.config import Config
@@ -20,7 +21,8 @@ _FLUSH_SECONDS = 2.0
 
 _log = structlog.get_logger()
 MakeService = Callable[[Callable[[], None]], Service]
-"""Makes the service on the running loop; takes what is to be called when draining is over."""
+"""Makes the service on the running loop; takes what is to be called when draining is over. Raises ``OSError`` if
+``outbound.ca_file`` is bad."""
 
 
 def run_server(config: Config, make_service: MakeService) -> int:
@@ -34,7 +36,11 @@ def run_server(config: Config, make_service: MakeService) -> int:
 
 async def _serve(config: Config, make_service: MakeService) -> int:
     drained = anyio.Event()
-    service = make_service(drained.set)
+    try:
+        service = make_service(drained.set)
+    except OSError as error:
+        click.echo(f"error: outbound.ca_file: {error.strerror or error}", err=True)
+        return EXIT_BAD_CONFIGURATION
     try:
         listener = _listener(config, service)
         await listener.start()
