@@ -55,10 +55,9 @@ class Shared:
 
     def take_commands(self) -> list[Command]:
         """Return what was emitted, and start anew."""
-        out = self.out
-        self.out = []
-        self.emit = self.out.append
-        return out
+        taken = self.out.copy()
+        self.out.clear()
+        return taken
 
     def request_id(self) -> str:
         """Make a request's id."""
