@@ -113,14 +113,14 @@ class Gateway:
     def _settle(self, exchange: Exchange, now: float) -> None:
         """After an exchange changed: look at the time, wake who waited for its lease, forget it if it is over."""
         self._schedule(exchange)
-        self._wake_waiters(now)
-        self._forget_finished()
+        if self._shared.scheduler.freed:
+            self._wake_waiters(now)
+        if self._shared.finished:
+            self._forget_finished()
 
     def _wake_waiters(self, now: float) -> None:
         """Offer what became free to those who wait, first come first served."""
         freed = self._shared.scheduler.freed
-        if not freed:
-            return
         free = [account for account in freed if account.is_free(now)]
         for number in list(self._shared.waiting):
             waiter = self._exchanges[number]
@@ -132,15 +132,14 @@ class Gateway:
 
     def _forget_finished(self) -> None:
         """Drop the exchanges that are over, and with them the deadlines they leave at the top of the heap."""
-        shared = self._shared
-        if shared.finished:
-            for number in shared.finished:
-                self._exchanges.pop(number, None)
-            shared.finished.clear()
-            while self._heap and self._heap[0][1] not in self._exchanges:
-                heapq.heappop(self._heap)
-            if shared.draining:
-                self._stop_when_empty()
+        shared, heap = self._shared, self._heap
+        for number in shared.finished:
+            self._exchanges.pop(number, None)
+        shared.finished.clear()
+        while heap and heap[0][1] not in self._exchanges:
+            heapq.heappop(heap)
+        if shared.draining:
+            self._stop_when_empty()
 
     # -- time ---------------------------------------------------------------------------------------------------
 
