@@ -13,6 +13,10 @@ encode_json = msgspec.json.Encoder().encode
 _LONGEST_RETRY_AFTER = 60.0
 """Seconds. Anthropic's SDK sleeps any ``retry-after`` it is told; above this, clients are told not to retry."""
 
+_REPEATABLE = (408, 409, 429)
+"""The 4xx that SDKs repeat. The others stay as they are; Anthropic says so with ``x-should-retry: false``, and Claude
+Code repeats a 401 for minutes where nobody says it (measured with 2.1.197)."""
+
 
 def retry_seconds(problem: Problem) -> int | None:
     """Return ``retry_after`` in whole seconds, rounded up, as the header wants it."""
@@ -20,11 +24,12 @@ def retry_seconds(problem: Problem) -> int | None:
 
 
 def rendered(problem: Problem, status: int, body: dict[str, Any], *headers: tuple[bytes, bytes]) -> RenderedError:
-    """Put an error reply together: its JSON *body*, the waiting headers, the dialect's own *headers*."""
+    """Put an error reply together: its JSON *body*, whether and when to repeat, the dialect's own *headers*."""
     fields = [(b"content-type", b"application/json"), *headers]
     seconds = retry_seconds(problem)
     if seconds is not None:
         fields.append((b"retry-after", b"%d" % seconds))
-        if seconds > _LONGEST_RETRY_AFTER:
-            fields.append((b"x-should-retry", b"false"))
+    too_long = seconds is not None and seconds > _LONGEST_RETRY_AFTER
+    if too_long or (status < 500 and status not in _REPEATABLE):
+        fields.append((b"x-should-retry", b"false"))
     return RenderedError(status, (*fields, *problem.headers), encode_json(body))

@@ -87,6 +87,15 @@ def test_long_waits_are_not_to_be_retried(name: str, retry_after: float | None, 
     assert {key: found[key] for key in found if key in (b"retry-after", b"x-should-retry")} == headers
 
 
+@pytest.mark.parametrize("kind", ErrorKind)
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_what_no_repeating_mends_is_not_to_be_retried(name: str, kind: ErrorKind) -> None:
+    """As Anthropic tells it: without it, Claude Code repeats a 401 for three minutes before it shows it."""
+    reply = rendered(name, kind)
+    told = dict(reply.headers).get(b"x-should-retry")
+    assert told == (b"false" if reply.status < 500 and reply.status not in (408, 409, 429) else None)
+
+
 @pytest.mark.parametrize("name", sorted(DIALECTS))
 def test_a_problems_own_headers_are_sent(name: str) -> None:
     """A 405 names the methods that are allowed."""
