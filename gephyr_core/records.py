@@ -13,6 +13,14 @@ class Usage:
     cache_write: int | None = None
     output: int | None = None
     reasoning: int | None = None
+    cache_write_long: int | None = None
+    """The part of *cache_write* that is kept for longer than the shortest time (Anthropic's 1 h, OpenAI's 12 h)."""
+    audio_input: int | None = None
+    audio_output: int | None = None
+    tool_input: int | None = None
+    """The part of *input* that came from the provider's own tools (Gemini's ``toolUsePromptTokenCount``)."""
+    web_searches: int | None = None
+    """How often the provider searched the web."""
 
 
 @attrs.frozen

@@ -20,9 +20,9 @@ to the gateway). ``datetime`` and ``json`` are functions of their arguments as t
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("http", "sse", "json_array", "errors", "records", "events", "commands", "dates", "content_coding"),
-    ("config", "envelope"),
+    ("config", "envelope", "conversation"),
     ("dialects", "providers", "routing"),
-    ("scheduling", "outbound", "guards", "pins", "forwarding", "catalog", "monitor"),
+    ("scheduling", "outbound", "guards", "pins", "forwarding", "catalog", "monitor", "translation"),
     ("shared",),
     ("exchange",),
     ("gateway",),

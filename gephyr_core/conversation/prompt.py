@@ -1,0 +1,230 @@
+"""A request for a reply, in no dialect."""
+
+import enum
+from typing import Any
+
+import attrs
+
+from gephyr_core.conversation.parts import CacheMarker, Part, Text, _path
+
+
+class Role(enum.Enum):
+    """Who speaks. Tool results are the user's."""
+
+    SYSTEM = "system"
+    """The operator, in the middle of a conversation; the leading instructions are ``Prompt.system``."""
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@attrs.frozen
+class Turn:
+    """One message. Consecutive turns of one role are allowed; :mod:`gephyr_core.conversation.turns` merges them."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str = ""
+    """The participant's name (Chat)."""
+    path: str = _path()
+
+
+# -- tools ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class FunctionTool:
+    """A tool with JSON arguments, run by the client."""
+
+    name: str
+    description: str = ""
+    schema: dict[str, Any] | None = None
+    """JSON Schema of the arguments as the client wrote it; None for a function without parameters. Not to be changed:
+    cleaning makes a copy."""
+    strict: bool | None = None
+    cache: CacheMarker | None = None
+    path: str = _path()
+
+
+@attrs.frozen
+class FreeformTool:
+    """A tool whose input is plain text (OpenAI's ``custom``), run by the client."""
+
+    name: str
+    description: str = ""
+    syntax: str = ""
+    """``lark`` or ``regex`` for a grammar; empty for any text."""
+    definition: str = ""
+    cache: CacheMarker | None = None
+    path: str = _path()
+
+
+@attrs.frozen
+class ClientTool:
+    """A tool whose shape the provider knows by its type (``bash_20250124``, ``local_shell``), run by the client."""
+
+    type: str
+    dialect: str
+    """Whose type it is: carried as it is to that dialect only."""
+    options: dict[str, Any]
+    """The tool as the client wrote it."""
+    function: FunctionTool
+    """What stands in for it elsewhere: calls with this name and these arguments mean the same."""
+    cache: CacheMarker | None = None
+    path: str = _path()
+
+
+@attrs.frozen
+class HostedTool:
+    """A tool that the provider runs."""
+
+    kind: str
+    """``web_search``, ``web_fetch``, ``code_execution``, ``file_search``, ``image_generation``, ``mcp``, ``maps``,
+    ``tool_search``, ``computer``; else its own type."""
+    type: str
+    """The type as its dialect writes it."""
+    dialect: str
+    options: dict[str, Any]
+    """The tool as the client wrote it, for the same dialect."""
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
+    max_uses: int | None = None
+    location: dict[str, str] | None = None
+    """``city``, ``region``, ``country``, ``timezone`` of the user."""
+    cache: CacheMarker | None = None
+    path: str = _path()
+
+
+Tool = FunctionTool | FreeformTool | ClientTool | HostedTool
+
+
+class Choice(enum.Enum):
+    """Which tools the model may or must use."""
+
+    AUTO = "auto"
+    NONE = "none"
+    REQUIRED = "required"
+    NAMED = "named"
+    """Exactly the one of ``ToolChoice.names``."""
+    ALLOWED = "allowed"
+    """Text, or one of ``ToolChoice.names``."""
+    REQUIRED_OF = "required_of"
+    """One of ``ToolChoice.names``."""
+
+
+@attrs.frozen
+class ToolChoice:
+    """The choice, with the names it speaks of."""
+
+    choice: Choice
+    names: tuple[str, ...] = ()
+    path: str = _path()
+
+
+# -- settings -------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Sampling:
+    """How tokens are drawn, and how many. None (or empty): not said."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logit_bias: dict[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    candidates: int | None = None
+    """Chat's ``n``, Gemini's ``candidateCount``."""
+
+
+class Effort(enum.Enum):
+    """How much reasoning is wanted; the table is ``API.md`` section 5's."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+    ADAPTIVE = "adaptive"
+    """As much as the model finds fit."""
+
+
+@attrs.frozen
+class Reasoning:
+    """What the client wants of reasoning."""
+
+    effort: Effort | None = None
+    budget: int | None = None
+    """Tokens; -1 where the model decides."""
+    kind: str = ""
+    """Anthropic's ``thinking.type``: ``enabled``, ``adaptive``, ``disabled``, ``between_tools``; empty elsewhere."""
+    shown: bool | None = None
+    """Whether thoughts (or their summary) are wanted in the reply; None: the provider's default."""
+    summary: str = ""
+    """OpenAI's ``auto``, ``concise``, ``detailed``."""
+
+
+@attrs.frozen
+class OutputFormat:
+    """The reply is to be JSON."""
+
+    schema: dict[str, Any] | None = None
+    """None: any JSON object."""
+    name: str = ""
+    description: str = ""
+    strict: bool | None = None
+    path: str = _path()
+
+
+@attrs.frozen
+class Native:
+    """A field that only the client's own dialect has."""
+
+    value: Any
+    essential: bool = False
+    """Losing it changes the meaning of the request: refused elsewhere. Else it is dropped and reported."""
+
+
+@attrs.frozen
+class Prompt:
+    """Everything a client asked for."""
+
+    dialect: str
+    """The dialect it was read from."""
+    model: str
+    system: tuple[Text, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tools: bool | None = None
+    sampling: Sampling = attrs.field(factory=Sampling)
+    reasoning: Reasoning | None = None
+    output: OutputFormat | None = None
+    verbosity: str = ""
+    """``low``, ``medium``, ``high``."""
+    user: str = ""
+    """The end user's identity (``user``, ``safety_identifier``, ``metadata.user_id``)."""
+    metadata: dict[str, Any] | None = None
+    service_tier: str = ""
+    cache_key: str = ""
+    """OpenAI's ``prompt_cache_key``."""
+    cache: CacheMarker | None = None
+    """Anthropic's top-level ``cache_control``: cache as much as possible."""
+    stream: bool = False
+    include_usage: bool = True
+    """Chat's ``stream_options.include_usage``; the other dialects always tell."""
+    native: dict[str, Native] = attrs.field(factory=dict)
+    """Path in the request to what stands there."""
+    paths: dict[str, str] = attrs.field(factory=dict, eq=False, repr=False)
+    """Where the client wrote what has a neutral name: ``{"max_tokens": "generationConfig.maxOutputTokens"}``."""
+
+    def path(self, name: str) -> str:
+        """Where the client wrote the setting that is called *name* here (``temperature``, ``reasoning``)."""
+        return self.paths.get(name, name)

@@ -1,0 +1,137 @@
+"""What a translation asks of a dialect: requests, replies and streams to and from ``conversation``."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import attrs
+import msgspec
+
+from gephyr_core.conversation.capabilities import Capabilities
+from gephyr_core.conversation.parts import Signature
+from gephyr_core.conversation.prompt import Prompt
+from gephyr_core.conversation.reply import Delta, Reply
+from gephyr_core.conversation.report import Report
+from gephyr_core.errors import Problem
+from gephyr_core.http import Header
+
+
+@attrs.frozen
+class Destination:
+    """Whom a request is written for."""
+
+    dialect: str
+    provider: str
+    """The provider's name, for messages."""
+    model: str
+    capabilities: Capabilities = attrs.field(factory=Capabilities)
+    organization: str = ""
+    """Digest of the account's organisation; empty where it is not known yet."""
+    default_max_tokens: int = 32768
+    """For a dialect that demands a limit, where neither the client nor the model's capabilities say one."""
+
+    def accepts(self, signature: Signature | None) -> bool:
+        """Whether the destination would take *signature* for its own. What is not known is not held against it."""
+        if signature is None or signature.origin.dialect != self.dialect:
+            return False
+        origin = signature.origin
+        same_organization = not (origin.organization and self.organization) or origin.organization == self.organization
+        return same_organization and (not origin.model or origin.model == self.model)
+
+
+@attrs.frozen
+class Written:
+    """A request in a provider's dialect."""
+
+    body: dict[str, Any]
+    headers: tuple[Header, ...] = ()
+    """Headers the dialect demands (``anthropic-version``, ``anthropic-beta``)."""
+    tool_names: Mapping[str, str] = attrs.field(factory=dict)
+    """Names that had to be changed: the provider's to the client's."""
+    freeform: tuple[str, ...] = ()
+    """Names (the client's) of freeform tools carried as functions whose only argument is the string ``input``."""
+    structured: str = ""
+    """Name of the forced tool that stands in for structured output: its arguments are the reply's text."""
+    structured_wrapped: bool = False
+    """The arguments are ``{"value": ...}``, for a schema whose root is no object."""
+
+
+@attrs.frozen
+class ReplyContext:
+    """What writing a reply needs to know about the request."""
+
+    key: str
+    """Letters and digits, unique for the request and the same for each of its attempts; ids are made of it."""
+    created: int
+    """Seconds since the epoch."""
+    model: str
+    """The model the client asked for; told where the provider does not name one."""
+    request: Mapping[str, msgspec.Raw] = attrs.field(factory=dict)
+    """The client's request, for the dialect that repeats parts of it in its replies."""
+    include_usage: bool = True
+    client_tools: Mapping[str, str] = attrs.field(factory=dict)
+    """Names of the client's typed tools to their type: a call of one may have a shape of its own."""
+    freeform: tuple[str, ...] = ()
+    """Names of the client's freeform tools."""
+    stored: bool = False
+    """Gephyr keeps the reply, and it can be referred to by its id."""
+
+
+class DeltaReader(Protocol):
+    """Reads one attempt's stream. State is bounded by the reply."""
+
+    def read(self, event: bytes) -> list[Delta]:
+        """Read one whole event, framed as it came. Never raises: what is unreadable is a ``Failed``, what means nothing
+        (comments, pings) is empty. After ``Ended`` or ``Failed`` nothing comes any more."""
+
+    def finish(self) -> list[Delta]:
+        """The stream ended cleanly: close what is open. ``Ended`` if it had told why it stopped, else ``Failed``."""
+
+
+class DeltaWriter(Protocol):
+    """Writes one client's stream."""
+
+    def write(self, delta: Delta) -> bytes:
+        """Write what *delta* means, which may be nothing yet. ``Failed`` gives the dialect's own error event."""
+
+    def failure(self, problem: Problem) -> bytes:
+        """The one terminal event that ends the stream after a failure; empty when a terminal was written."""
+
+
+class Translator(Protocol):
+    """One dialect's way to and from the neutral model. Stateless; one instance each."""
+
+    name: str
+
+    def read_request(self, body: dict[str, Any], report: Report, *, model: str, stream: bool) -> Prompt:
+        """Read a client's request. Takes *body* apart. *model*, *stream*: as the path or the envelope said.
+
+        Raises ``FieldError`` for a field that is not what the dialect wants, ``UntranslatableError`` for one that no
+        dialect can do.
+        """
+
+    def write_request(self, prompt: Prompt, destination: Destination, report: Report) -> Written:
+        """Write a request for a provider. Raises ``UntranslatableError`` for what cannot be said there.
+
+        The same turns always give the same bytes, whatever comes after them: providers cache by prefix.
+        """
+
+    def read_reply(self, body: bytes, report: Report) -> Reply:
+        """Read a whole reply with status 200. Raises ``ValueError`` when it is none."""
+
+    def write_reply(self, reply: Reply, context: ReplyContext) -> bytes:
+        """Write a whole reply for a client."""
+
+    def delta_reader(self, report: Report) -> DeltaReader:
+        """Return a reader for one attempt's stream."""
+
+    def delta_writer(self, context: ReplyContext) -> DeltaWriter:
+        """Return a writer for one client's stream."""
+
+    def write_count(self, prompt: Prompt, destination: Destination, report: Report) -> Written | None:
+        """Write a request that counts the prompt's tokens; None where the dialect cannot ask."""
+
+    def read_count(self, body: bytes) -> int:
+        """Read the answer to it. Raises ``ValueError`` when it is none."""
+
+    def write_count_reply(self, tokens: int) -> bytes:
+        """Write the answer for a client."""
