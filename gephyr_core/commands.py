@@ -2,14 +2,15 @@
 
 Laws (checked by tests and by the simulator): attempt numbers of an exchange only grow; at most one of ``EndResponse``
 and ``AbortResponse``, exactly one unless the client left, and nothing for that exchange after it; each ``CallUpstream``
-meets exactly one of ended, failed, cancelled; no ``CallUpstream`` after the commit point.
+meets exactly one of ended, failed, cancelled; no ``CallUpstream`` after the commit point; each question (``FetchUrl``,
+``Load``) is answered exactly once, unless the exchange gave its questions up or its client left.
 """
 
 import attrs
 import msgspec
 
 from gephyr_core.http import Headers, Origin
-from gephyr_core.records import Pin, RequestRecord
+from gephyr_core.records import Pin, RequestRecord, StoredObject
 
 
 @attrs.frozen
@@ -102,10 +103,65 @@ class CollectMetrics:
 
 
 @attrs.frozen
-class Save:
-    """Persist a record; losing the last second's records in a crash is allowed."""
+class FetchUrl:
+    """Fetch what stands at an address that the client wrote, with nothing of the operator's or the client's on the way.
 
-    record: Pin
+    Answered with ``UrlFetched`` or ``UrlFetchFailed``, exactly once unless ``CancelQuestions`` comes first.
+    """
+
+    exchange: int
+    question: int
+    """Number of the question, of the core's choice; the answer repeats it."""
+    url: str
+    """As the client wrote it. What it may lead to is the runtime's to judge."""
+    max_bytes: int
+    timeout: float
+    """Seconds, everything included."""
+
+
+@attrs.frozen
+class Load:
+    """Read a stored object: answered with ``Loaded``, exactly once unless ``CancelQuestions`` comes first."""
+
+    exchange: int
+    question: int
+    owner: str
+    object_id: str
+
+
+@attrs.frozen
+class CancelQuestions:
+    """Give up every ``FetchUrl`` and ``Load`` of the exchange that is open: no answer is wanted any more."""
+
+    exchange: int
+
+
+@attrs.frozen
+class DescribeModel:
+    """Ask a provider what it says of a model: a GET with the credential of *account*, answered with ``ModelDescribed``.
+
+    While one is under way, another for the same account and model is not performed: one answer serves both.
+    """
+
+    account: str
+    model: str
+    """The model asked about, as the answer names it."""
+    origin: Origin
+    target: str
+    """Path and query, without credentials."""
+    headers: Headers
+    route: str
+    """Id of the outbound route, as in ``CallUpstream``."""
+
+
+@attrs.frozen
+class Save:
+    """Persist a record; losing the last second's records in a crash is allowed.
+
+    A record replaces the one with the same owner and id. One that expires in the past deletes it.
+    """
+
+    record: Pin | StoredObject
 
 
 @attrs.frozen
@@ -129,6 +185,10 @@ Command = (
     | CallUpstream
     | CancelUpstream
     | CollectMetrics
+    | FetchUrl
+    | Load
+    | CancelQuestions
+    | DescribeModel
     | Save
     | Observe
     | StopServing

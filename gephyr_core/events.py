@@ -11,7 +11,7 @@ import msgspec
 
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Headers
-from gephyr_core.records import Pin
+from gephyr_core.records import Pin, StoredObject
 
 
 @attrs.frozen
@@ -130,6 +130,49 @@ class MetricsCollected:
 
 
 @attrs.frozen
+class UrlFetched:
+    """The answer to ``FetchUrl``: what stands there, whole."""
+
+    exchange: int
+    question: int
+    media_type: str
+    """Without parameters, lower case: the server's, else what the first bytes say; empty where neither does."""
+    data: bytes
+
+
+@attrs.frozen
+class UrlFetchFailed:
+    """The answer to ``FetchUrl`` where nothing could or may be fetched."""
+
+    exchange: int
+    question: int
+    reason: str
+    """For the client: one line, which names no address that the client did not write."""
+
+
+@attrs.frozen
+class Loaded:
+    """The answer to ``Load``."""
+
+    exchange: int
+    question: int
+    record: StoredObject | None
+    """None where the owner has no such object, or it has expired, or the store failed."""
+
+
+@attrs.frozen
+class ModelDescribed:
+    """The answer to ``DescribeModel``. Concerns no exchange."""
+
+    account: str
+    model: str
+    status: int
+    """The provider's; 0 where it could not be reached, or said more than 256 KiB."""
+    body: bytes
+    """Empty with status 0."""
+
+
+@attrs.frozen
 class StateRestored:
     """What the store held at start. Comes once, before the first request."""
 
@@ -148,8 +191,11 @@ ExchangeEvent = (
     | UpstreamEnded
     | UpstreamFailed
     | MetricsCollected
+    | UrlFetched
+    | UrlFetchFailed
+    | Loaded
 )
 """The events that concern one exchange."""
 
-Event = ExchangeEvent | TimePassed | DrainRequested | StateRestored
+Event = ExchangeEvent | TimePassed | DrainRequested | ModelDescribed | StateRestored
 """Everything ``Gateway.receive`` takes."""

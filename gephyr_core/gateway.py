@@ -12,6 +12,7 @@ from gephyr_core.events import (
     DrainRequested,
     Event,
     ExchangeEvent,
+    ModelDescribed,
     RequestStarted,
     StateRestored,
     TimePassed,
@@ -91,6 +92,8 @@ class Gateway:
                 self._drain(now)
             case StateRestored():
                 self._shared.pins.restore(event.pins, now)
+            case ModelDescribed():
+                pass
             case _:
                 self._pass_on(event, now)
 

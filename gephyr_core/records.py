@@ -1,5 +1,7 @@
 """Records: what happened, as values. Logs, metrics, the store and the admin API are made of them."""
 
+from typing import Literal
+
 import attrs
 
 
@@ -97,3 +99,19 @@ class Pin:
     """Seconds since the epoch."""
     upstream_id: str | None = None
     """The provider's id, where a fail-over after the first released event made it differ from the client's."""
+
+
+@attrs.frozen
+class StoredObject:
+    """An object of the Responses API that Gephyr keeps itself, since the provider that answered has no such thing."""
+
+    owner: str
+    """Digest of the client key that made it; empty where auth is off."""
+    object_id: str
+    kind: Literal["response", "conversation"]
+    data: bytes = attrs.field(repr=False)
+    """What the core makes of it; holds the conversation in clear."""
+    created_at: float
+    """Seconds since the epoch."""
+    expires_at: float
+    """Seconds since the epoch."""

@@ -22,6 +22,7 @@ from gephyr_core.events import (
     ClientGone,
     ClientReady,
     ExchangeEvent,
+    Loaded,
     MetricsCollected,
     RequestBody,
     RequestEnded,
@@ -29,6 +30,8 @@ from gephyr_core.events import (
     UpstreamEnded,
     UpstreamFailed,
     UpstreamStarted,
+    UrlFetched,
+    UrlFetchFailed,
 )
 from gephyr_core.exchange.admission import admit
 from gephyr_core.exchange.plan import make_plan
@@ -241,15 +244,16 @@ ROWS: dict[State, Row] = {
 Exchange.rows = ROWS
 
 _BODY, _ANSWERS = (RequestBody, RequestEnded), (UpstreamBody, UpstreamEnded)
+_QUESTIONS = (UrlFetched, UrlFetchFailed, Loaded)
 ILLEGAL: dict[State, tuple[type, ...]] = {
-    State.READING: (MetricsCollected, *UPSTREAM_EVENTS),
-    State.ASKING: (*_BODY, *UPSTREAM_EVENTS),
-    State.WAITING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS),
-    State.CALLING: (*_BODY, MetricsCollected, *_ANSWERS),
-    State.PRELUDE: (*_BODY, MetricsCollected, UpstreamStarted),
-    State.COLLECTING: (*_BODY, MetricsCollected, UpstreamStarted),
-    State.RELAYING: (*_BODY, MetricsCollected, UpstreamStarted),
-    State.DONE: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, ClientGone, ClientBlocked, ClientReady),
+    State.READING: (MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
+    State.ASKING: (*_BODY, *UPSTREAM_EVENTS, *_QUESTIONS),
+    State.WAITING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
+    State.CALLING: (*_BODY, MetricsCollected, *_ANSWERS, *_QUESTIONS),
+    State.PRELUDE: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
+    State.COLLECTING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
+    State.RELAYING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
+    State.DONE: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, ClientGone, ClientBlocked, ClientReady, *_QUESTIONS),
 }
 """What a front end may not say in a state. News of an attempt that is over is no offence in any state, and what comes
 for an exchange that is over never reaches it."""
