@@ -1,6 +1,7 @@
 """The envelope of a request's body: its top-level fields, each still raw, so that what is not ours stays as sent."""
 
 import json
+from collections.abc import Mapping
 
 import attrs
 import msgspec
@@ -53,7 +54,12 @@ class Envelope:
 
     def with_model(self, model: str) -> bytes:
         """Return the body with its ``model`` replaced; every other value keeps its bytes."""
-        return _encode({**self.fields, "model": msgspec.Raw(_encode(model))})
+        return self.with_fields({"model": model})
+
+    def with_fields(self, values: Mapping[str, object], *, without: tuple[str, ...] = ()) -> bytes:
+        """Return the body with fields set and others left out; every other value keeps its bytes."""
+        kept = {name: raw for name, raw in self.fields.items() if name not in without}
+        return _encode({**kept, **{name: msgspec.Raw(_encode(value)) for name, value in values.items()}})
 
 
 _TYPES = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}

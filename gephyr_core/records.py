@@ -1,5 +1,6 @@
 """Records: what happened, as values. Logs, metrics, the store and the admin API are made of them."""
 
+import enum
 from typing import Literal
 
 import attrs
@@ -25,6 +26,29 @@ class Usage:
     """How often the provider searched the web."""
 
 
+class Fate(enum.Enum):
+    """What happened to a field."""
+
+    CHANGED = "changed"
+    """Carried with another value: clamped, renamed, a schema cleaned."""
+    EMULATED = "emulated"
+    """Its effect is had by other means: a forced tool call in place of structured output."""
+    DROPPED = "dropped"
+    """Not carried. It only tuned the request; what would change its meaning is refused."""
+    REFUSED = "refused"
+    """The request is answered with 400."""
+
+
+@attrs.frozen
+class Entry:
+    """One field's fate."""
+
+    fate: Fate
+    path: str
+    """Where the client wrote it: ``messages[2].content[0].image_url``."""
+    reason: str
+
+
 @attrs.frozen
 class AttemptRecord:
     """One call to a provider, from command to outcome."""
@@ -42,6 +66,8 @@ class AttemptRecord:
     """Seconds."""
     stale: bool = False
     """A kept connection turned out closed; the next attempt repeats this one on a fresh connection."""
+    dialect: str | None = None
+    """The dialect the provider was asked in, where the request was translated."""
 
 
 @attrs.frozen
@@ -81,6 +107,9 @@ class RequestRecord:
     """Digest of the session's identity, where the client gave one."""
     keepalives: int = 0
     """Keep-alives of Gephyr's own that were sent while the provider was silent."""
+    translation: tuple[Entry, ...] = ()
+    """What became of the fields that a translation could not carry as they are: of the attempt that served the client,
+    or of the last one that was tried. Bounded; see :mod:`gephyr_core.conversation.report`."""
 
 
 @attrs.frozen

@@ -1,36 +1,15 @@
 """What became of everything a translation could not carry as it is: returned by the translators, never only logged."""
 
-import enum
-
 import attrs
+
+from gephyr_core.records import Entry, Fate
+
+__all__ = ["LONGEST_DROPPED_HEADER", "MOST_ENTRIES", "Entry", "Fate", "Report", "UntranslatableError"]
 
 MOST_ENTRIES = 1000
 """Entries that are kept of one request; the rest are only counted."""
 LONGEST_DROPPED_HEADER = 1024
 """Bytes of ``x-gephyr-dropped`` (decision 14)."""
-
-
-class Fate(enum.Enum):
-    """What happened to a field."""
-
-    CHANGED = "changed"
-    """Carried with another value: clamped, renamed, a schema cleaned."""
-    EMULATED = "emulated"
-    """Its effect is had by other means: a forced tool call in place of structured output."""
-    DROPPED = "dropped"
-    """Not carried. It only tuned the request; what would change its meaning is refused."""
-    REFUSED = "refused"
-    """The request is answered with 400."""
-
-
-@attrs.frozen
-class Entry:
-    """One field's fate."""
-
-    fate: Fate
-    path: str
-    """Where the client wrote it: ``messages[2].content[0].image_url``."""
-    reason: str
 
 
 class UntranslatableError(Exception):

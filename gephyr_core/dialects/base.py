@@ -51,12 +51,14 @@ class StreamReader(Protocol):
 
     terminal_seen: bool
     """The dialect's terminal event (or the provider's error event) has been read."""
-    reply_id: str | None
-    """The reply's id as the provider gave it, known once an opening event was classified."""
     error: StreamError | None
     """Set when an error event was classified or watched."""
     objects: list[str]
     """Ids of stored objects and digests of encrypted items seen so far and not yet taken; the caller empties it."""
+
+    @property
+    def reply_id(self) -> str | None:
+        """The reply's id as the provider gave it, known once an opening event was classified."""
 
     @property
     def usage(self) -> Usage | None:

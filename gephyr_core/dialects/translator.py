@@ -15,6 +15,10 @@ from gephyr_core.errors import Problem
 from gephyr_core.http import Header
 
 
+FOREIGN = "-"
+"""Stands for every organisation but the one that signed."""
+
+
 @attrs.frozen
 class Destination:
     """Whom a request is written for."""
@@ -25,13 +29,13 @@ class Destination:
     model: str
     capabilities: Capabilities = attrs.field(factory=Capabilities)
     organization: str = ""
-    """Digest of the account's organisation; empty where it is not known yet."""
+    """Digest of the account's organisation; empty where it is not known, ``FOREIGN`` where it is not the signer's."""
     default_max_tokens: int = 32768
     """For a dialect that demands a limit, where neither the client nor the model's capabilities say one."""
 
     def accepts(self, signature: Signature | None) -> bool:
         """Whether the destination would take *signature* for its own. What is not known is not held against it."""
-        if signature is None or signature.origin.dialect != self.dialect:
+        if signature is None or signature.origin.dialect != self.dialect or self.organization == FOREIGN:
             return False
         origin = signature.origin
         same_organization = not (origin.organization and self.organization) or origin.organization == self.organization
@@ -97,8 +101,8 @@ class DeltaWriter(Protocol):
         """The one terminal event that ends the stream after a failure; empty when a terminal was written."""
 
 
-class Translator(Protocol):
-    """One dialect's way to and from the neutral model. Stateless; one instance each."""
+class ClientTranslator(Protocol):
+    """The half of a dialect's translator that faces clients. Stateless; one instance each."""
 
     name: str
 
@@ -109,6 +113,19 @@ class Translator(Protocol):
         dialect can do.
         """
 
+    def write_reply(self, reply: Reply, context: ReplyContext) -> bytes:
+        """Write a whole reply for a client."""
+
+    def delta_writer(self, context: ReplyContext) -> DeltaWriter:
+        """Return a writer for one client's stream."""
+
+    def write_count_reply(self, tokens: int) -> bytes:
+        """Write the answer to a request that counts tokens."""
+
+
+class Translator(ClientTranslator, Protocol):
+    """One dialect's way to and from the neutral model: for clients, and for providers."""
+
     def write_request(self, prompt: Prompt, destination: Destination, report: Report) -> Written:
         """Write a request for a provider. Raises ``UntranslatableError`` for what cannot be said there.
 
@@ -118,20 +135,11 @@ class Translator(Protocol):
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply with status 200. Raises ``ValueError`` when it is none."""
 
-    def write_reply(self, reply: Reply, context: ReplyContext) -> bytes:
-        """Write a whole reply for a client."""
-
     def delta_reader(self, report: Report) -> DeltaReader:
         """Return a reader for one attempt's stream."""
-
-    def delta_writer(self, context: ReplyContext) -> DeltaWriter:
-        """Return a writer for one client's stream."""
 
     def write_count(self, prompt: Prompt, destination: Destination, report: Report) -> Written | None:
         """Write a request that counts the prompt's tokens; None where the dialect cannot ask."""
 
     def read_count(self, body: bytes) -> int:
         """Read the answer to it. Raises ``ValueError`` when it is none."""
-
-    def write_count_reply(self, tokens: int) -> bytes:
-        """Write the answer for a client."""
