@@ -138,6 +138,16 @@ def _host(text: str) -> str:
         raise
 
 
+def _network_or_name(text: str) -> str:
+    try:
+        return _network(text)
+    except ValueError:
+        # What ends in a number is an address gone wrong, never a name.
+        if re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9_-]{0,62})\.)*[A-Za-z]([A-Za-z0-9-]{0,62})", text):
+            return text.lower()
+        raise
+
+
 def _listener(text: str) -> str:
     parts = urlsplit(f"//{text}")
     if not parts.hostname or parts.port is None or text != parts.netloc or "@" in text:
@@ -150,6 +160,7 @@ HTTP_URL = Form(_http_url, "an http(s) URL without user, query or fragment")
 OPTIONAL_HTTP_URL = Form(_http_url, "an http(s) URL", optional=True)
 BROWSER_ORIGIN = Form(_browser_origin, "'*' or an origin like 'https://app.example.com'")
 NETWORK = Form(_network, "an IP address, or a network in CIDR form without host bits")
+NETWORK_OR_NAME = Form(_network_or_name, "an IP address, a network in CIDR form without host bits, or a host name")
 HOST = Form(_host, "an IP address or a host name")
 OPTIONAL_LISTENER = Form(_listener, "a host and a port like '127.0.0.1:9108'", optional=True)
 NAME = Text(

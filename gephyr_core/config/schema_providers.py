@@ -11,6 +11,7 @@ from gephyr_core.config.rules import (
     MODEL_PATTERN,
     MODEL_TARGET,
     NAME,
+    NETWORK_OR_NAME,
     OPTIONAL_HTTP_URL,
     PROXY_ROUTE,
     Seconds,
@@ -149,7 +150,15 @@ class TranslationConfig:
 
     strict: bool = False
     fetch_urls: bool = False
+    fetch_allow: tuple[Annotated[str, NETWORK_OR_NAME], ...] = ()
+    """Networks and host names that may be fetched from although they are not public, on any port."""
+    fetch_max_bytes: Annotated[int, Whole(1, 1073741824)] = 20971520
+    fetch_timeout: Annotated[float, Seconds()] = 20.0
     default_max_tokens: Annotated[int, Whole(1)] | None = None
+    stored_responses: Literal["keep", "refuse"] = "keep"
+    """What becomes of ``store: true`` where the provider that answers keeps no responses."""
+    stored_responses_ttl: Annotated[float, Seconds(most=31536000)] = 2592000.0
+    stored_responses_max_bytes: Annotated[int, Whole(1)] = 1073741824
 
 
 @attrs.frozen(kw_only=True)
