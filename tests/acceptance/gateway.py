@@ -16,7 +16,7 @@ import attrs
 from gephyr.runtime.configuration import load_mapping
 from gephyr.runtime.observers import Observers
 from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
-from gephyr.runtime.store import NullStore
+from gephyr.runtime.store import MemoryStore
 from gephyr.server import Listener, ServerLimits
 from gephyr_core.records import RequestRecord
 from tests.acceptance.client import KEY
@@ -92,7 +92,7 @@ async def gateway(mapping: Mapping, store: RecordStore | None = None) -> AsyncIt
     loaded = load_mapping(mapping, {})
     server = loaded.config.server
     observers = KeepingObservers()
-    service = socket_service(loaded, store=store or NullStore(), observers=observers)
+    service = socket_service(loaded, store=store or MemoryStore(), observers=observers)
     limits = ServerLimits(server.max_header_size, server.header_timeout, server.idle_timeout, server.max_connections)
     listener = Listener(service.driver, host="127.0.0.1", port=0, limits=limits, render=render_error)
     observers.add_gauge("gephyr_client_connections", "Open connections.", lambda: float(listener.open_connections))

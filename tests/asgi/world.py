@@ -11,7 +11,7 @@ from gephyr.runtime.driver import Driver
 from gephyr_core.commands import Command, SendBody, StartResponse
 from gephyr_core.events import RequestStarted, StateRestored
 from tests.conformance.asgi_host import HostedTalk, http_scope
-from tests.server.world import NoObserver, NoStore, NoUpstream, ScriptedCore
+from tests.server.world import ScriptedCore, driver_of
 
 HEAD = [(b"content-type", b"text/plain")]
 
@@ -24,9 +24,7 @@ class World:
     driver: Driver = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.driver = Driver(
-            self.core, upstream=NoUpstream(), observer=NoObserver(), store=NoStore(), clock=lambda: 0.0
-        )
+        self.driver = driver_of(self.core)
 
     async def application(self, scope: Any, receive: Any, send: Any) -> None:
         """An application of one exchange after the other."""

@@ -14,7 +14,7 @@ from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import load_mapping
 from gephyr.runtime.observers import Observers, RequestLog
 from gephyr.runtime.service import Service, render_error
-from gephyr.runtime.store import NullStore
+from gephyr.runtime.store import MemoryStore
 from gephyr.server import Listener, ServerLimits
 from gephyr_core.http import Header
 from tests.conformance.asgi_host import HostedTalk, Lifespan, http_scope
@@ -153,7 +153,7 @@ async def serve_by_sockets(mapping: dict[str, Any]) -> AsyncIterator[FrontEnd]:
     service = Service(
         load_mapping(mapping, {}).config,
         upstream=upstream,
-        store=NullStore(),
+        store=MemoryStore(),
         observers=Observers(request_log=RequestLog(log)),
         clock=GatewayClock(),
         on_stop=stopped.set,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gephyr.runtime.store import NullStore
+from gephyr.runtime.store import MemoryStore
 from gephyr_core.pins import LIFETIME
 from gephyr_core.records import Pin
 from tests.acceptance.client import KEY, Client, Response, connected
@@ -33,7 +33,7 @@ _RELAYED = re.compile(r"content-type|retry-after(-ms)?|x-should-retry|x-ratelimi
 OWNER = hashlib.sha256(KEY.encode()).hexdigest()
 
 
-class PinnedStore(NullStore):
+class PinnedStore(MemoryStore):
     """A store that an earlier process left: it knows who made the objects."""
 
     def __init__(self, objects: Collection[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from gephyr.runtime import store as store_module
-from gephyr.runtime.store import NullStore, Store, StoreError
+from gephyr.runtime.store import MemoryStore, Store, StoreError
 from gephyr_core.records import Pin
 
 NOW = 1_800_000_000.0
@@ -246,7 +246,7 @@ def test_a_record_that_cannot_be_stored_does_not_stop_the_others(tmp_path):
 
 def test_without_a_data_directory_nothing_is_kept():
     """An ASGI application without a directory runs all the same."""
-    store = NullStore()
+    store = MemoryStore()
     store.save(pin(1))
     assert store.load_pins(NOW) == []
     store.close()

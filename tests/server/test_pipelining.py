@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gephyr.runtime.driver import Driver
 from gephyr.server import ServerLimits, plain_error
 from gephyr.server.connection import Connection
 from gephyr.server.shared import MAX_BURST, Shared
 from gephyr_core.commands import Command
 from gephyr_core.events import ClientBlocked, Event, RequestBody, RequestStarted
-from tests.server.world import NoObserver, NoStore, NoUpstream, ScriptedCore, reply, responses, serving
+from tests.server.world import ScriptedCore, driver_of, reply, responses, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -134,7 +133,7 @@ def converse(data: bytes, cuts: Sequence[int]) -> tuple[Any, ...]:
 
     async def run() -> tuple[Any, ...]:
         core = ScriptedCore()
-        driver = Driver(core, upstream=NoUpstream(), observer=NoObserver(), store=NoStore(), clock=lambda: 0.0)
+        driver = driver_of(core)
         loop = asyncio.get_running_loop()
         connection = Connection(Shared(driver=driver, limits=ServerLimits(), render=plain_error, loop=loop))
         transport = MemoryTransport()

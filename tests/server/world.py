@@ -10,14 +10,17 @@ import attrs
 import h11
 import msgspec
 
-from gephyr.runtime.driver import Driver
+from gephyr.runtime.driver import Core, Driver
 from gephyr.runtime.ports import Feed, UpstreamCall
 from gephyr.server import Listener, ServerLimits
 from gephyr.server.connection import Connection
 from gephyr_core.commands import (
     CallUpstream,
     Command,
+    DescribeModel,
     EndResponse,
+    FetchUrl,
+    Load,
     ReadBody,
     SendBody,
     StartResponse,
@@ -29,7 +32,7 @@ from gephyr_core.events import (
     RequestStarted,
     StateRestored,
 )
-from gephyr_core.records import Pin, RequestRecord
+from gephyr_core.records import Pin, RequestRecord, StoredObject
 
 WAIT = 10.0
 """Seconds after which a test gives up; no test waits that long when it passes."""
@@ -136,8 +139,25 @@ class NoObserver:
 
 
 class NoStore:
-    def save(self, record: Pin) -> None:
+    def save(self, record: Pin | StoredObject) -> None:
         raise NotImplementedError
+
+
+class NoQuestions:
+    def fetch(self, command: FetchUrl, feed: Feed) -> None:
+        raise NotImplementedError
+
+    def load(self, command: Load, feed: Feed) -> None:
+        raise NotImplementedError
+
+    def describe(self, command: DescribeModel, feed: Feed) -> None:
+        raise NotImplementedError
+
+    def cancel(self, exchange: int) -> None:
+        """Nothing was asked."""
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 @attrs.define
@@ -200,13 +220,25 @@ class Client:
             await self.writer.wait_closed()
 
 
+def driver_of(core: Core) -> Driver:
+    """A driver for a core that has to do with its clients only."""
+    return Driver(
+        core,
+        upstream=NoUpstream(),
+        observer=NoObserver(),
+        store=NoStore(),
+        questions=NoQuestions(),
+        clock=lambda: 0.0,
+    )
+
+
 @asynccontextmanager
 async def serving(**options: Any) -> AsyncIterator[World]:
     """Run a server; *options* are :class:`Listener`'s, and those of :class:`ServerLimits`."""
     names = [field.name for field in attrs.fields(ServerLimits)]
     limits = {name: options.pop(name) for name in names if name in options}
     core = ScriptedCore()
-    driver = Driver(core, upstream=NoUpstream(), observer=NoObserver(), store=NoStore(), clock=lambda: 0.0)
+    driver = driver_of(core)
     listener = Listener(driver, host="127.0.0.1", port=0, limits=ServerLimits(**limits), **options)
     await listener.start()
     try:

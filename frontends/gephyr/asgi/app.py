@@ -23,10 +23,11 @@ from gephyr.asgi.scope import (
 )
 from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import Loaded
+from gephyr.runtime.fetching import UrlFetcher
 from gephyr.runtime.observers import Observers, RequestLog
 from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.service import RecordStore, Service, socket_service
-from gephyr.runtime.store import NullStore, Store
+from gephyr.runtime.store import MemoryStore, Store
 
 _log = structlog.get_logger()
 
@@ -53,12 +54,14 @@ class GephyrApp:
         config: str | os.PathLike[str] | Mapping[str, object] | Loaded,
         *,
         upstream: UpstreamPort | None = None,
+        fetcher: UrlFetcher | None = None,
         request_log: RequestLog | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Read the configuration: a TOML file, what such a file would hold, or one that was loaded before.
 
         *upstream* is the way to the providers (sockets where none is given); the application closes it at its end.
+        *fetcher* fetches URLs (sockets where none is given and no *upstream* either; else nothing is fetched).
         *request_log* takes a line for each request (on standard error where none is given). *environ* overlays the
         configuration and is where ``env:NAME`` is looked up; ``os.environ`` where none is given.
 
@@ -67,6 +70,7 @@ class GephyrApp:
         """
         self._loaded = load_for_host(config, os.environ if environ is None else environ)
         self._upstream = upstream
+        self._fetcher = fetcher
         self._request_log = request_log or RequestLog()
         self._running: _Running | None = None
         self._ended = False
@@ -134,13 +138,16 @@ class GephyrApp:
             _log.warning(warning)
         if not loaded.config.accounts:
             _log.warning("no account is configured: every request will be answered 503")
-        store: RecordStore = NullStore()
+        store: RecordStore = MemoryStore()
         if wants_store(loaded.config):
-            store = Store.open(loaded.config.server.data_dir, clock=GatewayClock())
+            most = loaded.config.translation.stored_responses_max_bytes
+            store = Store.open(loaded.config.server.data_dir, clock=GatewayClock(), most_object_bytes=most)
         observers = Observers(request_log=self._request_log)
         try:
             if self._upstream is None:
-                service = socket_service(loaded, store=store, observers=observers, on_stop=drained.set)
+                service = socket_service(
+                    loaded, store=store, observers=observers, on_stop=drained.set, fetcher=self._fetcher
+                )
             else:
                 service = Service(
                     loaded.config,
@@ -149,6 +156,7 @@ class GephyrApp:
                     observers=observers,
                     clock=GatewayClock(),
                     on_stop=drained.set,
+                    fetcher=self._fetcher,
                 )
         except BaseException:
             store.close()

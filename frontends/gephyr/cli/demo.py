@@ -16,7 +16,7 @@ from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import load_mapping
 from gephyr.runtime.observers import LogFormat, Observers, RequestLog, configure_logging
 from gephyr.runtime.service import Service
-from gephyr.runtime.store import NullStore
+from gephyr.runtime.store import MemoryStore
 from gephyr_core.config import ConfigError
 
 _HINT = """\
@@ -53,7 +53,7 @@ def demo(*, host: str, port: int, latency: float, pace: float, log_level: str, l
         return Service(
             loaded.config,
             upstream=InProcessUpstream(providers, clock),
-            store=NullStore(),
+            store=MemoryStore(),
             observers=Observers(request_log=RequestLog(level=log_level, log_format=log_format)),
             clock=clock,
             on_stop=on_stop,

@@ -69,7 +69,8 @@ def serve(
     for warning in loaded.warnings:
         _log.warning(warning)
     try:
-        store = Store.open(loaded.config.server.data_dir, clock=GatewayClock())
+        most = loaded.config.translation.stored_responses_max_bytes
+        store = Store.open(loaded.config.server.data_dir, clock=GatewayClock(), most_object_bytes=most)
     except StoreError as error:
         click.echo(f"error: server.data_dir: {error}", err=True)
         raise SystemExit(EXIT_BAD_CONFIGURATION) from None

@@ -1,4 +1,4 @@
-"""A provider in this process: the runtime's way upstream without sockets, and the demo that is built on it."""
+"""Providers and URLs in this process: the runtime's ways out without sockets, and the demo that is built on them."""
 
 import asyncio
 import random
@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from gephyr.harness.providers import SimulatedProvider, SimulatedReply, SimulatedSettings
+from gephyr.runtime.fetching import Fetched, sniffed
 from gephyr.runtime.ports import Feed, UpstreamCall
+from gephyr.runtime.vetting import FetchError
 from gephyr_core.commands import CallUpstream
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
@@ -143,6 +145,26 @@ class _Call:
     def _end(self) -> None:
         self._over = True
         self._on_over()
+
+
+class InProcessUrls:
+    """What stands at URLs, given beforehand; implements :class:`gephyr.runtime.fetching.UrlFetcher`."""
+
+    def __init__(self, urls: Mapping[str, bytes]) -> None:
+        """*urls* gives the bytes at each URL; at any other stands nothing."""
+        self._urls = urls
+
+    async def fetch(self, url: str, max_bytes: int) -> Fetched:
+        """Return what stands at *url*. Raises ``FetchError``."""
+        data = self._urls.get(url)
+        if data is None:
+            raise FetchError("the server answered with status 404")
+        if len(data) > max_bytes:
+            raise FetchError(f"what the URL leads to is larger than {max_bytes} bytes")
+        return Fetched(sniffed(data), data)
+
+    async def aclose(self) -> None:
+        """Do nothing."""
 
 
 def demo_config_mapping() -> dict[str, Any]:

@@ -14,14 +14,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gephyr.runtime.ports import ClientPort, UpstreamCall, UpstreamPort
+from gephyr.runtime.ports import ClientPort, QuestionPort, UpstreamCall, UpstreamPort
 from gephyr_core.commands import (
     AbortResponse,
     CallUpstream,
+    CancelQuestions,
     CancelUpstream,
     CollectMetrics,
     Command,
+    DescribeModel,
     EndResponse,
+    FetchUrl,
+    Load,
     Observe,
     ReadBody,
     Save,
@@ -39,7 +43,7 @@ from gephyr_core.events import (
     TimePassed,
     UpstreamFailed,
 )
-from gephyr_core.records import Pin, RequestRecord
+from gephyr_core.records import Pin, RequestRecord, StoredObject
 
 _OUR_FAULT = "a fault of the gateway"
 
@@ -68,7 +72,7 @@ class Observer(Protocol):
 class Store(Protocol):
     """Where records are kept."""
 
-    def save(self, record: Pin) -> None:
+    def save(self, record: Pin | StoredObject) -> None:
         """Queue the record for writing; returns at once."""
 
 
@@ -82,6 +86,7 @@ class Driver:
         upstream: UpstreamPort,
         observer: Observer,
         store: Store,
+        questions: QuestionPort,
         clock: Callable[[], float],
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
@@ -90,6 +95,7 @@ class Driver:
         self._upstream = upstream
         self._observer = observer
         self._store = store
+        self._questions = questions
         self._clock = clock
         self._on_stop = on_stop
         self._loop = asyncio.get_running_loop()
@@ -160,6 +166,7 @@ class Driver:
             self._draining_queue = False
         while self._gone:
             exchange = self._gone.pop()
+            self._questions.cancel(exchange)
             self._calls.pop(exchange, None)
             self._blocked.discard(exchange)
         if self._core.deadline < self._armed_at:
@@ -217,6 +224,7 @@ class Driver:
             client.send_body(command.data)
 
     def _end_response(self, command: EndResponse) -> None:
+        self._questions.cancel(command.exchange)
         self._calls.pop(command.exchange, None)
         self._blocked.discard(command.exchange)
         if client := self._clients.pop(command.exchange, None):
@@ -227,6 +235,7 @@ class Driver:
                 raise
 
     def _abort_response(self, command: AbortResponse) -> None:
+        self._questions.cancel(command.exchange)
         self._calls.pop(command.exchange, None)
         self._blocked.discard(command.exchange)
         if client := self._clients.pop(command.exchange, None):
@@ -253,6 +262,20 @@ class Driver:
         content_type, data = self._observer.metrics()
         self.feed(MetricsCollected(command.exchange, content_type, data))
 
+    def _fetch_url(self, command: FetchUrl) -> None:
+        if command.exchange in self._clients:
+            self._questions.fetch(command, self.feed)
+
+    def _load(self, command: Load) -> None:
+        if command.exchange in self._clients:
+            self._questions.load(command, self.feed)
+
+    def _cancel_questions(self, command: CancelQuestions) -> None:
+        self._questions.cancel(command.exchange)
+
+    def _describe_model(self, command: DescribeModel) -> None:
+        self._questions.describe(command, self.feed)
+
     def _save(self, command: Save) -> None:
         self._store.save(command.record)
 
@@ -272,6 +295,10 @@ _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
     CallUpstream: Driver._call_upstream,  # type: ignore[dict-item]
     CancelUpstream: Driver._cancel_upstream,  # type: ignore[dict-item]
     CollectMetrics: Driver._collect_metrics,  # type: ignore[dict-item]
+    FetchUrl: Driver._fetch_url,  # type: ignore[dict-item]
+    Load: Driver._load,  # type: ignore[dict-item]
+    CancelQuestions: Driver._cancel_questions,  # type: ignore[dict-item]
+    DescribeModel: Driver._describe_model,  # type: ignore[dict-item]
     Save: Driver._save,  # type: ignore[dict-item]
     Observe: Driver._observe,  # type: ignore[dict-item]
     StopServing: Driver._stop_serving,  # type: ignore[dict-item]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from gephyr_core.commands import CallUpstream
+from gephyr_core.commands import CallUpstream, DescribeModel, FetchUrl, Load
 from gephyr_core.events import Event
 from gephyr_core.http import Headers
 
@@ -54,3 +54,22 @@ class UpstreamPort(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
+
+
+class QuestionPort(Protocol):
+    """Who answers the core's questions. Methods return at once; each answer is fed as one event."""
+
+    def fetch(self, command: FetchUrl, feed: Feed) -> None:
+        """Feed ``UrlFetched`` or ``UrlFetchFailed``."""
+
+    def load(self, command: Load, feed: Feed) -> None:
+        """Feed ``Loaded``."""
+
+    def describe(self, command: DescribeModel, feed: Feed) -> None:
+        """Feed ``ModelDescribed``, once for all who ask for the same at the same time."""
+
+    def cancel(self, exchange: int) -> None:
+        """Feed nothing more about the open questions of *exchange*. Harmless where there are none."""
+
+    async def aclose(self) -> None:
+        """Answer what is open by failure, and let go of everything."""

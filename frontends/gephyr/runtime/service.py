@@ -8,8 +8,10 @@ from typing import Protocol
 from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.driver import Driver
+from gephyr.runtime.fetching import FetchesNothing, SocketFetcher, UrlFetcher
 from gephyr.runtime.observers import Observers
 from gephyr.runtime.ports import UpstreamPort
+from gephyr.runtime.questions import Questions
 from gephyr.runtime.upstream import SocketUpstream
 from gephyr_core.config import Config
 from gephyr_core.dialects import DIALECTS
@@ -17,7 +19,7 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import DrainRequested, StateRestored
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import Pin
+from gephyr_core.records import Pin, StoredObject
 from gephyr_core.routing.endpoints import dialect_of_path
 
 
@@ -27,8 +29,11 @@ class RecordStore(Protocol):
     def load_pins(self, now: float) -> Sequence[Pin]:
         """Return what an earlier process kept."""
 
-    def save(self, record: Pin) -> None:
+    def save(self, record: Pin | StoredObject) -> None:
         """Queue a record for writing."""
+
+    async def load(self, owner: str, object_id: str) -> StoredObject | None:
+        """Return the owner's object of this id, if there is one and it has not expired."""
 
     def close(self, timeout: float = 5.0) -> None:
         """Write what is queued and let go."""
@@ -46,15 +51,23 @@ class Service:
         observers: Observers,
         clock: Callable[[], float],
         on_stop: Callable[[], None] = lambda: None,
+        fetcher: UrlFetcher | None = None,
     ) -> None:
-        """*on_stop* is called once, when draining is over."""
+        """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched."""
         self.config = config
         self.upstream = upstream
         self.observers = observers
         self._store = store
         self._gateway = Gateway(config, random.Random(secrets.randbits(128)))
+        self.questions = Questions(fetcher or FetchesNothing(), store, upstream)
         self.driver = Driver(
-            self._gateway, upstream=upstream, observer=observers, store=store, clock=clock, on_stop=on_stop
+            self._gateway,
+            upstream=upstream,
+            observer=observers,
+            store=store,
+            questions=self.questions,
+            clock=clock,
+            on_stop=on_stop,
         )
         observers.add_gauge(
             "gephyr_open_exchanges", "Requests being served.", lambda: float(self._gateway.open_exchanges)
@@ -71,19 +84,35 @@ class Service:
     async def aclose(self) -> None:
         """Close the connections to providers and write what is left to be written."""
         self.driver.close()
+        await self.questions.aclose()
         await self.upstream.aclose()
         self._store.close()
 
 
 def socket_service(
-    loaded: Loaded, *, store: RecordStore, observers: Observers, on_stop: Callable[[], None] = lambda: None
+    loaded: Loaded,
+    *,
+    store: RecordStore,
+    observers: Observers,
+    on_stop: Callable[[], None] = lambda: None,
+    fetcher: UrlFetcher | None = None,
 ) -> Service:
-    """Assemble a service that reaches its providers by sockets. Raises ``OSError`` if ``outbound.ca_file`` is bad."""
+    """Assemble a service that reaches its providers by sockets, and fetches URLs by them unless *fetcher* is given.
+
+    Raises ``OSError`` if ``outbound.ca_file`` is bad.
+    """
     config = loaded.config
     observers.redact = loaded.vault.redact
-    upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=config.outbound.ca_file)
+    ca_file = config.outbound.ca_file
+    upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file)
     service = Service(
-        config, upstream=upstream, store=store, observers=observers, clock=GatewayClock(), on_stop=on_stop
+        config,
+        upstream=upstream,
+        store=store,
+        observers=observers,
+        clock=GatewayClock(),
+        on_stop=on_stop,
+        fetcher=fetcher or SocketFetcher(allow=config.translation.fetch_allow, ca_file=ca_file),
     )
     observers.add_gauge(
         "gephyr_upstream_connections", "Open connections to providers.", lambda: float(upstream.open_connections)

@@ -2,17 +2,22 @@
 
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from gephyr.runtime.store_file import DirectoryLock, StoreError, open_database, prepare_directory
+from gephyr.runtime.store_memory import MemoryStore
+from gephyr.runtime.store_objects import ObjectTable
+from gephyr.runtime.store_queue import Record, WriteQueue, without_excess
+from gephyr.runtime.store_reader import ReaderThread
+from gephyr_core.config.schema_providers import TranslationConfig
 from gephyr_core.pins import LIFETIME
-from gephyr_core.records import Pin
+from gephyr_core.records import Pin, StoredObject
 
-__all__ = ["NullStore", "Store", "StoreError"]
+__all__ = ["MemoryStore", "Store", "StoreError"]
 
 FILE_NAME = "gephyr.sqlite3"
 
@@ -20,6 +25,8 @@ _log = structlog.get_logger()
 
 _MOST_QUEUED = 20_000
 """Records; about 10 MB. A disk that hangs costs the oldest ones, never memory without bound."""
+_MOST_QUEUED_BYTES = 256 * 1024 * 1024
+"""Of objects that wait or are being written."""
 _MOST_PINS = 200_000
 """As many as the core keeps."""
 _BATCH_INTERVAL = 0.2
@@ -34,34 +41,24 @@ _SAVE_PIN = (
 )
 
 
-class NullStore:
-    """Keeps nothing: for an application that brings no data directory."""
-
-    def load_pins(self, now: float) -> list[Pin]:  # noqa: ARG002
-        """Return nothing."""
-        return []
-
-    def save(self, record: Pin) -> None:
-        """Forget the record."""
-
-    def close(self, timeout: float = 5.0) -> None:
-        """Do nothing."""
-
-
 class Store:
-    """The records of one data directory. ``save`` never waits; the other methods do and are for start and stop.
+    """The records of one data directory. ``save`` and ``load`` never hold the loop up; the other methods do and are for
+    start and stop.
 
     Records are written in the order they were saved, a batch a transaction, so that after a crash the file holds
     everything up to some record and nothing after it.
     """
 
-    def __init__(self, lock: DirectoryLock, database: sqlite3.Connection, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, lock: DirectoryLock, database: sqlite3.Connection, clock: Callable[[], float], most_object_bytes: int
+    ) -> None:
         """Use :meth:`open`. The store owns *lock* and *database* from now on."""
         self._lock = lock
         self._database = database
         self._database_lock = threading.Lock()
         self._clock = clock
-        self._queue: deque[Pin] = deque(maxlen=_MOST_QUEUED)
+        self._objects = ObjectTable(database, most_object_bytes)
+        self._queue = WriteQueue(_MOST_QUEUED_BYTES)
         self._dropped = 0
         self._overflowing = False
         self._pruned_at = clock()
@@ -70,13 +67,21 @@ class Store:
         # A daemon, so that a disk that hangs for good cannot keep the process from ending.
         self._writer = threading.Thread(target=self._write_queued, name="gephyr-store", daemon=True)
         self._writer.start()
+        self._reader = ReaderThread()
 
     @classmethod
-    def open(cls, directory: str | Path, *, clock: Callable[[], float]) -> "Store":
+    def open(
+        cls,
+        directory: str | Path,
+        *,
+        clock: Callable[[], float],
+        most_object_bytes: int = TranslationConfig().stored_responses_max_bytes,
+    ) -> "Store":
         """Open the store in *directory*, both made if absent, for their owner only.
 
-        *clock* gives seconds since the epoch. Raises ``StoreError`` when another process uses the directory, when
-        the file was written by a newer version of Gephyr, and when either cannot be read or written.
+        *clock* gives seconds since the epoch; *most_object_bytes* bounds the stored objects. Raises ``StoreError``
+        when another process uses the directory, when the file was written by a newer version of Gephyr, and when
+        either cannot be read or written.
         """
         path = Path(directory).expanduser()
         prepare_directory(path)
@@ -89,7 +94,7 @@ class Store:
         except BaseException:
             lock.release()
             raise
-        return cls(lock, database, clock)
+        return cls(lock, database, clock, most_object_bytes)
 
     @property
     def dropped(self) -> int:
@@ -110,16 +115,30 @@ class Store:
             )
             return [Pin(*row) for row in rows]
 
-    def save(self, record: Pin) -> None:
-        """Queue *record* for writing; returns at once. When the queue is full its oldest record is given up."""
-        if len(self._queue) == _MOST_QUEUED:
-            self._dropped += 1
+    def save(self, record: Record) -> None:
+        """Queue *record* for writing; returns at once. When the queue is full its oldest records are given up."""
+        given_up = self._queue.add(without_excess(record), _MOST_QUEUED)
+        if given_up:
+            self._dropped += given_up
             if not self._overflowing:
                 self._overflowing = True
                 _log.warning("the store does not keep up; the oldest unwritten records are dropped")
-        self._queue.append(record)
         if not self._work.is_set():
             self._work.set()
+
+    async def load(self, owner: str, object_id: str) -> StoredObject | None:
+        """Return the owner's object of this id, if there is one and it has not expired.
+
+        What was saved is found, written or not. Raises ``sqlite3.Error`` when the file cannot be read.
+        """
+        unwritten = self._queue.find(owner, object_id)
+        if unwritten is not None:
+            return unwritten if unwritten.expires_at > self._clock() else None
+        return await self._reader.run(partial(self._load, owner, object_id))
+
+    def _load(self, owner: str, object_id: str) -> StoredObject | None:
+        with self._database_lock:
+            return self._objects.load(owner, object_id, self._clock())
 
     def generated_key_digest(self) -> str | None:
         """Return the digest of the client key that an earlier start generated, or None."""
@@ -139,7 +158,7 @@ class Store:
         self._closing.set()
         self._work.set()
         self._writer.join(timeout)
-        if self._writer.is_alive():
+        if self._writer.is_alive() or not self._reader.close(timeout):
             _log.error("the store did not finish in time", unwritten=len(self._queue))
             return
         self._database.close()
@@ -148,7 +167,7 @@ class Store:
     # -- the writer's thread ------------------------------------------------------------------------------------
 
     def _write_queued(self) -> None:
-        batch: list[Pin] = []
+        batch: list[Record] = []
         failing = False
         while True:
             if not batch:
@@ -156,7 +175,7 @@ class Store:
             self._closing.wait(_RETRY_INTERVAL if failing else _BATCH_INTERVAL)
             closing = self._closing.is_set()
             self._work.clear()
-            batch = batch or self._taken()
+            batch = batch or self._queue.take()
             try:
                 self._write(batch)
             except sqlite3.OperationalError as error:  # full, locked, gone: it may pass
@@ -167,28 +186,30 @@ class Store:
             except Exception:  # whatever it is, it would be so again, and the records behind it must not wait
                 _log.exception("records cannot be stored", lost=len(batch))
                 self._dropped += len(batch)
+                self._queue.done(batch)
                 batch = []
             else:
+                self._queue.done(batch)
                 batch, failing, self._overflowing = [], False, False
             if closing and (failing or not self._queue):
                 return
 
-    def _taken(self) -> list[Pin]:
-        """Take what is queued now; what is saved meanwhile may come along."""
-        return [self._queue.popleft() for _ in range(len(self._queue))]
-
-    def _write(self, batch: list[Pin]) -> None:
-        rows = [(p.owner, p.object_id, p.account, p.organization, p.expires_at, p.upstream_id) for p in batch]
+    def _write(self, batch: list[Record]) -> None:
+        pins = [record for record in batch if isinstance(record, Pin)]
+        objects = [record for record in batch if isinstance(record, StoredObject)]
+        rows = [(p.owner, p.object_id, p.account, p.organization, p.expires_at, p.upstream_id) for p in pins]
+        now = self._clock()
         with self._database_lock:
             self._database.execute("BEGIN IMMEDIATE")
             with self._database:
                 self._database.executemany(_SAVE_PIN, rows)
-            now = self._clock()
+                self._objects.save(objects, now)
             if now - self._pruned_at > _PRUNE_INTERVAL:
                 self._pruned_at = now
                 self._prune(now)
 
     def _prune(self, now: float) -> None:
+        self._objects.prune(now)
         self._database.execute("DELETE FROM pins WHERE expires_at <= ?", (now,))
         self._database.execute(
             "DELETE FROM pins WHERE seq <= (SELECT max(seq) FROM pins) - ?",

@@ -28,6 +28,21 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # size stands before data, which it is read without; the index answers for expiry and for the sum of sizes.
+        """CREATE TABLE objects (
+            seq INTEGER PRIMARY KEY,
+            owner TEXT NOT NULL,
+            object_id TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            expires_at REAL NOT NULL,
+            size INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            UNIQUE (owner, object_id)
+        )""",
+        "CREATE INDEX objects_by_expiry ON objects (expires_at, size)",
+    ),
 )
 """Statements that lead from schema version n to n + 1. Released ones are never changed, only followed by more."""
 
@@ -95,6 +110,8 @@ def _opened(path: Path) -> sqlite3.Connection:
         # In WAL mode this loses the last commits when power fails, never the file's consistency
         # (sqlite.org/pragma.html#pragma_synchronous).
         database.execute("PRAGMA synchronous = NORMAL")
+        # Pages that held a deleted conversation are overwritten with zeros.
+        database.execute("PRAGMA secure_delete = ON")
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             error = sqlite3.DatabaseError(verdict)
