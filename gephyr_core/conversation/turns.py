@@ -24,10 +24,15 @@ def merged(turns: Iterable[Turn]) -> list[Turn]:
 
 
 def answered(turns: Sequence[Turn], report: Report) -> list[Turn]:
+    """As :func:`paired`, for dialects whose roles alternate: expects merged turns and returns merged turns."""
+    return merged(paired(turns, report))
+
+
+def paired(turns: Sequence[Turn], report: Report) -> list[Turn]:
     """Put the results of tool calls right behind the turn that made the calls, in the calls' order, before anything
     else the user says there; add one for a call that has none, and turn one that answers no call into text.
 
-    Expects merged turns and returns merged turns. What had to be added or changed is reported.
+    What had to be added or changed is reported.
     """
     if not any(isinstance(part, ToolCall | ToolResult) for turn in turns for part in turn.parts):
         return list(turns)
@@ -41,7 +46,7 @@ def answered(turns: Sequence[Turn], report: Report) -> list[Turn]:
         if calls and (index + 1 < len(turns) or any(call.id in results for call in calls)):
             answers = tuple(_answer(call, results, report) for call in calls)
             ordered.append(Turn(Role.USER, answers, path=turn.path))
-    return merged(ordered)
+    return ordered
 
 
 def call_names(prompt: Prompt) -> dict[str, str]:
