@@ -1,0 +1,46 @@
+"""JSON Schemas as OpenAI takes them: the root is an object, and ``strict`` holds for what can be strict."""
+
+from typing import Any
+
+from gephyr_core.conversation.report import Report
+from gephyr_core.conversation.schema import DEEPEST, inlined, subschemas
+
+_CHOICES = ("anyOf", "oneOf", "allOf")
+_NOT_AT_ROOT = (*_CHOICES, "enum", "not")
+
+
+def parameters(schema: dict[str, Any], report: Report, path: str) -> dict[str, Any]:
+    """Return the schema of a tool's arguments with an object at its root, as OpenAI demands."""
+    if schema.get("type") == "object" and not any(key in schema for key in _NOT_AT_ROOT):
+        return schema
+    whole = inlined(schema, report, path) if "$ref" in schema or any(key in schema for key in _CHOICES) else schema
+    if whole.get("type") == "object" and not any(key in whole for key in _NOT_AT_ROOT):
+        return whole
+    if any(key in whole for key in _NOT_AT_ROOT):
+        report.changed(path, "the root of a tool's schema has to be a plain object: alternatives are joined")
+    properties: dict[str, Any] = dict(whole.get("properties") or {})
+    required = list(whole.get("required") or ())
+    for key in _CHOICES:
+        for branch in whole.get(key) or ():
+            if isinstance(branch, dict):
+                for name, inner in (branch.get("properties") or {}).items():
+                    properties.setdefault(name, inner)
+                if key == "allOf":
+                    required += [name for name in branch.get("required") or () if name not in required]
+    kept = {key: value for key, value in whole.items() if key not in _NOT_AT_ROOT}
+    return {**kept, "type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def can_be_strict(schema: dict[str, Any], depth: int = 0) -> bool:
+    """Whether OpenAI takes *schema* with ``strict``: each object names all its properties as required, and no others."""
+    if depth > DEEPEST:
+        return False
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or properties is not None:
+        names = list(properties) if isinstance(properties, dict) else []
+        required = schema.get("required")
+        if schema.get("additionalProperties") is not False or not isinstance(required, list):
+            return not names and required is None and schema.get("additionalProperties") is False
+        if any(name not in required for name in names):
+            return False
+    return all(can_be_strict(inner, depth + 1) for inner in subschemas(schema))
