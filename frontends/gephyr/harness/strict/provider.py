@@ -1,0 +1,101 @@
+"""The strict provider: one account's view of OpenAI, Anthropic or Gemini, that refuses what the real ones refuse."""
+
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import parse_qsl, unquote
+
+from gephyr.harness.providers import SimulatedReply, SimulatedSettings
+from gephyr.harness.providers.wire import Ids, Piece, Reply, Request, RequestError
+from gephyr.harness.strict import anthropic, gemini, openai_chat
+from gephyr.harness.strict.openai_responses import ResponsesPlayer
+from gephyr.harness.strict.refusal import RefusalError, anthropic_refusal, gemini_refusal, openai_refusal
+from gephyr.harness.strict.signatures import Signer
+from gephyr_core.http import Headers
+
+_GEMINI_MODEL = r"/v1(?:beta|alpha)?/models/(?P<model>[^:/]+)"
+_MAX_REMEMBERED = 1_000
+
+
+class StrictProvider:
+    """Answers POST requests in all four dialects, by the script, with the speed of its settings.
+
+    Credentials are not looked at. Signed reasoning counts as its own if it was made for the same organisation and
+    model. The same *rng* state, requests and times give the same replies, byte for byte.
+    """
+
+    def __init__(
+        self,
+        organization: str = "org-strict",
+        settings: SimulatedSettings | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """*organization* is whose account it is; without *settings* it answers at once."""
+        self.refusals: list[str] = []
+        """What was refused, oldest first, a bounded number."""
+        self.bodies: list[bytes] = []
+        """What was sent, oldest first, a bounded number."""
+        self._settings = settings or SimulatedSettings(latency=0.0, pace=float("inf"))
+        self._rng = rng or random.Random(0)
+        self._ids = Ids(self._rng)
+        signer = Signer()
+        responses = ResponsesPlayer(organization, signer)
+
+        def generate(request: Request) -> Reply:
+            return gemini.answer_generate(request, organization, signer, streamed=False)
+
+        def stream_generate(request: Request) -> Reply:
+            return gemini.answer_generate(request, organization, signer, streamed=True)
+
+        def messages(request: Request) -> Reply:
+            return anthropic.answer_messages(request, organization, signer)
+
+        self._routes: tuple[tuple[re.Pattern[str], Callable[[Request], Reply]], ...] = (
+            (re.compile("/v1/chat/completions"), openai_chat.answer_chat),
+            (re.compile("/v1/responses"), responses.answer),
+            (re.compile("/v1/messages"), messages),
+            (re.compile("/v1/messages/count_tokens"), anthropic.answer_count),
+            (re.compile(_GEMINI_MODEL + ":generateContent"), generate),
+            (re.compile(_GEMINI_MODEL + ":streamGenerateContent"), stream_generate),
+            (re.compile(_GEMINI_MODEL + ":countTokens"), gemini.answer_count),
+        )
+
+    def respond(self, method: str, target: str, headers: Headers, body: bytes, now: float) -> SimulatedReply:
+        """Answer one request. *target* is path and query, *now* is in seconds since the epoch."""
+        path, _, query = target.partition("?")
+        request_id = self._ids.new("req_")
+        self.bodies.append(body)
+        del self.bodies[:-_MAX_REMEMBERED]
+        try:
+            reply = self._answer(method, path, query, headers, body, now)
+        except (RefusalError, RequestError) as error:
+            refused = error if isinstance(error, RefusalError) else RefusalError(error.message, status=error.status)
+            self.refusals.append(refused.message)
+            del self.refusals[:-_MAX_REMEMBERED]
+            reply = _rendered(refused, path, request_id)
+        id_header = b"request-id" if path.startswith("/v1/messages") else b"x-request-id"
+        return SimulatedReply(
+            reply.status, (*reply.headers, (id_header, request_id.encode())), self._timed(reply.pieces)
+        )
+
+    def _answer(self, method: str, path: str, query: str, headers: Headers, body: bytes, now: float) -> Reply:
+        for pattern, handler in self._routes:
+            found = pattern.fullmatch(path)
+            if found and method == "POST":
+                names = {name: unquote(value) for name, value in found.groupdict().items()}
+                return handler(Request(names, dict(parse_qsl(query)), headers, body, now, self._ids, self._settings))
+        raise RefusalError(f"Invalid URL ({method} {path})", status=404)
+
+    def _timed(self, pieces: Iterable[Piece]) -> Iterator[tuple[float, bytes]]:
+        delay = self._settings.first_byte(self._rng)
+        for tokens, data in pieces:
+            yield delay + self._settings.generation(tokens), data
+            delay = 0.0
+
+
+def _rendered(refused: RefusalError, path: str, request_id: str) -> Reply:
+    if path.startswith("/v1/messages"):
+        return anthropic_refusal(refused, request_id)
+    if ":" in path:
+        return gemini_refusal(refused, request_id)
+    return openai_refusal(refused, request_id)
