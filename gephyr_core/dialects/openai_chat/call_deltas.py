@@ -49,7 +49,8 @@ class CallReader:
     def legacy(self, value: object, part: int) -> Iterator[Delta]:
         """Read ``function_call``, of which there is one; *part*: the index of the next part."""
         fields = mapping(value)
-        if fields is not None:
+        # Snowflake writes an empty one where no function is called.
+        if fields is not None and (text(fields.get("name")) or _LEGACY in self._open):
             yield from self._added(self._open.setdefault(_LEGACY, _Call()), fields.get("name"), fields, part)
 
     def fragment(self, value: object, part: int) -> Iterator[Delta]:

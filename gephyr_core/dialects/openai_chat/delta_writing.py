@@ -6,7 +6,14 @@ from typing import Any
 import attrs
 import msgspec
 
-from gephyr_core.conversation.parts import Citation, HostedCall, HostedResult, Image, Refusal, Signature, Text, Thinking, ToolCall
+from gephyr_core.conversation.parts import (
+    Citation,
+    Image,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+)
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
     Cited,

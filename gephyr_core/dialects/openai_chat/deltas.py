@@ -5,9 +5,8 @@ from typing import Any
 
 import attrs
 
-from gephyr_core.conversation.parts import Citation, Image, Part, Refusal, Signature, Text, Thinking, Url
 from gephyr_core.conversation.fields import FieldError
-from gephyr_core.conversation.report import Report
+from gephyr_core.conversation.parts import Citation, Image, Part, Refusal, Signature, Text, Thinking, Url
 from gephyr_core.conversation.reply import (
     Cited,
     Delta,
@@ -20,6 +19,7 @@ from gephyr_core.conversation.reply import (
     TextAdded,
     ThinkingAdded,
 )
+from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.openai_chat.call_deltas import CallReader
 from gephyr_core.dialects.openai_chat.chunks import Chunk, Message, ReplyChoice, decode_chunk
@@ -267,8 +267,9 @@ class ChatDeltaReader:
                 self._index += 1
 
     def _spoken(self, audio: dict[str, Any]) -> Iterator[Delta]:
-        self._report.dropped("choices[0].message.audio", "only the transcript of a spoken reply is carried")
         transcript = text(audio.get("transcript"))
+        if audio.get("data"):
+            self._report.dropped("choices[0].message.audio", "only the transcript of a spoken reply is carried")
         if transcript:
             yield from self._content(transcript)
 

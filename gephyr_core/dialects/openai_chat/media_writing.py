@@ -61,8 +61,10 @@ def _document(part: Document, destination: Destination, report: Report) -> list[
         report.changed(part.path, "a text document is carried as text")
         return [*context, {"type": "text", "text": f"{part.title}\n\n{text}" if part.title else text}]
     extension = source.media_type.rpartition("/")[2].partition("+")[0] or "bin"
-    file = {"filename": part.title or f"document.{extension}", "file_data": url_of(source)}
-    return [*context, {"type": "file", "file": file}]
+    # OpenAI wants a name beside the data.
+    title = part.title or (f"document.{extension}" if is_openai(destination) else "")
+    named = {"filename": title} if title else {}
+    return [*context, {"type": "file", "file": {**named, "file_data": url_of(source)}}]
 
 
 def _decoded(data: str) -> str | None:

@@ -5,7 +5,20 @@ from typing import Any
 import attrs
 
 from gephyr_core.conversation.fields import FieldError, Fields
-from gephyr_core.conversation.parts import CacheMarker, Citation, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from gephyr_core.conversation.parts import (
+    Audio,
+    CacheMarker,
+    Citation,
+    Document,
+    Image,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Video,
+)
 from gephyr_core.conversation.prompt import Role, Turn
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import count, mapping, text
@@ -29,6 +42,8 @@ class MessageReader:
     _results: list[ToolResult] = attrs.field(factory=list)
     """Of consecutive tool messages."""
     _legacy_calls: int = 0
+    _names: dict[str, str] = attrs.field(factory=dict)
+    """The tools' names by the calls' ids."""
 
     def read(self, messages: list[Any]) -> None:
         """Read them all."""
@@ -96,6 +111,7 @@ class MessageReader:
         if message.take("audio") is not None:
             raise self.report.refused(message.at("audio"), "a spoken reply cannot be referred to at another provider")
         message.ignore("prefix", "thought_signature")
+        self._names.update({part.id: part.name for part in parts if isinstance(part, ToolCall)})
         return parts
 
     def _legacy_call(self, fields: Fields) -> ToolCall:
@@ -116,6 +132,7 @@ class MessageReader:
             if isinstance(part, Refusal | Thinking):
                 raise FieldError(part.path, "cannot stand in a tool's result")
             content.append(part)
+        name = self._names.get(call_id, name)
         return ToolResult(call_id, tuple(content), name=name, cache=cache, path=message.path)
 
 
@@ -124,7 +141,7 @@ def marked(parts: list[Part], cache: CacheMarker | None) -> list[Part]:
     if cache is not None:
         for index in reversed(range(len(parts))):
             part = parts[index]
-            if not isinstance(part, Refusal | Thinking) and hasattr(part, "cache"):
+            if isinstance(part, Text | Image | Document | Audio | Video | ToolCall):
                 parts[index] = attrs.evolve(part, cache=cache)
                 break
     return parts

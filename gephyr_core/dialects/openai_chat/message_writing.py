@@ -69,7 +69,9 @@ class MessageWriter:
             self._turn(turn)
         self._flush()
         if turns and turns[-1].role is Role.ASSISTANT and not self.destination.capabilities.prefill:
-            self.report.changed(turns[-1].path, f"model {self.destination.model!r} answers it instead of going on with it")
+            self.report.changed(
+                turns[-1].path, f"model {self.destination.model!r} answers it instead of going on with it"
+            )
         return self.messages
 
     def _turn(self, turn: Turn) -> None:
@@ -232,7 +234,7 @@ class MessageWriter:
             own = signature is None and self.prompt.dialect == NAME
             if not takes_reasoning(self.destination) or not (own or self.destination.accepts(signature)):
                 self.report.dropped(part.path, _signed_elsewhere(self.destination, "the reasoning"))
-            elif signature is not None and signature.value or part.summary:
+            elif (signature is not None and signature.value) or part.summary:
                 details += detail_objects(part, len(details))
             else:
                 field = signature.id if signature is not None and signature.id in PLAIN else PLAIN[0]

@@ -4,6 +4,7 @@ from typing import Any
 
 from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.prompt import (
+    ClientTool,
     Effort,
     Native,
     OutputFormat,
@@ -36,14 +37,18 @@ def read_request(body: dict[str, Any], report: Report, *, model: str, stream: bo
     if fields.left.get("messages") is None:
         raise FieldError("messages", "is required")
     reader.read(fields.array("messages"))
+    tools = tuple(read_tools(fields))
+    parallel = fields.flag("parallel_tool_calls")
+    if any(isinstance(tool, ClientTool) for tool in tools):
+        parallel = False  # A legacy reply holds one function_call.
     prompt = Prompt(
         NAME,
         model,
         tuple(reader.system),
         tuple(reader.turns),
-        tuple(read_tools(fields)),
+        tools,
         read_choice(fields),
-        fields.flag("parallel_tool_calls"),
+        parallel,
         read_sampling(fields, paths),
         _reasoning(fields, paths, native),
         _output(fields),

@@ -6,6 +6,7 @@ from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.schema import DEEPEST, inlined, subschemas
 
 _CHOICES = ("anyOf", "oneOf", "allOf")
+_NEVER_STRICT = ("allOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas", "patternProperties")
 _NOT_AT_ROOT = (*_CHOICES, "enum", "not")
 
 
@@ -32,15 +33,12 @@ def parameters(schema: dict[str, Any], report: Report, path: str) -> dict[str, A
 
 
 def can_be_strict(schema: dict[str, Any], depth: int = 0) -> bool:
-    """Whether OpenAI takes *schema* with ``strict``: each object names all its properties as required, and no others."""
-    if depth > DEEPEST:
+    """Whether OpenAI takes *schema* with ``strict``: each object requires all its properties and takes no others."""
+    if depth > DEEPEST or any(key in schema for key in _NEVER_STRICT):
         return False
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or properties is not None:
-        names = list(properties) if isinstance(properties, dict) else []
-        required = schema.get("required")
-        if schema.get("additionalProperties") is not False or not isinstance(required, list):
-            return not names and required is None and schema.get("additionalProperties") is False
-        if any(name not in required for name in names):
+    properties = schema.get("properties") or {}
+    if properties or schema.get("type") == "object":
+        required = schema.get("required") or ()
+        if schema.get("additionalProperties") is not False or any(name not in required for name in properties):
             return False
     return all(can_be_strict(inner, depth + 1) for inner in subschemas(schema))

@@ -70,22 +70,16 @@ class SettingsWriter:
         if wanted is None:
             return
         if most is not None and wanted > most:
-            self.report.changed(self.prompt.path("max_tokens"), f"model {self.destination.model!r} writes at most {most}")
+            self.report.changed(
+                self.prompt.path("max_tokens"), f"model {self.destination.model!r} writes at most {most}"
+            )
             wanted = most
         self.body["max_completion_tokens" if is_openai(self.destination) else "max_tokens"] = wanted
 
     def _sampling(self, sampling: Sampling) -> None:
-        capabilities, path = self.destination.capabilities, self.prompt.path
         for name in _SAMPLED:
-            value = getattr(sampling, name)
-            if value is None:
-                continue
-            if not capabilities.sampling:
-                self._drop(path(name), f"model {self.destination.model!r} does not take it")
-            elif name == "top_k" and not (self.own or self.destination.provider == "openrouter"):
-                self._drop(path(name), f"provider {self.destination.provider!r} does not take it")
-            else:
-                self.body[name] = value
+            if (value := getattr(sampling, name)) is not None:
+                self._sampled(name, value)
         for name in _PLAIN:
             if (value := getattr(sampling, name)) is not None:
                 self.body[name] = value
@@ -95,14 +89,28 @@ class SettingsWriter:
             if self.own:
                 self.body[name] = value
             else:
-                self._drop(path(name), "token ids and probabilities are not carried between dialects")
+                self._drop(self.prompt.path(name), "token ids and probabilities are not carried between dialects")
         self._candidates(sampling)
-        if sampling.stop and not capabilities.stop:
-            self._drop(path("stop"), f"model {self.destination.model!r} takes no stop sequences")
-        elif sampling.stop:
-            if len(sampling.stop) > _MOST_STOPS:
-                self.report.changed(path("stop"), f"only the first {_MOST_STOPS} stop sequences are taken")
-            self.body["stop"] = list(sampling.stop[:_MOST_STOPS])
+        if sampling.stop:
+            self._stop(sampling.stop)
+
+    def _sampled(self, name: str, value: float) -> None:
+        provider = self.destination.provider
+        if not self.destination.capabilities.sampling:
+            self._drop(self.prompt.path(name), f"model {self.destination.model!r} does not take it")
+        elif name == "top_k" and not (self.own or provider == "openrouter"):
+            self._drop(self.prompt.path(name), f"provider {provider!r} does not take it")
+        else:
+            self.body[name] = value
+
+    def _stop(self, stop: tuple[str, ...]) -> None:
+        path = self.prompt.path("stop")
+        if not self.destination.capabilities.stop:
+            self._drop(path, f"model {self.destination.model!r} takes no stop sequences")
+            return
+        if len(stop) > _MOST_STOPS:
+            self.report.changed(path, f"only the first {_MOST_STOPS} stop sequences are taken")
+        self.body["stop"] = list(stop[:_MOST_STOPS])
 
     def _candidates(self, sampling: Sampling) -> None:
         wanted = sampling.candidates
@@ -136,10 +144,9 @@ class SettingsWriter:
         elif reasoning.effort is not None and reasoning.effort is not Effort.ADAPTIVE:
             level = self._level(reasoning.effort, self.prompt.path("reasoning"))
             written.update({"effort": level.value} if level else {})
-        if reasoning.budget is not None and reasoning.budget >= 0 and "effort" not in written:
-            written["max_tokens"] = reasoning.budget
-        elif reasoning.budget is not None and reasoning.budget >= 0 and self.own:
-            written["max_tokens"] = reasoning.budget
+        budget = reasoning.budget
+        if budget is not None and budget >= 0 and (self.own or "effort" not in written):
+            written["max_tokens"] = budget
         if reasoning.shown is not None:
             written["exclude"] = not reasoning.shown
         if reasoning.summary:
@@ -169,7 +176,9 @@ class SettingsWriter:
             if wanted is not Effort.NONE:
                 self._drop(path, f"model {self.destination.model!r} takes no reasoning effort")
             return None
-        self.report.changed(path, f"model {self.destination.model!r} takes {nearest[0].value!r} and not {wanted.value!r}")
+        self.report.changed(
+            path, f"model {self.destination.model!r} takes {nearest[0].value!r} and not {wanted.value!r}"
+        )
         return nearest[0]
 
     # -- the rest ---------------------------------------------------------------------------------------------------

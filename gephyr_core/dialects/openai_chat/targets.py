@@ -56,7 +56,7 @@ def call_id(wanted: str, provider: str) -> str:
     """The id of a tool call as the provider takes it; the same for the call and its result."""
     if provider == "mistral":
         return wanted if _MISTRAL_ID.fullmatch(wanted) else hashlib.sha256(wanted.encode()).hexdigest()[:9]
-    if len(wanted) <= _LONGEST_ID:
+    if len(wanted) <= _LONGEST_ID or provider not in _OPENAI:
         return wanted
     return f"call_{hashlib.sha256(wanted.encode()).hexdigest()[:32]}"
 

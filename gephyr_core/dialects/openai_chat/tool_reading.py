@@ -34,9 +34,7 @@ def read_tools(body: Fields) -> list[Tool]:
     options = body.left.get(WEB_SEARCH)
     search = body.child(WEB_SEARCH)
     if search is not None:
-        tools.append(
-            HostedTool("web_search", WEB_SEARCH, NAME, options, location=_location(options), path=search.path)
-        )
+        tools.append(HostedTool("web_search", WEB_SEARCH, NAME, options, location=_location(options), path=search.path))
     return tools
 
 
@@ -106,7 +104,9 @@ def read_choice(body: Fields) -> ToolChoice | None:
             return ToolChoice(_CHOICES[value], path=name)
         fields = body.child(name)
         if fields is not None:
-            choice = ToolChoice(Choice.NAMED, (fields.required_text("name"),), path=name) if name != "tool_choice" else None
+            choice = (
+                ToolChoice(Choice.NAMED, (fields.required_text("name"),), path=name) if name != "tool_choice" else None
+            )
             choice = choice or _named(fields)
             fields.finish()
             return choice

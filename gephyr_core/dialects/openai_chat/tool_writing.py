@@ -102,7 +102,9 @@ class ToolWriter:
         if tool.strict is not None:
             strict = tool.strict and (own or (schema is not None and can_be_strict(schema)))
             if strict is not tool.strict:
-                self.report.changed(tool.path, "the schema cannot be held to strictly: OpenAI wants all fields required")
+                self.report.changed(
+                    tool.path, "the schema cannot be held to strictly: OpenAI wants all fields required"
+                )
             function["strict"] = strict
         return {"type": "function", "function": function}
 
@@ -148,16 +150,22 @@ class ToolWriter:
 
     def _web_plugin(self, tool: HostedTool) -> None:
         self.body["plugins"] = [{"id": "web"}]
-        self.report.emulated(tool.path, "the search is OpenRouter's web plugin: it searches once, before the model answers")
+        self.report.emulated(
+            tool.path, "the search is OpenRouter's web plugin: it searches once, before the model answers"
+        )
         if tool.allowed_domains or tool.blocked_domains or tool.max_uses is not None or tool.location:
-            self.report.dropped(tool.path, "limits of a web search (domains, place, number of uses) cannot be said there")
+            self.report.dropped(
+                tool.path, "limits of a web search (domains, place, number of uses) cannot be said there"
+            )
 
     def _marked(self, written: dict[str, Any], tool: Tool) -> dict[str, Any]:
         if tool.cache is not None:
             if marker_field(self.destination) == "cache_control":
                 written["cache_control"] = marker_object("cache_control", tool.cache)
             else:
-                self.report.dropped(tool.path, f"provider {self.destination.provider!r} takes no cache marker on a tool")
+                self.report.dropped(
+                    tool.path, f"provider {self.destination.provider!r} takes no cache marker on a tool"
+                )
         return written
 
     # -- the choice -------------------------------------------------------------------------------------------------
