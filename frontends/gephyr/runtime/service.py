@@ -97,13 +97,15 @@ def socket_service(
     on_stop: Callable[[], None] = lambda: None,
     fetcher: UrlFetcher | None = None,
 ) -> Service:
-    """Assemble a service that reaches its providers by sockets, and fetches URLs by them unless *fetcher* is given.
+    """Assemble a service that reaches its providers by sockets. Raises ``OSError`` if ``outbound.ca_file`` is bad.
 
-    Raises ``OSError`` if ``outbound.ca_file`` is bad.
+    URLs are fetched by *fetcher*; where none is given, by sockets if ``translation.fetch_urls`` says so, else not.
     """
     config = loaded.config
     observers.redact = loaded.vault.redact
-    ca_file = config.outbound.ca_file
+    ca_file, translation = config.outbound.ca_file, config.translation
+    if fetcher is None and translation.fetch_urls:
+        fetcher = SocketFetcher(allow=translation.fetch_allow, ca_file=ca_file)
     upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file)
     service = Service(
         config,
@@ -112,7 +114,7 @@ def socket_service(
         observers=observers,
         clock=GatewayClock(),
         on_stop=on_stop,
-        fetcher=fetcher or SocketFetcher(allow=config.translation.fetch_allow, ca_file=ca_file),
+        fetcher=fetcher,
     )
     observers.add_gauge(
         "gephyr_upstream_connections", "Open connections to providers.", lambda: float(upstream.open_connections)

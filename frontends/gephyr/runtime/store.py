@@ -204,6 +204,7 @@ class Store:
             with self._database:
                 self._database.executemany(_SAVE_PIN, rows)
                 self._objects.save(objects, now)
+            self._objects.make_room()
             if now - self._pruned_at > _PRUNE_INTERVAL:
                 self._pruned_at = now
                 self._prune(now)

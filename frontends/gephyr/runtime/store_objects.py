@@ -22,7 +22,7 @@ class ObjectTable:
         """Bytes that the table holds at most: added up as objects are written, counted anew when it is too many."""
 
     def save(self, records: Sequence[StoredObject], now: float) -> None:
-        """Write the objects, and delete those that have expired."""
+        """Write the objects, and delete those that have expired. Call :meth:`make_room` after the transaction."""
         for record in records:
             if record.expires_at <= now:
                 self._database.execute(
@@ -36,8 +36,6 @@ class ObjectTable:
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (record.owner, record.object_id, record.kind, record.created_at, record.expires_at, size, record.data),
             )
-        if self._at_most > self._most_bytes:
-            self._make_room()
 
     def load(self, owner: str, object_id: str, now: float) -> StoredObject | None:
         """Return an object that has not expired."""
@@ -52,11 +50,10 @@ class ObjectTable:
         """Delete what has expired."""
         self._database.execute("DELETE FROM objects WHERE expires_at <= ?", (now,))
 
-    def _size(self) -> int:
-        (size,) = self._database.execute("SELECT total(size) FROM objects").fetchone()
-        return int(size)
-
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
+        """Drop the oldest objects if there are too many bytes. A transaction of its own: it holds when this returns."""
+        if self._at_most <= self._most_bytes:
+            return
         size, last = self._size(), None
         if size > self._most_bytes:
             for seq, freed in self._database.execute("SELECT seq, size FROM objects ORDER BY seq"):
@@ -65,3 +62,7 @@ class ObjectTable:
                     break
             self._database.execute("DELETE FROM objects WHERE seq <= ?", (last,))
         self._at_most = size
+
+    def _size(self) -> int:
+        (size,) = self._database.execute("SELECT total(size) FROM objects").fetchone()
+        return int(size)

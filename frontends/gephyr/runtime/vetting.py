@@ -67,6 +67,8 @@ def parse_url(url: str) -> Location:
         raise FetchError(f"the URL is longer than {MOST_URL_LENGTH} characters")
     if _UNFIT.search(url):
         raise FetchError("the URL has a character that does not belong there")
+    if not url.lower().startswith(("http://", "https://")):
+        raise FetchError("the URL is not an http or https one")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -75,8 +77,6 @@ def parse_url(url: str) -> Location:
         query = f"?{quote(parts.query, safe=_URL_SAFE)}" if parts.query else ""
     except ValueError:
         raise FetchError("the URL has no host or port that can be read") from None
-    if parts.scheme not in DEFAULT_PORTS:
-        raise FetchError("the URL is not an http or https one")
     if "@" in parts.netloc:
         raise FetchError("the URL holds a user name or a password")
     origin = Origin(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port)
@@ -85,7 +85,7 @@ def parse_url(url: str) -> Location:
 
 def _host(name: str) -> str:
     """Return an address or a host's name as it goes on the wire. Raises ``ValueError``."""
-    if ":" in name:
+    if ":" in name and "%" not in name:  # a zone of this machine's is nobody else's business
         return str(ipaddress.IPv6Address(name))
     host = name if name.isascii() else name.encode("idna").decode("ascii")
     if not _HOST_NAME.fullmatch(host):
