@@ -130,7 +130,7 @@ class ChatDeltaReader:
         if choice.error:
             error = stream_error(choice.error)
             return self._fail(Failed(error.kind, error.message, error.code))
-        message = choice.message or choice.delta  # Perplexity writes both in a whole reply, the delta empty
+        message = choice.delta or choice.message
         deltas = list(self._message(message)) if message is not None else []
         reason = text(choice.finish_reason)
         if reason is not None:

@@ -33,6 +33,9 @@ def read_reply(body: bytes, report: Report) -> Reply:
     chunk = decode_chunk(body)
     if chunk is None or not (chunk.choices or chunk.error):
         raise ValueError("the provider's reply is no chat completion")
+    for choice in chunk.choices or ():
+        if choice.message is not None:
+            choice.delta = None  # Perplexity writes an empty one beside the message
     reader, assembler = ChatDeltaReader(report), Assembler()
     for delta in [*reader.take(chunk), *reader.end()]:
         assembler.add(delta)
