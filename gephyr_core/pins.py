@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import attrs
 import msgspec
 
-from gephyr_core.dialects.openai_responses.objects import digest
+from gephyr_core.dialects.decoding import digest
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.records import Pin

@@ -1,5 +1,6 @@
 """Reading the few fields of a provider's JSON that the gateway looks at. A provider's fault is None, never raised."""
 
+import hashlib
 from typing import Any, TypeVar
 
 import msgspec
@@ -46,6 +47,11 @@ def count(fields: dict[str, Any] | None, name: str) -> int | None:
     """Return a number of tokens; None when it is missing or no whole number."""
     value = None if fields is None else fields.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def digest(secret: str) -> str:
+    """Return the name under which an encrypted item or a signature is pinned: the SHA-256 hex digest of its text."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def total(*counts: int | None) -> int | None:

@@ -14,7 +14,6 @@ from gephyr_core.conversation.report import Report
 from gephyr_core.errors import Problem
 from gephyr_core.http import Header
 
-
 FOREIGN = "-"
 """Stands for every organisation but the one that signed."""
 

@@ -1,13 +1,28 @@
 """Messages and what belongs to them."""
 
+from typing import Any
+
+import msgspec
+
 from gephyr_core.dialects.anthropic import errors
 from gephyr_core.dialects.anthropic.stream import AnthropicStreamReader
 from gephyr_core.dialects.anthropic.usage import merged
 from gephyr_core.dialects.base import RenderedError, StreamReader
-from gephyr_core.dialects.decoding import reply_usage
+from gephyr_core.dialects.decoding import decode, digest, reply_usage, text
 from gephyr_core.errors import Problem
 from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
+
+
+class _Block(msgspec.Struct, gc=False):
+    signature: Any = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: list[_Block]
+
+
+_MESSAGE = msgspec.json.Decoder(_Message)
 
 
 class Anthropic:
@@ -29,6 +44,8 @@ class Anthropic:
         """Read the usage of a whole reply."""
         return merged(None, reply_usage(reply))
 
-    def objects_of(self, reply: bytes) -> list[str]:  # noqa: ARG002
-        """A message holds nothing that a later request must find at the same account."""
-        return []
+    def objects_of(self, reply: bytes) -> list[str]:
+        """Digests of the signatures of thinking, which another organisation would not take."""
+        message = decode(_MESSAGE, reply) if b'"signature"' in reply else None
+        blocks = () if message is None else message.content
+        return [digest(signature) for block in blocks if (signature := text(block.signature))]

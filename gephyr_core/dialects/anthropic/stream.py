@@ -8,7 +8,7 @@ import msgspec
 from gephyr_core.dialects.anthropic.errors import error_object, stream_error
 from gephyr_core.dialects.anthropic.usage import merged
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.decoding import decode, digest, mapping, text
 from gephyr_core.dialects.reader import SseStreamReader
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import Problem
@@ -34,6 +34,7 @@ class _Event(msgspec.Struct, gc=False):
     type: Any = None
     message: _Message | None = None
     content_block: Any = None
+    delta: Any = None
     usage: Any = None
     error: Any = None
 
@@ -64,6 +65,8 @@ class AnthropicStreamReader(SseStreamReader):
                     self.reply_id = self.reply_id or text(read.message.id)
                     self.latest_usage = merged(self.latest_usage, mapping(read.message.usage))
                 return EventClass.OPENING
+            case "content_block_delta" if signature := text((mapping(read.delta) or {}).get("signature")):
+                self.objects.append(digest(signature))
             case "content_block_start":
                 return EventClass.HELD if _is_empty(read.content_block) else EventClass.CONTENT
             case "message_delta":
@@ -82,7 +85,7 @@ class AnthropicStreamReader(SseStreamReader):
 
     def _marked(self, block: bytes) -> bool:
         # message_start, message_delta, message_stop; in the data of an error event its type stands in quotes.
-        return b"message_" in block or b'"error"' in block
+        return b"message_" in block or b'"error"' in block or b"signature_delta" in block
 
 
 def _is_empty(block: object) -> bool:

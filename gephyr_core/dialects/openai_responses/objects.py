@@ -1,12 +1,11 @@
 """What a Responses reply leaves at the provider: stored responses, conversations, items only its maker can decrypt."""
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from gephyr_core.dialects.decoding import count, decode, mapping, text
+from gephyr_core.dialects.decoding import count, decode, digest, mapping, text
 from gephyr_core.records import Usage
 
 
@@ -31,11 +30,6 @@ class Response(msgspec.Struct, gc=False):
 
 _RESPONSE = msgspec.json.Decoder(Response)
 _KEPT = ("response", "response.compaction", "conversation")
-
-
-def digest(encrypted_content: str) -> str:
-    """Return the name under which an encrypted item is pinned: the SHA-256 hex digest of its text."""
-    return hashlib.sha256(encrypted_content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def response_objects(response: Response) -> Iterator[str]:

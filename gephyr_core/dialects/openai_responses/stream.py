@@ -7,13 +7,12 @@ import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.decoding import decode, digest, mapping, text
 from gephyr_core.dialects.openai_errors import stream_error
 from gephyr_core.dialects.openai_responses.errors import response_error
 from gephyr_core.dialects.openai_responses.objects import (
     Item,
     Response,
-    digest,
     response_objects,
     responses_usage,
 )

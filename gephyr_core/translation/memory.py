@@ -1,0 +1,94 @@
+"""Signed reasoning for clients whose dialect has no place for it, kept by the id of the tool call that came of it.
+
+A client of Chat Completions sends a tool's result back with the call it answers, but most drop what they do not know:
+the reasoning before the call, and its signature. A provider that wants them back gets them from here.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from gephyr_core.conversation.parts import Part, Signature, Thinking, ToolCall
+from gephyr_core.conversation.prompt import Prompt, Role, Turn
+
+_MOST_BYTES = 64 * 1024 * 1024
+_ENTRY_OVERHEAD = 500
+
+
+@attrs.frozen
+class Remembered:
+    """What a turn with tool calls held besides them."""
+
+    thinking: tuple[Thinking, ...]
+    """Reasoning that stood before the first call."""
+    signatures: dict[str, Signature]
+    """Call id to signature."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes are held."""
+        texts = [part.text for part in self.thinking]
+        values = [part.signature.value for part in self.thinking if part.signature is not None]
+        return _ENTRY_OVERHEAD + 2 * len("".join([*texts, *values, *(sign.value for sign in self.signatures.values())]))
+
+
+class SignatureMemory:
+    """Bounded; the oldest are forgotten first."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._turns: dict[tuple[str, str], Remembered] = {}
+        self._most_bytes = most_bytes
+        self._bytes = 0
+
+    def learn(self, owner: str, parts: Iterable[Part]) -> None:
+        """Remember the reasoning of a reply to *owner* that calls tools."""
+        kept = tuple(parts)
+        calls = [part for part in kept if isinstance(part, ToolCall) and part.id]
+        thinking = tuple(part for part in kept if isinstance(part, Thinking) and part.signature is not None)
+        signatures = {call.id: call.signature for call in calls if call.signature is not None}
+        if not calls or not (thinking or signatures):
+            return
+        remembered = Remembered(thinking, signatures)
+        key = (owner, calls[0].id)
+        self._forget(key)
+        self._turns[key] = remembered
+        self._bytes += remembered.size
+        while self._bytes > self._most_bytes and self._turns:
+            self._forget(next(iter(self._turns)))
+
+    def restore(self, owner: str, prompt: Prompt) -> Prompt:
+        """Put back what the client dropped from its turns."""
+        if not self._turns:
+            return prompt
+        turns = tuple(self._restored(owner, turn) for turn in prompt.turns)
+        return prompt if turns == prompt.turns else attrs.evolve(prompt, turns=turns)
+
+    def _restored(self, owner: str, turn: Turn) -> Turn:
+        if turn.role is not Role.ASSISTANT:
+            return turn
+        first = next((part for part in turn.parts if isinstance(part, ToolCall)), None)
+        remembered = None if first is None else self._turns.get((owner, first.id))
+        if remembered is None:
+            return turn
+        return attrs.evolve(turn, parts=_with(turn.parts, remembered))
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        remembered = self._turns.pop(key, None)
+        if remembered is not None:
+            self._bytes -= remembered.size
+
+
+def _with(parts: Sequence[Part], remembered: Remembered) -> tuple[Part, ...]:
+    """The turn's parts with the reasoning in front, where the client kept no signed reasoning itself."""
+    signed = any(isinstance(part, Thinking) and part.signature is not None for part in parts)
+    kept: list[Part] = []
+    if not signed:
+        kept += remembered.thinking
+    for part in parts:
+        if isinstance(part, Thinking) and part.signature is None and not signed and remembered.thinking:
+            continue  # the same reasoning, without its signature
+        if isinstance(part, ToolCall) and part.signature is None and part.id in remembered.signatures:
+            kept.append(attrs.evolve(part, signature=remembered.signatures[part.id]))
+        else:
+            kept.append(part)
+    return tuple(kept)
