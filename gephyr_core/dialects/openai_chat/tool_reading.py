@@ -31,10 +31,8 @@ def read_tools(body: Fields) -> list[Tool]:
         options = dict(function.left)
         tools.append(ClientTool(LEGACY, NAME, options, _function(function, None, None), path=function.path))
         function.finish()
-    options = body.left.get(WEB_SEARCH)
-    search = body.child(WEB_SEARCH)
-    if search is not None:
-        tools.append(HostedTool("web_search", WEB_SEARCH, NAME, options, location=_location(options), path=search.path))
+    if (search := body.mapping(WEB_SEARCH)) is not None:
+        tools.append(HostedTool("web_search", WEB_SEARCH, NAME, search, location=_location(search), path=WEB_SEARCH))
     return tools
 
 
