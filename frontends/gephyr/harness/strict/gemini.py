@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gephyr.harness.providers.wire import JSON, Object, Piece, Reply, Request, decode, sse, stream, whole
-from gephyr.harness.strict.gemini_checks import SKIP_SIGNATURE, check_generate
+from gephyr.harness.strict.gemini_checks import SKIP_SIGNATURE, check_generate, standard_base64
 from gephyr.harness.strict.gemini_shape import read
 from gephyr.harness.strict.models import Gemini, gemini
 from gephyr.harness.strict.playing import fragments, image_of, input_tokens_of, output_tokens_of, tokens_of
@@ -76,7 +76,7 @@ def _seen(asked: Object, signer: Signer) -> Seen:
                 called = Call(call["name"], call.get("args", {}), call.get("id") or f"#{len(seen.calls)}")
                 seen.calls.append(called)
                 open_calls.append(called)
-                seen.thoughts += _is_own(part.get("thought_signature"), signer)
+                seen.thoughts += _is_own(part.get("thought_signature", ""), signer)
             elif "function_response" in part:
                 seen.results[_answered(part["function_response"], open_calls)] = _result(part["function_response"])
             elif "inline_data" in part and seen.results:  # Beside the results of its turn: the last one's.
@@ -85,8 +85,8 @@ def _seen(asked: Object, signer: Signer) -> Seen:
     return seen
 
 
-def _is_own(signature: str | None, signer: Signer) -> bool:
-    return signature is not None and signature != SKIP_SIGNATURE and signer.opened(signature) is not None
+def _is_own(signature: str, signer: Signer) -> bool:
+    return bool(signature) and signature != SKIP_SIGNATURE and signer.opened(standard_base64(signature)) is not None
 
 
 def _answered(response: Object, open_calls: list[Call]) -> str:

@@ -46,6 +46,7 @@ def check_generate(given: Object, model_name: str, organization: str, verifier: 
     for index, content in enumerate(contents):
         _check_content(content, index)
     _check_turns(contents)
+    _check_media(contents, model)
     _check_tools(asked.get("tools", ()))
     _check_choice(asked)
     _check_config(asked.get("generation_config", {}), model)
@@ -118,6 +119,14 @@ def _check_answers(called: Sequence[Object], responses: Sequence[Object]) -> Non
     for response in responses:
         if response.get("id") and ids and response["id"] not in ids:
             raise RefusalError(f"Function response id {response['id']} does not match any function call id.")
+
+
+def _check_media(contents: Sequence[Object], model: Gemini) -> None:
+    """Media inside a function response is Gemini 3's; before, it stands beside the response."""
+    for content in contents:
+        for response in _having(content, "function_response"):
+            if response.get("parts") and not model.levels:
+                raise RefusalError("Multimodal function response is not supported for this model.")
 
 
 def _check_tools(tools: Sequence[Object]) -> None:
@@ -237,6 +246,11 @@ def _check_thinking(thinking: Object, model: Gemini) -> None:
         )
 
 
+def standard_base64(text: str) -> str:
+    """Return *text* in the usual alphabet; Google's own SDKs write bytes in the one for URLs."""
+    return text.replace("-", "+").replace("_", "/")
+
+
 def current_turn(contents: Sequence[Object]) -> int:
     """Return where the current turn begins: after the user's last own words."""
     own = [
@@ -256,7 +270,7 @@ def _check_signatures(
         for part in content["parts"]:
             signature = part.get("thought_signature")
             if signature is not None and signature != SKIP_SIGNATURE:
-                sealed = verifier.opened(signature)
+                sealed = verifier.opened(standard_base64(signature))
                 if sealed is None or sealed.kind != "gemini":
                     raise RefusalError("Corrupted thought signature.")
                 if model.signs and (sealed.organization, sealed.model) != (organization, name):
@@ -265,7 +279,7 @@ def _check_signatures(
             called = calls[0]["function_call"]["name"]
             raise RefusalError(
                 "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
-                "work correctly, and missing thought_signature may lead to degraded model performance. "
-                f"Additional data, function call `default_api:{called}` , position {index + 1}. Please refer to {_SIGNATURES} for more "
-                "details."
+                "work correctly, and missing thought_signature may lead to degraded model performance. Additional "
+                f"data, function call `default_api:{called}` , position {index + 1}. Please refer to {_SIGNATURES} "
+                "for more details."
             )
