@@ -8,7 +8,7 @@ import pytest
 
 from gephyr.runtime.driver import Driver
 from gephyr.runtime.ports import Feed
-from gephyr_core.commands import CallUpstream, DescribeModel, FetchUrl, Load
+from gephyr_core.commands import CallUpstream
 from gephyr_core.config import AccountConfig, AuthConfig, Config
 from gephyr_core.errors import Fault
 from gephyr_core.events import (
@@ -24,6 +24,7 @@ from gephyr_core.events import (
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
 from gephyr_core.records import Pin, RequestRecord, StoredObject
+from tests.server.world import NoQuestions
 
 REPLY = b'{"id":"chatcmpl-1","choices":[]}'
 
@@ -107,15 +108,13 @@ class World:
         self.stopped = 0
         self.faults: list[str] = []
         self.stream = False
-        self.questions: dict[int, list[FetchUrl | Load]] = {}
-        self.described: list[DescribeModel] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, told: self.faults.append(told["message"]))
         self.driver = Driver(
             self.gateway,
             upstream=self,
             observer=self,
             store=self,
-            questions=self,
+            questions=NoQuestions(),
             clock=lambda: self.now,
             on_stop=self.stop,
         )
@@ -149,22 +148,6 @@ class World:
     def save(self, record: Pin | StoredObject) -> None:
         del record
         self._maybe("save")
-
-    def fetch(self, command: FetchUrl, feed: Feed) -> None:
-        del feed
-        self._maybe("fetch")
-        self.questions.setdefault(command.exchange, []).append(command)
-
-    def load(self, command: Load, feed: Feed) -> None:
-        del feed
-        self.questions.setdefault(command.exchange, []).append(command)
-
-    def describe(self, command: DescribeModel, feed: Feed) -> None:
-        del feed
-        self.described.append(command)
-
-    def cancel(self, exchange: int) -> None:
-        self.questions.pop(exchange, None)
 
     def finish(self) -> None:
         """Nothing is held, and the next request is served as if nothing had been."""

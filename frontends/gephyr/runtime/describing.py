@@ -77,7 +77,7 @@ class _Description:
         self._over = True
         self._timer.cancel()
         if self._call is not None:
-            self._call.cancel()  # harmless when the call is over
+            self._call.cancel()
         self._on_over()
         body = self._body if status else b""
         self._feed(ModelDescribed(self._command.account, self._command.model, status, body))
@@ -93,6 +93,8 @@ class _Description:
                 if len(self._body) > MOST_BYTES:
                     self.end(0)
             case UpstreamEnded():
+                self._call = None
                 self.end(self._status)
             case UpstreamFailed():
+                self._call = None
                 self.end(0)
