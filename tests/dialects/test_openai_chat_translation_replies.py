@@ -1,20 +1,15 @@
-"""Chat replies, whole and streamed, read from providers and written for clients."""
+"""Chat replies, whole and streamed, read from providers."""
 
-import itertools
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import TypeAdapter
 
 from gephyr_core.conversation.assembly import Assembler, deltas_of
 from gephyr_core.conversation.parts import (
     Citation,
-    HostedCall,
-    HostedResult,
     Image,
     Inline,
     Origin,
@@ -43,8 +38,8 @@ from gephyr_core.conversation.reply import (
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import seal
 from gephyr_core.dialects.openai_chat.translator import ChatTranslator
-from gephyr_core.dialects.translator import DeltaReader, ReplyContext
-from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.dialects.translator import ReplyContext
+from gephyr_core.errors import ErrorKind
 from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
 
@@ -101,9 +96,6 @@ def written(reply: Reply, context: ReplyContext = CONTEXT) -> tuple[dict[str, An
 
 def reply_of(*parts: Part, reason: StopReason = StopReason.END, detail: str = "") -> Reply:
     return Reply("r", "told", parts, Stop(reason, detail=detail), USAGE)
-
-
-# -- reading ----------------------------------------------------------------------------------------------------------
 
 
 def test_text_reasoning_and_calls_become_parts_in_their_order() -> None:
@@ -278,238 +270,3 @@ def test_what_says_nothing_gives_nothing() -> None:
 def test_what_is_no_reply_is_said_to_be_none(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         CHAT.read_reply(body, Report())
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-2, 3)
-    | st.sampled_from(["", "a", "reasoning.text", "function", "stop", "[DONE]"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "type",
-                    "text",
-                    "id",
-                    "index",
-                    "name",
-                    "function",
-                    "custom",
-                    "arguments",
-                    "input",
-                    "google",
-                    "thought_signature",
-                    "extra_content",
-                    "url",
-                    "image_url",
-                    "url_citation",
-                    "summary",
-                    "data",
-                    "signature",
-                    "message",
-                    "code",
-                    "thinking",
-                    "transcript",
-                    "start_index",
-                    "end_index",
-                ]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=8,
-)
-MESSAGE = st.dictionaries(
-    st.sampled_from(
-        [
-            "content",
-            "reasoning_content",
-            "reasoning",
-            "reasoning_details",
-            "refusal",
-            "tool_calls",
-            "function_call",
-            "annotations",
-            "images",
-            "audio",
-            "extra_content",
-        ]
-    ),
-    JSON,
-    max_size=4,
-)
-CHUNKS = st.fixed_dictionaries(
-    {},
-    optional={
-        "id": JSON,
-        "model": JSON,
-        "usage": JSON,
-        "error": st.none() | JSON,
-        "search_results": JSON,
-        "choices": st.lists(
-            st.fixed_dictionaries(
-                {}, optional={"index": JSON, "delta": MESSAGE, "message": MESSAGE, "finish_reason": JSON, "error": JSON}
-            ),
-            max_size=2,
-        ),
-    },
-)
-
-
-@given(st.lists(CHUNKS | JSON, max_size=6), st.booleans())
-def test_odd_events_never_raise_and_the_deltas_keep_their_order(values: list[Any], done: bool) -> None:
-    """Every part starts once, is added to while it is open, and ends; after the end there is nothing."""
-    reader, writer = CHAT.delta_reader(Report()), CHAT.delta_writer(CONTEXT)
-    events = [b"data: %b\n\n" % json.dumps(value).encode() for value in values]
-    found = [delta for one in [*events, *([b"data: [DONE]\n\n"] if done else [])] for delta in reader.read(one)]
-    found += reader.finish()
-    assert isinstance(found[-1], Ended | Failed)
-    open_parts: dict[int, None] = {}
-    started = 0
-    for delta in found[:-1]:
-        assert not isinstance(delta, Ended | Failed)
-        if isinstance(delta, PartStarted):
-            assert delta.index == started
-            started += 1
-            open_parts[delta.index] = None
-        elif isinstance(delta, PartEnded):
-            del open_parts[delta.index]
-        elif not isinstance(delta, Started):
-            assert delta.index in open_parts
-    assert isinstance(found[-1], Failed) or not open_parts
-    for delta in found:
-        writer.write(delta)
-
-
-@given(st.binary(max_size=60))
-def test_rubbish_never_raises(data: bytes) -> None:
-    reader: DeltaReader = CHAT.delta_reader(Report())
-    reader.read(data)
-    reader.read(b"data: " + data + b"\n\n")
-    reader.finish()
-
-
-@given(st.lists(st.integers(1, 900), max_size=30), st.sampled_from([b"\n", b"\r\n", b"\r"]))
-def test_any_chunking_gives_the_same_deltas(cuts: list[int], line_end: bytes) -> None:
-    data = stream(
-        chunk({"role": "assistant", "reasoning": "Hm"}),
-        chunk({"content": "Grüße 🌍"}),
-        chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]}),
-        END,
-    ).replace(b"\n", line_end)
-    edges = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
-    reader, framer = CHAT.delta_reader(Report()), SseFramer(1 << 20)
-    pieces = [data[start:end] for start, end in itertools.pairwise(edges)]
-    found = [delta for piece in pieces for one in framer.split(piece) for delta in reader.read(one)]
-    found += reader.read(framer.rest())
-    assert found == read(data.replace(line_end, b"\n"))
-
-
-# -- writing ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        (Text("Hi"),),
-        (Thinking("Hm", OWN), Text("Hi")),
-        (Thinking("Hm", SIGNED), ToolCall("a", "f", "{}", signature=SIGNED)),
-        (Thinking("", SIGNED, redacted=True), Text("Hi", signature=SIGNED)),
-        (Thinking("S", SIGNED, summary=True), Text("Hi")),
-        (Text("Hi"), ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", "{}"), ToolCall("c", "h", "raw", freeform=True)),
-        (Refusal("No."),),
-        (Text("Hi"), Image(Inline("image/png", "AAAA"))),
-        (Text("Hi", citations=(Citation("https://x", "X", "cited", 0, 2),)),),
-    ],
-)
-def test_what_is_written_reads_as_it_was(parts: tuple[Part, ...]) -> None:
-    """Whole and as a stream; sealed signatures come back to what they were."""
-    called = any(isinstance(part, ToolCall) for part in parts)
-    refused = isinstance(parts[0], Refusal)
-    reason = StopReason.TOOL_CALL if called else StopReason.REFUSAL if refused else StopReason.END
-    reply = reply_of(*parts, reason=reason)
-    whole, _, data = written(reply)
-    for again in (CHAT.read_reply(json.dumps(whole).encode(), Report()), collected(read(data))):
-        assert again.parts == parts
-        assert again.stop == reply.stop
-        assert again.usage == USAGE
-
-
-def test_a_stream_has_one_id_and_one_model_a_role_first_and_usage_last() -> None:
-    _, chunks, data = written(reply_of(Text("Hi")))
-    assert {(one["id"], one["model"], one["created"], one["object"]) for one in chunks} == {
-        ("chatcmpl-key", "told", 7, "chat.completion.chunk")
-    }
-    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
-    assert [one["choices"][0]["finish_reason"] for one in chunks[:-1]] == [None, None, "stop"]
-    assert chunks[-1]["choices"] == []
-    assert chunks[-1]["usage"]["total_tokens"] == 16
-    assert data.endswith(b"data: [DONE]\n\n")
-    _, chunks, _ = written(reply_of(Text("Hi")), ReplyContext("key", 7, "asked", include_usage=False))
-    assert all("usage" not in one for one in chunks)
-
-
-@pytest.mark.parametrize(
-    ("reason", "told"),
-    [
-        (StopReason.END, "stop"),
-        (StopReason.STOP_SEQUENCE, "stop"),
-        (StopReason.MAX_TOKENS, "length"),
-        (StopReason.CONTEXT_FULL, "length"),
-        (StopReason.PAUSED, "length"),
-        (StopReason.TOOL_CALL, "stop"),
-        (StopReason.REFUSAL, "stop"),
-        (StopReason.FILTERED, "content_filter"),
-        (StopReason.PROMPT_BLOCKED, "content_filter"),
-        (StopReason.OTHER, "stop"),
-    ],
-)
-def test_why_a_reply_ended_is_told_in_the_words_of_chat(reason: StopReason, told: str) -> None:
-    whole, chunks, _ = written(reply_of(Text("a"), reason=reason))
-    assert whole["choices"][0]["finish_reason"] == told
-    assert chunks[-2]["choices"][0]["finish_reason"] == told
-
-
-def test_a_refusal_without_words_is_given_some() -> None:
-    whole, chunks, _ = written(reply_of(reason=StopReason.REFUSAL, detail="cyber"))
-    assert whole["choices"][0]["message"]["refusal"] == "cyber"
-    assert chunks[1]["choices"][0]["delta"] == {"refusal": "cyber"}
-
-
-def test_a_call_without_an_id_gets_one_and_legacy_clients_their_function_call() -> None:
-    reply = reply_of(Text("a"), ToolCall("", "f", "{}"), reason=StopReason.TOOL_CALL)
-    whole, chunks, _ = written(reply)
-    assert whole["choices"][0]["message"]["tool_calls"][0]["id"] == "call_key_1"
-    assert chunks[2]["choices"][0]["delta"]["tool_calls"][0]["id"] == "call_key_1"
-    whole, chunks, _ = written(reply, ReplyContext("key", 7, "m", client_tools={"f": "functions"}))
-    assert whole["choices"][0]["message"]["function_call"] == {"name": "f", "arguments": "{}"}
-    assert whole["choices"][0]["finish_reason"] == chunks[-2]["choices"][0]["finish_reason"] == "function_call"
-
-
-def test_citations_are_placed_in_the_whole_text_and_hosted_parts_are_left_out() -> None:
-    cited = Text("bc", citations=(Citation("https://x", "X", start=0, end=1), Citation("https://y", "Y")))
-    reply = reply_of(HostedCall("h", "web_search", "web_search"), HostedResult("h", "web_search"), Text("a"), cited)
-    whole, chunks, _ = written(reply)
-    told = whole["choices"][0]["message"]["annotations"]
-    assert [(one["url_citation"]["start_index"], one["url_citation"]["end_index"]) for one in told] == [(1, 2), (1, 3)]
-    streamed = [one["choices"][0]["delta"].get("annotations") for one in chunks[:-1]]
-    assert [one for one in streamed if one] == [told]
-
-
-def test_a_failed_stream_ends_with_one_error_and_no_done() -> None:
-    writer = CHAT.delta_writer(CONTEXT)
-    writer.write(Started("r", "m"))
-    error = writer.write(Failed(ErrorKind.OVERLOADED, "busy", "overloaded_error"))
-    assert json.loads(error[6:])["error"]["message"] == "busy"
-    assert writer.write(Ended(Stop(StopReason.END), Usage())) == b""
-    assert writer.failure(Problem(ErrorKind.SERVER, "again")) == b""
-
-
-def test_a_service_tier_is_told_only_where_the_sdk_knows_it() -> None:
-    reply = Reply("r", "m", (), Stop(StopReason.END), USAGE, "priority")
-    assert json.loads(CHAT.write_reply(reply, CONTEXT))["service_tier"] == "priority"
-    other = Reply("r", "m", (), Stop(StopReason.END), USAGE, "batch")
-    assert "service_tier" not in json.loads(CHAT.write_reply(other, CONTEXT))

@@ -53,8 +53,9 @@ class CallReader:
         if fields is not None and (text(fields.get("name")) or _LEGACY in self._open):
             yield from self._added(self._open.setdefault(_LEGACY, _Call()), fields.get("name"), fields, part)
 
-    def fragment(self, value: object, part: int) -> Iterator[Delta]:
-        """Read one of ``tool_calls``; *part*: the index of the next part, if one begins."""
+    def fragment(self, value: object, part: int, proof: Signature | None = None) -> Iterator[Delta]:
+        """Read one of ``tool_calls``; *part*: the index of the next part, if one begins; *proof*: the call's signature
+        where it has none of its own."""
         fields = mapping(value)
         if fields is None:
             return
@@ -63,7 +64,7 @@ class CallReader:
         inner = function or custom or {}
         call = self._call(fields.get("index"), text(fields.get("id")) or "", text(inner.get("name")))
         call.freeform = call.freeform or (custom is not None and function is None)
-        signature = signature_of(fields.get("extra_content"))
+        signature = signature_of(fields.get("extra_content")) or proof
         if signature is not None and call.part >= 0:
             yield Signed(call.part, signature)
         call.signature = signature or call.signature

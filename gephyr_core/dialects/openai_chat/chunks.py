@@ -40,6 +40,8 @@ class Chunk(msgspec.Struct, gc=False):
     model: Any = None
     choices: list[ReplyChoice] | None = None
     usage: Any = None
+    x_groq: Any = None
+    """Groq's usage stands in here."""
     service_tier: Any = None
     error: Any = None
     search_results: Any = None

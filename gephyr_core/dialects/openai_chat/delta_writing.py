@@ -84,6 +84,8 @@ class ChatDeltaWriter:
     """Length of the text written."""
     _calls: int = 0
     _details: int = 0
+    _thought: bool = False
+    """There was reasoning as text."""
     _refused: bool = False
     _legacy: bool = False
     """The client waits for a ``function_call``, and there was one."""
@@ -187,7 +189,10 @@ class ChatDeltaWriter:
         writing.detail, writing.thinking = number, part
         if part.redacted:
             return self._chunk({"reasoning_details": detail_objects(part, number)})
-        written = self._thinking_added(ThinkingAdded(index, part.text)) if part.text else b""
+        # Pieces of reasoning are paragraphs where they stand as one text.
+        written = self._chunk({"reasoning_content": "\n\n"}) if self._thought else b""
+        self._thought = True
+        written += self._thinking_added(ThinkingAdded(index, part.text)) if part.text else b""
         return written + (self._signed(Signed(index, part.signature)) if part.signature is not None else b"")
 
     def _call(self, index: int, part: ToolCall) -> bytes:

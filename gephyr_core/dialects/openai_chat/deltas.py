@@ -104,7 +104,8 @@ class ChatDeltaReader:
         if chunk.error:
             error = stream_error(chunk.error)
             return self._fail(Failed(error.kind, error.message, error.code))
-        self._usage = read_usage(chunk.usage) or self._usage
+        usage = chunk.usage or (mapping(chunk.x_groq) or {}).get("usage")
+        self._usage = read_usage(usage) or self._usage
         if chunk.search_results:
             self._sources = _sources(chunk.search_results)
         deltas: list[Delta] = []
@@ -145,8 +146,10 @@ class ChatDeltaReader:
         signature = signature_of(message.extra_content)
         if message.content:
             yield from self._content(message.content)
-        if signature is not None:
+        called = message.tool_calls or message.function_call
+        if signature is not None and (self._kind in (Text, Thinking) or not called):
             yield from self._signed(signature)
+            signature = None
         refusal = text(message.refusal)
         if refusal:
             self._refused = True
@@ -159,9 +162,9 @@ class ChatDeltaReader:
         spoken = mapping(message.audio)
         if spoken:
             yield from self._spoken(spoken)
-        if message.tool_calls or message.function_call:
+        if called:
             yield from self._close()
-            yield from self._called(message)
+            yield from self._called(message, signature)
 
     # -- text and reasoning -----------------------------------------------------------------------------------------
 
@@ -204,7 +207,7 @@ class ChatDeltaReader:
         if isinstance(details, list) and details:
             for detail in details:
                 yield from self._detail(detail)
-            if self._reasoned in ("", "reasoning_details"):
+            if self._reasoned == "reasoning_details":
                 return
         for field in PLAIN:
             told = text(getattr(message, field))
@@ -252,10 +255,11 @@ class ChatDeltaReader:
     # -- what stands beside the text --------------------------------------------------------------------------------
 
     def _cited(self, citations: tuple[Citation, ...]) -> Iterator[Delta]:
-        if self._kind is not Text:
-            yield from self._turn_to(Text)
-        for citation in citations:
-            yield Cited(self._open, citation)
+        if self._kind is Text:
+            for citation in citations:
+                yield Cited(self._open, citation)
+        elif citations:
+            self._report.dropped("choices[0].message.annotations", "there is no text that they could be of")
 
     def _images(self, images: list[Any]) -> Iterator[Delta]:
         for image in images:
@@ -273,15 +277,19 @@ class ChatDeltaReader:
         if transcript:
             yield from self._content(transcript)
 
-    def _called(self, message: Message) -> Iterator[Delta]:
-        calls = self._calls
-        deltas = list(calls.legacy(message.function_call, self._index)) if message.function_call else []
-        if isinstance(message.tool_calls, list):
-            for fragment in message.tool_calls:
-                started = sum(isinstance(delta, PartStarted) for delta in deltas)
-                deltas += calls.fragment(fragment, self._index + started)
-        self._index += sum(isinstance(delta, PartStarted) for delta in deltas)
-        yield from deltas
+    def _called(self, message: Message, signature: Signature | None) -> Iterator[Delta]:
+        """Read calls. *signature*: the message's own, where it says nothing else; it is the first call's."""
+        if message.function_call:
+            yield from self._counted(self._calls.legacy(message.function_call, self._index))
+        for fragment in message.tool_calls if isinstance(message.tool_calls, list) else ():
+            yield from self._counted(self._calls.fragment(fragment, self._index, signature))
+            signature = None
+
+    def _counted(self, deltas: Iterator[Delta]) -> Iterator[Delta]:
+        for delta in deltas:
+            if isinstance(delta, PartStarted):
+                self._index += 1
+            yield delta
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -292,8 +300,7 @@ class ChatDeltaReader:
             return deltas
         if not self._started:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
-        if self._sources and (self._kind is Text or self._kind is None):
-            deltas += self._cited(self._sources)
+        deltas += self._cited(self._sources)
         deltas += self._close()
         nameless = self._calls.unnamed
         if nameless:

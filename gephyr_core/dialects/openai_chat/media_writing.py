@@ -1,7 +1,6 @@
 """Media for a provider of Chat: user messages only, images by address or data, files and audio by data."""
 
 import base64
-import binascii
 from typing import Any
 
 from gephyr_core.conversation.parts import Audio, Document, FileId, Image, Inline, Media, Url, Video
@@ -70,7 +69,7 @@ def _document(part: Document, destination: Destination, report: Report) -> list[
 def _decoded(data: str) -> str | None:
     try:
         return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
 
 

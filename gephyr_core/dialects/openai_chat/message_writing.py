@@ -146,9 +146,11 @@ class MessageWriter:
     # -- tools ------------------------------------------------------------------------------------------------------
 
     def _result(self, result: ToolResult) -> None:
-        texts = [part for part in result.content if isinstance(part, Text)]
-        media = [part for part in result.content if not isinstance(part, Text)]
-        written = [self._text(text) for text in texts]
+        written: list[dict[str, Any]] = []
+        media: list[dict[str, Any]] = []
+        for part in result.content:
+            for one in self._part(part):
+                (written if one["type"] == "text" else media).append(one)
         if media and not written:
             written.append({"type": "text", "text": _SEEN_BELOW})
         if result.is_error:
@@ -163,9 +165,7 @@ class MessageWriter:
         self.messages.append({"role": "tool", "tool_call_id": answered, "content": _shortened(written)})
         if media:
             self.report.emulated(result.path, "what is no text in a tool's result follows in a user's message")
-            self._deferred.append({"type": "text", "text": f"Result of the tool call {answered}:"})
-            for part in media:
-                self._deferred += self._media(part)
+            self._deferred += [{"type": "text", "text": f"Result of the tool call {answered}:"}, *media]
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         name = self.names.of(call.name)
@@ -266,9 +266,9 @@ def _shortened(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
 
 
 def _markers(system: Sequence[Text], prompt: Prompt) -> int:
-    count = sum(text.cache is not None for text in system)
+    marked: list[Part] = [text for text in system if text.cache is not None]
     for turn in prompt.turns:
         for part in turn.parts:
             inner = part.content if isinstance(part, ToolResult) else ()
-            count += sum(getattr(one, "cache", None) is not None for one in (part, *inner))
-    return count
+            marked += [one for one in (part, *inner) if getattr(one, "cache", None) is not None]
+    return len(marked)

@@ -107,5 +107,5 @@ def _message(reply: Reply, context: ReplyContext) -> tuple[dict[str, Any], bool]
         "refusal": "".join(refusals) or None,
     }
     if any(part.text for part in reasoned):
-        message["reasoning_content"] = "".join(part.text for part in reasoned)
+        message["reasoning_content"] = "\n\n".join(part.text for part in reasoned if not part.redacted)
     return {**message, **lists, **extras}, called

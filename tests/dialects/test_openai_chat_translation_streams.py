@@ -1,0 +1,197 @@
+"""Chat replies, whole and streamed, written for clients."""
+
+import json
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import TypeAdapter
+
+from gephyr_core.conversation.assembly import Assembler, deltas_of
+from gephyr_core.conversation.parts import (
+    Citation,
+    HostedCall,
+    HostedResult,
+    Image,
+    Inline,
+    Origin,
+    Part,
+    Refusal,
+    Signature,
+    Text,
+    Thinking,
+    ToolCall,
+)
+from gephyr_core.conversation.reply import (
+    Delta,
+    Ended,
+    Failed,
+    Reply,
+    Started,
+    Stop,
+    StopReason,
+)
+from gephyr_core.conversation.report import Report
+from gephyr_core.dialects.openai_chat.translator import ChatTranslator
+from gephyr_core.dialects.translator import ReplyContext
+from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.records import Usage
+from gephyr_core.sse import SseFramer
+
+CHAT = ChatTranslator()
+CONTEXT = ReplyContext("key", 7, "asked")
+WHOLE, CHUNK = TypeAdapter(ChatCompletion), TypeAdapter(ChatCompletionChunk)
+SIGNED = Signature("proof", Origin("anthropic", "claude"))
+OWN = Signature("cHJvb2Y=", Origin("openai-chat"), "anthropic-claude-v1")
+END = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+USAGE = Usage(input=10, cached=4, cache_write=3, output=6, reasoning=2, audio_input=0, audio_output=0)
+
+
+def chunk(delta: dict[str, Any], **choice: Any) -> dict[str, Any]:
+    return {"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, **choice}]}
+
+
+def event(value: dict[str, Any]) -> bytes:
+    return b"data: %b\n\n" % json.dumps(value).encode()
+
+
+def stream(*chunks: dict[str, Any]) -> bytes:
+    return b"".join(map(event, chunks)) + b"data: [DONE]\n\n"
+
+
+def read(data: bytes, report: Report | None = None) -> list[Delta]:
+    reader = CHAT.delta_reader(report or Report())
+    return [delta for one in SseFramer(1 << 20).split(data) for delta in reader.read(one)]
+
+
+def deltas(*chunks: dict[str, Any], report: Report | None = None) -> list[Delta]:
+    return read(stream(*chunks), report)
+
+
+def collected(found: list[Delta]) -> Reply:
+    assembler = Assembler()
+    for delta in found:
+        assembler.add(delta)
+    assert assembler.ended
+    return assembler.reply()
+
+
+def written(reply: Reply, context: ReplyContext = CONTEXT) -> tuple[dict[str, Any], list[dict[str, Any]], bytes]:
+    """Write a reply whole and as a stream: the message, the chunks, the stream."""
+    whole = json.loads(CHAT.write_reply(reply, context))
+    writer = CHAT.delta_writer(context)
+    data = b"".join(writer.write(delta) for delta in deltas_of(reply))
+    chunks = [json.loads(line[6:]) for line in data.decode().split("\n") if line.startswith("data: {")]
+    if not any(isinstance(part, ToolCall) and part.freeform for part in reply.parts):  # the SDK's own gap
+        for one in chunks:
+            CHUNK.validate_python(one)
+    WHOLE.validate_python(whole)
+    return whole, chunks, data
+
+
+def reply_of(*parts: Part, reason: StopReason = StopReason.END, detail: str = "") -> Reply:
+    return Reply("r", "told", parts, Stop(reason, detail=detail), USAGE)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (Text("Hi"),),
+        (Thinking("Hm", OWN), Text("Hi")),
+        (Thinking("Hm", SIGNED), ToolCall("a", "f", "{}", signature=SIGNED)),
+        (Thinking("", SIGNED, redacted=True), Text("Hi", signature=SIGNED)),
+        (Thinking("S", SIGNED, summary=True), Text("Hi")),
+        (Text("Hi"), ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", "{}"), ToolCall("c", "h", "raw", freeform=True)),
+        (Refusal("No."),),
+        (Text("Hi"), Image(Inline("image/png", "AAAA"))),
+        (Text("Hi", citations=(Citation("https://x", "X", "cited", 0, 2),)),),
+    ],
+)
+def test_what_is_written_reads_as_it_was(parts: tuple[Part, ...]) -> None:
+    """Whole and as a stream; sealed signatures come back to what they were."""
+    called = any(isinstance(part, ToolCall) for part in parts)
+    refused = isinstance(parts[0], Refusal)
+    reason = StopReason.TOOL_CALL if called else StopReason.REFUSAL if refused else StopReason.END
+    reply = reply_of(*parts, reason=reason)
+    whole, _, data = written(reply)
+    for again in (CHAT.read_reply(json.dumps(whole).encode(), Report()), collected(read(data))):
+        assert again.parts == parts
+        assert again.stop == reply.stop
+        assert again.usage == USAGE
+
+
+def test_a_stream_has_one_id_and_one_model_a_role_first_and_usage_last() -> None:
+    _, chunks, data = written(reply_of(Text("Hi")))
+    assert {(one["id"], one["model"], one["created"], one["object"]) for one in chunks} == {
+        ("chatcmpl-key", "told", 7, "chat.completion.chunk")
+    }
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
+    assert [one["choices"][0]["finish_reason"] for one in chunks[:-1]] == [None, None, "stop"]
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["total_tokens"] == 16
+    assert data.endswith(b"data: [DONE]\n\n")
+    _, chunks, _ = written(reply_of(Text("Hi")), ReplyContext("key", 7, "asked", include_usage=False))
+    assert all("usage" not in one for one in chunks)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (StopReason.END, "stop"),
+        (StopReason.STOP_SEQUENCE, "stop"),
+        (StopReason.MAX_TOKENS, "length"),
+        (StopReason.CONTEXT_FULL, "length"),
+        (StopReason.PAUSED, "length"),
+        (StopReason.TOOL_CALL, "stop"),
+        (StopReason.REFUSAL, "stop"),
+        (StopReason.FILTERED, "content_filter"),
+        (StopReason.PROMPT_BLOCKED, "content_filter"),
+        (StopReason.OTHER, "stop"),
+    ],
+)
+def test_why_a_reply_ended_is_told_in_the_words_of_chat(reason: StopReason, told: str) -> None:
+    whole, chunks, _ = written(reply_of(Text("a"), reason=reason))
+    assert whole["choices"][0]["finish_reason"] == told
+    assert chunks[-2]["choices"][0]["finish_reason"] == told
+
+
+def test_a_refusal_without_words_is_given_some() -> None:
+    whole, chunks, _ = written(reply_of(reason=StopReason.REFUSAL, detail="cyber"))
+    assert whole["choices"][0]["message"]["refusal"] == "cyber"
+    assert chunks[1]["choices"][0]["delta"] == {"refusal": "cyber"}
+
+
+def test_a_call_without_an_id_gets_one_and_legacy_clients_their_function_call() -> None:
+    reply = reply_of(Text("a"), ToolCall("", "f", "{}"), reason=StopReason.TOOL_CALL)
+    whole, chunks, _ = written(reply)
+    assert whole["choices"][0]["message"]["tool_calls"][0]["id"] == "call_key_1"
+    assert chunks[2]["choices"][0]["delta"]["tool_calls"][0]["id"] == "call_key_1"
+    whole, chunks, _ = written(reply, ReplyContext("key", 7, "m", client_tools={"f": "functions"}))
+    assert whole["choices"][0]["message"]["function_call"] == {"name": "f", "arguments": "{}"}
+    assert whole["choices"][0]["finish_reason"] == chunks[-2]["choices"][0]["finish_reason"] == "function_call"
+
+
+def test_citations_are_placed_in_the_whole_text_and_hosted_parts_are_left_out() -> None:
+    cited = Text("bc", citations=(Citation("https://x", "X", start=0, end=1), Citation("https://y", "Y")))
+    reply = reply_of(HostedCall("h", "web_search", "web_search"), HostedResult("h", "web_search"), Text("a"), cited)
+    whole, chunks, _ = written(reply)
+    told = whole["choices"][0]["message"]["annotations"]
+    assert [(one["url_citation"]["start_index"], one["url_citation"]["end_index"]) for one in told] == [(1, 2), (1, 3)]
+    streamed = [one["choices"][0]["delta"].get("annotations") for one in chunks[:-1]]
+    assert [one for one in streamed if one] == [told]
+
+
+def test_a_failed_stream_ends_with_one_error_and_no_done() -> None:
+    writer = CHAT.delta_writer(CONTEXT)
+    writer.write(Started("r", "m"))
+    error = writer.write(Failed(ErrorKind.OVERLOADED, "busy", "overloaded_error"))
+    assert json.loads(error[6:])["error"]["message"] == "busy"
+    assert writer.write(Ended(Stop(StopReason.END), Usage())) == b""
+    assert writer.failure(Problem(ErrorKind.SERVER, "again")) == b""
+
+
+def test_a_service_tier_is_told_only_where_the_sdk_knows_it() -> None:
+    reply = Reply("r", "m", (), Stop(StopReason.END), USAGE, "priority")
+    assert json.loads(CHAT.write_reply(reply, CONTEXT))["service_tier"] == "priority"
+    other = Reply("r", "m", (), Stop(StopReason.END), USAGE, "batch")
+    assert "service_tier" not in json.loads(CHAT.write_reply(other, CONTEXT))
