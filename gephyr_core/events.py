@@ -169,7 +169,7 @@ class ModelDescribed:
     status: int
     """The provider's; 0 where it could not be reached, or said more than 256 KiB."""
     body: bytes
-    """Empty with status 0."""
+    """Empty unless the status is 2xx."""
 
 
 @attrs.frozen

@@ -312,7 +312,7 @@ async def test_a_model_is_described_by_one_call_for_all_who_ask_meanwhile() -> N
         assert command.exchange != second.command.exchange
         assert max(command.exchange, second.command.exchange) < 0, "no exchange's number"
         first.answer(200, b'{"a":', b"1}")
-        second.answer(404)
+        second.answer(404, SECRET.encode())
         assert await world.answers(2) == [
             ModelDescribed("a", "m", 200, b'{"a":1}'),
             ModelDescribed("b", "m", 404, b""),

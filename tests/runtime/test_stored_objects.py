@@ -137,7 +137,9 @@ def test_an_object_that_is_too_long_is_not_kept_nor_what_it_replaces(opened: Ope
     """Half a conversation would be worse than none."""
     store = opened()
     store.save(made(1, b"older"))
-    store.save(made(1, bytes(MOST_OBJECT_BYTES + 1)))
+    with structlog.testing.capture_logs() as logs:
+        store.save(made(1, bytes(MOST_OBJECT_BYTES + 1)))
+    assert [entry["event"] for entry in logs] == ["an object is too long to be stored"]
     store.save(made(2, b"other"))
     assert load(store, 1) is None
     written(store)

@@ -95,7 +95,12 @@ def test_what_is_allowed_may_have_any_port_and_nothing_else_may() -> None:
     vetting = Vetting(("10.0.0.0/8", "files.lan"))
     vetting.vet("other.lan", 9000, ["10.0.0.1"])
     vetting.vet("files.lan", 9000, ["192.168.0.4"])
-    for host, addresses in (("other.lan", ["192.168.0.4"]), ("x.files.lan", ["192.168.0.4"]), ("h", ["1.1.1.1"])):
+    for host, addresses in (
+        ("n.lan", ["64:ff9b::10.0.0.1"]),
+        ("other.lan", ["192.168.0.4"]),
+        ("x.files.lan", ["192.168.0.4"]),
+        ("h", ["1.1.1.1"]),
+    ):
         with pytest.raises(FetchError):
             vetting.vet(host, 9000, addresses)
 

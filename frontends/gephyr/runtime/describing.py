@@ -79,7 +79,8 @@ class _Description:
         if self._call is not None:
             self._call.cancel()
         self._on_over()
-        body = self._body if status else b""
+        # What a provider says of a failure may repeat the credential.
+        body = self._body if 200 <= status < 300 else b""
         self._feed(ModelDescribed(self._command.account, self._command.model, status, body))
 
     def _take(self, event: Event) -> None:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 
 import attrs
+import structlog
 
 from gephyr_core.records import Pin, StoredObject
 
@@ -13,10 +14,13 @@ MOST_OBJECT_BYTES = 32 * 1024 * 1024
 
 Record = Pin | StoredObject
 
+_log = structlog.get_logger()
+
 
 def without_excess(record: Record) -> Record:
     """Return the record, or its deletion where it is too long to be kept."""
     if isinstance(record, StoredObject) and len(record.data) > MOST_OBJECT_BYTES:
+        _log.warning("an object is too long to be stored", kind=record.kind, bytes=len(record.data))
         return attrs.evolve(record, data=b"", expires_at=0.0)
     return record
 

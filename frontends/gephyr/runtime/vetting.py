@@ -139,5 +139,6 @@ class Vetting:
                 raise FetchError("the URL names a port other than 80 and 443")
 
     def _allows(self, address: _Address) -> bool:
-        inner = _carried(address) if isinstance(address, ipaddress.IPv6Address) else None
-        return any(address in network or (inner is not None and inner in network) for network in self._networks)
+        # A mapped address is that IPv4 address; one of NAT64 leads to another network's.
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return any((mapped or address) in network for network in self._networks)
