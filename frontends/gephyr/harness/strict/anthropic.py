@@ -7,7 +7,7 @@ import msgspec
 
 from gephyr.harness.providers.wire import Ids, Object, Piece, Reply, Request, decode, sse, stream, text_of, whole
 from gephyr.harness.strict.anthropic_checks import check_messages, thinks
-from gephyr.harness.strict.anthropic_history import prefix_of
+from gephyr.harness.strict.anthropic_history import keeps_prefix, prefix_of
 from gephyr.harness.strict.models import claude
 from gephyr.harness.strict.playing import (
     argument_fragments,
@@ -69,7 +69,7 @@ def _offered(given: Object) -> list[str]:
 
 def _seen(given: Object, organization: str, signer: Signer) -> Seen:
     seen = Seen(system=text_of(given.get("system")))
-    for message in given["messages"]:
+    for index, message in enumerate(given["messages"]):
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else objects(content)
         if message["role"] == "system":
@@ -80,10 +80,8 @@ def _seen(given: Object, organization: str, signer: Signer) -> Seen:
             seen.asked = text_of(content)
         for block in blocks:
             sealed = signer.opened(block.get("signature") or block.get("data") or "")
-            seen.thoughts += sealed is not None and (sealed.organization, sealed.model) == (
-                organization,
-                given["model"],
-            )
+            if sealed is not None and (sealed.organization, sealed.model) == (organization, given["model"]):
+                seen.thoughts += not claude(given["model"]).bound or keeps_prefix(sealed, given, index)
     return seen
 
 

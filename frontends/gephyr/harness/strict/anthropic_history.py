@@ -9,7 +9,7 @@ from typing import Any
 from gephyr.harness.providers.wire import Object
 from gephyr.harness.strict.models import Claude
 from gephyr.harness.strict.refusal import RefusalError, objects
-from gephyr.harness.strict.signatures import Verifier, digest_of
+from gephyr.harness.strict.signatures import Sealed, Verifier, digest_of
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -269,8 +269,18 @@ def _check_signature(
             f"{path}: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified. "
             "These blocks must remain as they were in the original response."
         )
-    if model.bound and sealed.prefix and sealed.prefix != prefix_of(given, index):
+    if model.bound and not keeps_prefix(sealed, given, index) and not _drops_blocks(given):
         raise RefusalError(f"{path}: Invalid `signature` in `thinking` block. {_BOUND}")
+
+
+def keeps_prefix(sealed: Sealed, given: Object, index: int) -> bool:
+    """Whether what came before the message at *index* is what it was when the block in it was made."""
+    return sealed.prefix == prefix_of(given, index)
+
+
+def _drops_blocks(given: Object) -> bool:
+    binding = (given.get("thinking") or {}).get("block_binding") or {}
+    return bool(binding.get("prefix_mismatch_behavior") == "drop_block")
 
 
 def prefix_of(given: Object, index: int) -> str:

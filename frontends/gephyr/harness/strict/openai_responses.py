@@ -62,7 +62,23 @@ class ResponsesPlayer:
         stored = {item["id"]: item for items in self.responses.values() for item in items if item.get("id")}
         items = [*earlier, *(_resolved(item, stored) for item in new)]
         check_pairs(items)
+        self._check_reasons(items)
         return items
+
+    def _check_reasons(self, items: Sequence[Object]) -> None:
+        """Refuse a stored call without the reasoning that was said before it."""
+        given = [item.get("id") for item in items]
+        for response in self.responses.values():
+            reasoning = ""
+            for item in response:
+                kind = kind_of(item)
+                reasoning = item["id"] if kind == "reasoning" else reasoning if kind != "message" else ""
+                if kind == "function_call" and item["id"] in given and reasoning and reasoning not in given:
+                    message = (
+                        f"Item '{item['id']}' of type 'function_call' was provided without its required 'reasoning' "
+                        f"item: '{reasoning}'."
+                    )
+                    raise RefusalError(message, param="input")
 
     def _seen(self, given: Object, items: Sequence[Object]) -> Seen:
         seen = Seen(system=given.get("instructions") or "")

@@ -1,24 +1,23 @@
 """The strict provider: one account's view of OpenAI, Anthropic or Gemini, that refuses what the real ones refuse."""
 
 import random
-import re
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qsl, unquote
 
 from gephyr.harness.providers import SimulatedReply, SimulatedSettings
-from gephyr.harness.providers.wire import Ids, Piece, Reply, Request, RequestError
-from gephyr.harness.strict import anthropic, gemini, openai_chat
+from gephyr.harness.providers.wire import Ids, Piece, Reply, Request, RequestError, route
+from gephyr.harness.strict import anthropic, descriptions, gemini, openai_chat
 from gephyr.harness.strict.openai_responses import ResponsesPlayer
 from gephyr.harness.strict.refusal import RefusalError, anthropic_refusal, gemini_refusal, openai_refusal
 from gephyr.harness.strict.signatures import Signer
 from gephyr_core.http import Headers
 
-_GEMINI_MODEL = r"/v1(?:beta|alpha)?/models/(?P<model>[^:/]+)"
+_GEMINI_MODEL = "/v1(?:beta|alpha)?/models/(?P<model>[^:/]+)"
 _MAX_REMEMBERED = 1_000
 
 
 class StrictProvider:
-    """Answers POST requests in all four dialects, by the script, with the speed of its settings.
+    """Answers in all four dialects, by the script, with the speed of its settings; and says what its models take.
 
     Credentials are not looked at. Signed reasoning counts as its own if it was made for the same organisation and
     model. The same *rng* state, requests and times give the same replies, byte for byte.
@@ -50,21 +49,24 @@ class StrictProvider:
         def messages(request: Request) -> Reply:
             return anthropic.answer_messages(request, organization, signer)
 
-        self._routes: tuple[tuple[re.Pattern[str], Callable[[Request], Reply]], ...] = (
-            (re.compile("/v1/chat/completions"), openai_chat.answer_chat),
-            (re.compile("/v1/responses"), responses.answer),
-            (re.compile("/v1/messages"), messages),
-            (re.compile("/v1/messages/count_tokens"), anthropic.answer_count),
-            (re.compile(_GEMINI_MODEL + ":generateContent"), generate),
-            (re.compile(_GEMINI_MODEL + ":streamGenerateContent"), stream_generate),
-            (re.compile(_GEMINI_MODEL + ":countTokens"), gemini.answer_count),
+        self._routes = (
+            route("POST", "/v1/chat/completions", openai_chat.answer_chat),
+            route("POST", "/v1/responses", responses.answer),
+            route("POST", "/v1/messages", messages),
+            route("POST", "/v1/messages/count_tokens", anthropic.answer_count),
+            route("GET", "/v1/models/(?P<model>[^:/]+)", descriptions.describe),
+            route("GET", "/v1beta/models/(?P<model>[^:/]+)", descriptions.describe_gemini),
+            route("POST", _GEMINI_MODEL + ":generateContent", generate),
+            route("POST", _GEMINI_MODEL + ":streamGenerateContent", stream_generate),
+            route("POST", _GEMINI_MODEL + ":countTokens", gemini.answer_count),
         )
 
     def respond(self, method: str, target: str, headers: Headers, body: bytes, now: float) -> SimulatedReply:
         """Answer one request. *target* is path and query, *now* is in seconds since the epoch."""
         path, _, query = target.partition("?")
         request_id = self._ids.new("req_")
-        self.bodies.append(body)
+        if method == "POST":
+            self.bodies.append(body)
         del self.bodies[:-_MAX_REMEMBERED]
         try:
             reply = self._answer(method, path, query, headers, body, now)
@@ -72,18 +74,19 @@ class StrictProvider:
             refused = error if isinstance(error, RefusalError) else RefusalError(error.message, status=error.status)
             self.refusals.append(refused.message)
             del self.refusals[:-_MAX_REMEMBERED]
-            reply = _rendered(refused, path, request_id)
-        id_header = b"request-id" if path.startswith("/v1/messages") else b"x-request-id"
+            reply = _renderer(path, headers)(refused, request_id)
+        id_header = b"request-id" if _is_anthropic(path, headers) else b"x-request-id"
         return SimulatedReply(
             reply.status, (*reply.headers, (id_header, request_id.encode())), self._timed(reply.pieces)
         )
 
     def _answer(self, method: str, path: str, query: str, headers: Headers, body: bytes, now: float) -> Reply:
-        for pattern, handler in self._routes:
-            found = pattern.fullmatch(path)
-            if found and method == "POST":
+        for candidate in self._routes:
+            found = candidate.pattern.fullmatch(path)
+            if found and method == candidate.method:
                 names = {name: unquote(value) for name, value in found.groupdict().items()}
-                return handler(Request(names, dict(parse_qsl(query)), headers, body, now, self._ids, self._settings))
+                request = Request(names, dict(parse_qsl(query)), headers, body, now, self._ids, self._settings)
+                return candidate.handler(request)
         raise RefusalError(f"Invalid URL ({method} {path})", status=404)
 
     def _timed(self, pieces: Iterable[Piece]) -> Iterator[tuple[float, bytes]]:
@@ -93,9 +96,11 @@ class StrictProvider:
             delay = 0.0
 
 
-def _rendered(refused: RefusalError, path: str, request_id: str) -> Reply:
-    if path.startswith("/v1/messages"):
-        return anthropic_refusal(refused, request_id)
-    if ":" in path:
-        return gemini_refusal(refused, request_id)
-    return openai_refusal(refused, request_id)
+def _renderer(path: str, headers: Headers) -> Callable[[RefusalError, str], Reply]:
+    if _is_anthropic(path, headers):
+        return anthropic_refusal
+    return gemini_refusal if ":" in path or path.startswith("/v1beta/") else openai_refusal
+
+
+def _is_anthropic(path: str, headers: Headers) -> bool:
+    return path.startswith("/v1/messages") or any(name == b"anthropic-version" for name, _ in headers)
