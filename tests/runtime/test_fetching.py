@@ -252,24 +252,46 @@ async def test_the_first_bytes_tell_what_the_server_does_not(data: bytes, media_
         assert (await fetch(f"http://h.test:{world.port}/")).media_type == media_type or "application/octet-stream"
 
 
-async def test_giving_up_closes_the_connection() -> None:
-    """A server that drips is left, and nothing stays open."""
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_giving_up_closes_the_connection(scheme: str) -> None:
+    """In the middle of a body, and of TLS's handshake."""
     asked = asyncio.Event()
 
     async def script(visitor: Visitor) -> None:
-        await visitor.request()
-        await visitor.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n1")
+        if scheme == "http":
+            await visitor.request()
+            await visitor.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n1")
+        else:
+            assert await visitor.reader.read(1) == b"\x16", "a handshake begins"
         asked.set()
         await visitor.reader.read()
 
     async with provider(script) as world:
-        task = asyncio.create_task(fetch(f"http://h.test:{world.port}/"))
+        task = asyncio.create_task(fetch(f"{scheme}://h.test:{world.port}/"))
         await asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         async with asyncio.timeout(10):
             await world.visitors[0].gone.wait()
+
+
+async def test_giving_up_during_a_lookup_connects_to_nothing() -> None:
+    looking, world_looks = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def resolve(_host: str, _port: int) -> list[str]:
+        looking.set()
+        return await world_looks
+
+    async with provider(answering(reply(PNG))) as world:
+        fetcher = SocketFetcher(allow=LOOPBACK, resolve=resolve)
+        task = asyncio.create_task(fetcher.fetch(f"http://h.test:{world.port}/", 100))
+        await looking.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await fetcher.aclose()
+    assert world.visitors == []
 
 
 def test_a_bad_ca_file_is_told_at_start() -> None:

@@ -7,25 +7,23 @@ a name that answers otherwise the next time gains nothing. Each redirect is a UR
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 from urllib.parse import urljoin
 
 import attrs
 import httpcore
 
 from gephyr.runtime.upstream.connector import tls_context
+from gephyr.runtime.vetted_connection import Resolve, VettedBackend
 from gephyr.runtime.vetting import FetchError, Location, Vetting, parse_url
 from gephyr_core import __version__
 from gephyr_core.content_coding import CodingError, Decoder, ExpansionError, UnknownCodingError, decoder_for
 from gephyr_core.http import content_length, header, header_text, media_type
 
 MOST_REDIRECTS = 3
-_MOST_ADDRESSES = 8
-"""Of one host that are tried."""
-_CONNECT_TIMEOUT = 4.0
-"""Seconds until the next of a host's addresses is tried."""
 _LOOKUPS = 8
 """Name lookups at one time, on threads of their own: a client's slow names must not hold up those of providers."""
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -43,9 +41,6 @@ _HEADERS = [
     (b"accept-encoding", b"identity"),
     (b"connection", b"close"),
 ]
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Gives the addresses of a host, for a port, in the order to try them. Raises ``OSError`` or ``UnicodeError``."""
 
 
 @attrs.frozen
@@ -88,7 +83,8 @@ class SocketFetcher:
         """
         self._tls = tls_context(ca_file)
         self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="gephyr-lookup")
-        self._backend = _VettedBackend(Vetting(allow), resolve or self._resolve)
+        self._vetting = Vetting(allow)
+        self._resolve = resolve or self._look_up
 
     async def fetch(self, url: str, max_bytes: int) -> Fetched:
         """Return what stands at *url*, after :data:`MOST_REDIRECTS` redirects at most. Raises ``FetchError``."""
@@ -118,57 +114,26 @@ class SocketFetcher:
         scheme, host = origin.scheme.encode(), origin.host.encode()
         headers = [(b"host", origin.netloc.encode()), *_HEADERS]
         url = httpcore.URL(scheme=scheme, host=host, port=origin.port, target=location.target.encode())
+        backend = VettedBackend(self._vetting, self._resolve)
         connection = httpcore.AsyncHTTPConnection(
-            httpcore.Origin(scheme, host, origin.port), ssl_context=self._tls, network_backend=self._backend
+            httpcore.Origin(scheme, host, origin.port), ssl_context=self._tls, network_backend=backend
         )
         try:
             async with connection, connection.stream("GET", url, headers=headers) as response:
                 return await _read(response, max_bytes)
-        except (httpcore.NetworkError, httpcore.TimeoutException, OSError):
+        except OSError:
             raise FetchError("the server could not be reached, or the connection broke") from None
         except httpcore.ProtocolError:
             raise FetchError("the server does not answer by HTTP/1.1 as it should") from None
+        finally:
+            backend.close()
 
-    async def _resolve(self, host: str, port: int) -> list[str]:
+    async def _look_up(self, host: str, port: int) -> list[str]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._lookups, _look_up, host, port)
+        found = await loop.run_in_executor(
+            self._lookups, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        )
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def _look_up(host: str, port: int) -> list[tuple[Any, ...]]:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-
-
-class _VettedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that were vetted, and to nothing else."""
-
-    def __init__(self, vetting: Vetting, resolve: Resolve) -> None:
-        self._vetting = vetting
-        self._resolve = resolve
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            addresses = (await self._resolve(host, port))[:_MOST_ADDRESSES]
-        except (OSError, UnicodeError):
-            addresses = []
-        if not addresses:
-            raise FetchError("the URL leads to no public address")
-        self._vetting.vet(host, port, addresses)
-        *others, last = addresses
-        for address in others:
-            try:
-                return await self._inner.connect_tcp(address, port, _CONNECT_TIMEOUT, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._inner.connect_tcp(last, port, None, local_address, socket_options)
 
 
 async def _read(response: httpcore.Response, max_bytes: int) -> Fetched | str:
