@@ -78,7 +78,7 @@ def test_the_messages_of_the_same_turns_are_the_same_whatever_comes_after() -> N
         user(Text("c"), Text("d")),
     ]
     whole = messages(*turns)
-    for length in range(1, len(turns) + 1):
+    for length in (1, 3, 4, 5):  # one that ends in a call is answered there
         written = messages(*turns[:length])
         assert whole[: len(written)] == written
 
@@ -173,6 +173,26 @@ def test_settings_are_clamped_renamed_or_dropped_and_it_is_said() -> None:
     assert report.paths(Fate.DROPPED) == ["top_k", "logprobs", "metadata"]
     assert report.paths(Fate.CHANGED) == ["max_tokens", "stop", "reasoning", "user"]
     assert write(prompt, OTHER).body["max_tokens"] == 9000
+
+
+def test_what_a_reasoning_model_does_not_take_is_dropped() -> None:
+    report = Report()
+    strict = attrs.evolve(OPENAI, capabilities=Capabilities(sampling=False, stop=False))
+    sampling = Sampling(max_tokens=0, temperature=1, presence_penalty=0.3, seed=4, stop=("a",))
+    body = write(foreign(sampling=sampling, reasoning=Reasoning(Effort.HIGH)), strict, report).body
+    assert {key: value for key, value in body.items() if key != "messages"} == {
+        "model": "gpt-5",
+        "max_completion_tokens": 1,
+        "seed": 4,
+    }
+    assert report.paths(Fate.DROPPED) == ["temperature", "presence_penalty", "stop", "reasoning"]
+
+
+def test_calls_that_nobody_answered_get_an_answer() -> None:
+    report = Report()
+    written = messages(assistant(ToolCall("a", "f", "{}", path="p")), report=report)
+    assert [message["role"] for message in written] == ["assistant", "tool"]
+    assert report.paths(Fate.EMULATED)[0] == "p"
 
 
 def test_openrouter_is_told_of_reasoning_in_its_own_words() -> None:

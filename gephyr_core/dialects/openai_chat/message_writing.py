@@ -23,7 +23,7 @@ from gephyr_core.conversation.parts import (
 )
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.turns import paired
+from gephyr_core.conversation.turns import NO_RESULT, paired
 from gephyr_core.dialects.openai_chat.media_writing import write_media
 from gephyr_core.dialects.openai_chat.message_objects import tool_call
 from gephyr_core.dialects.openai_chat.reasoning import NAME, PLAIN, detail_objects, extra_content
@@ -67,6 +67,7 @@ class MessageWriter:
         turns = paired(self.prompt.turns, self.report)
         for turn in turns:
             self._turn(turn)
+        self._unanswered(turns)
         self._flush()
         if turns and turns[-1].role is Role.ASSISTANT and not self.destination.capabilities.prefill:
             self.report.changed(
@@ -89,6 +90,13 @@ class MessageWriter:
             self._assistant(turn)
         else:
             self._message("system", self._texts([part for part in turn.parts if isinstance(part, Text)]), turn)
+
+    def _unanswered(self, turns: Sequence[Turn]) -> None:
+        """Answer the calls of the last message: OpenAI refuses a conversation that ends in calls."""
+        for part in turns[-1].parts if turns and turns[-1].role is Role.ASSISTANT else ():
+            if isinstance(part, ToolCall):
+                self.report.emulated(part.path, "the call has no result, and the target wants one: an error stands in")
+                self._result(ToolResult(part.id, (Text(NO_RESULT),)))
 
     def _message(self, role: str, content: Any, turn: Turn) -> None:
         message: dict[str, Any] = {"role": role, "content": content}

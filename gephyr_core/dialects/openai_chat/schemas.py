@@ -36,9 +36,11 @@ def can_be_strict(schema: dict[str, Any], depth: int = 0) -> bool:
     """Whether OpenAI takes *schema* with ``strict``: each object requires all its properties and takes no others."""
     if depth > DEEPEST or any(key in schema for key in _NEVER_STRICT):
         return False
-    properties = schema.get("properties") or {}
-    if properties or schema.get("type") == "object":
+    properties, kind = schema.get("properties"), schema.get("type")
+    if properties is not None or kind == "object" or (isinstance(kind, list) and "object" in kind):
         required = schema.get("required") or ()
-        if schema.get("additionalProperties") is not False or any(name not in required for name in properties):
+        if properties is None or schema.get("additionalProperties") is not False:
+            return False
+        if any(name not in required for name in properties):
             return False
     return all(can_be_strict(inner, depth + 1) for inner in subschemas(schema))

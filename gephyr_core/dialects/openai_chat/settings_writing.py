@@ -25,8 +25,7 @@ _BUDGETS = (
     (24576, Effort.HIGH),
 )
 """The greatest budget of each effort (``API.md`` section 5); what is greater is ``xhigh``."""
-_SAMPLED = ("temperature", "top_p", "top_k")
-_PLAIN = ("frequency_penalty", "presence_penalty", "seed")
+_SAMPLED = ("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty")
 _OWN = ("logit_bias", "logprobs", "top_logprobs")
 """What only means something to a client of this dialect: token ids, and what its replies hold."""
 _STANDARD_TIERS = {"standard": "default", "standard_only": "default"}
@@ -74,15 +73,17 @@ class SettingsWriter:
                 self.prompt.path("max_tokens"), f"model {self.destination.model!r} writes at most {most}"
             )
             wanted = most
+        elif wanted < 1:
+            self.report.changed(self.prompt.path("max_tokens"), "Chat Completions writes at least one token")
+            wanted = 1
         self.body["max_completion_tokens" if is_openai(self.destination) else "max_tokens"] = wanted
 
     def _sampling(self, sampling: Sampling) -> None:
         for name in _SAMPLED:
             if (value := getattr(sampling, name)) is not None:
                 self._sampled(name, value)
-        for name in _PLAIN:
-            if (value := getattr(sampling, name)) is not None:
-                self.body[name] = value
+        if sampling.seed is not None:
+            self.body["seed"] = sampling.seed
         for name in _OWN:
             if (value := getattr(sampling, name)) is None:
                 continue
