@@ -158,6 +158,8 @@ class Loaded:
     question: int
     record: StoredObject | None
     """None where the owner has no such object, or it has expired, or the store failed."""
+    failed: bool = False
+    """The store could not be read: whether there is such an object is not known."""
 
 
 @attrs.frozen

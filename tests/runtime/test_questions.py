@@ -272,7 +272,7 @@ async def test_what_is_open_at_the_end_is_answered_by_failure_and_let_go_of() ->
         assert (fetcher.running, fetcher.closed) == (0, True)
         world.fetch("http://h/3", 2)
         world.load("resp_1", 2, 1)
-        assert world.events[3:] == [UrlFetchFailed(2, 0, failed), Loaded(2, 1, None)]
+        assert world.events[3:] == [UrlFetchFailed(2, 0, failed), Loaded(2, 1, None, failed=True)]
 
 
 # -- loading ---------------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ async def test_a_stored_object_is_loaded_or_there_is_none() -> None:
         assert await world.answers(2) == [Loaded(1, 0, OBJECT), Loaded(1, 1, None)]
 
 
-async def test_a_store_that_fails_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_fails_does_not_say_that_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def load(owner: str, object_id: str) -> None:
         raise OSError("the disk is gone")
 
@@ -294,7 +294,7 @@ async def test_a_store_that_fails_has_nothing(monkeypatch: pytest.MonkeyPatch) -
         async with asking() as world:
             monkeypatch.setattr(world.store, "load", load)
             world.load("resp_1")
-            assert await world.answers(1) == [Loaded(1, 0, None)]
+            assert await world.answers(1) == [Loaded(1, 0, None, failed=True)]
     assert [(entry["question"], entry["error"]) for entry in logs] == [("Loaded", "OSError")]
 
 

@@ -56,7 +56,7 @@ class Questions:
 
     def load(self, command: Load, feed: Feed) -> None:
         """Read a stored object."""
-        nothing = Loaded(command.exchange, command.question, None)
+        nothing = Loaded(command.exchange, command.question, None, failed=True)
         self._ask(command.exchange, partial(self._loaded, command), nothing, feed)
 
     def describe(self, command: DescribeModel, feed: Feed) -> None:
