@@ -4,6 +4,8 @@ import json
 
 import pytest
 from chat_replies import CHAT, CONTEXT, OWN, SIGNED, USAGE, collected, read, reply_of, written
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
 from gephyr_core.conversation.parts import (
     Citation,
@@ -49,6 +51,31 @@ def test_what_is_written_reads_as_it_was(parts: tuple[Part, ...]) -> None:
         assert again.parts == parts
         assert again.stop == reply.stop
         assert again.usage == USAGE
+
+
+def test_the_sdk_makes_of_a_stream_what_the_whole_reply_says() -> None:
+    """Its accumulator joins list entries by their index, and texts of one name: nothing may be told twice."""
+    cited = Citation("https://x", "X", start=0, end=1)
+    reply = reply_of(
+        *(Thinking("a", SIGNED), Thinking("b", SIGNED, summary=True), Thinking("", SIGNED, redacted=True)),
+        *(Text("c", citations=(cited, cited), signature=SIGNED), Text("d", citations=(cited,), signature=SIGNED)),
+        *(Image(Inline("image/png", "AAAA")), Image(Inline("image/png", "BBBB"))),
+        *(ToolCall("x", "f", '{"a":1}', signature=SIGNED), ToolCall("y", "g", "{}")),
+        reason=StopReason.TOOL_CALL,
+    )
+    whole, chunks, _ = written(reply)
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    for chunk in chunks:
+        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    streamed = state.get_final_completion().model_dump(mode="json")
+    message, expected = streamed["choices"][0]["message"], whole["choices"][0]["message"]
+    for name in ("annotations", "images"):
+        for entry in message[name]:
+            del entry["index"]
+    for call in message["tool_calls"]:
+        del call["index"], call["function"]["parsed_arguments"]
+    assert {name: message[name] for name in expected} == expected
+    assert streamed["usage"]["total_tokens"] == whole["usage"]["total_tokens"]
 
 
 def test_a_stream_has_one_id_and_one_model_a_role_first_and_usage_last() -> None:
@@ -109,7 +136,8 @@ def test_citations_are_placed_in_the_whole_text_and_hosted_parts_are_left_out() 
     told = whole["choices"][0]["message"]["annotations"]
     assert [(one["url_citation"]["start_index"], one["url_citation"]["end_index"]) for one in told] == [(1, 2), (1, 3)]
     streamed = [one["choices"][0]["delta"].get("annotations") for one in chunks[:-1]]
-    assert [one for one in streamed if one] == [told]
+    found = [entry for entries in streamed if entries for entry in entries]
+    assert found == [{"index": number, **entry} for number, entry in enumerate(told)]
 
 
 def test_a_failed_stream_ends_with_one_error_and_no_done() -> None:

@@ -10,6 +10,7 @@ from gephyr_core.conversation.parts import (
     Citation,
     Image,
     Refusal,
+    Signature,
     Text,
     Thinking,
     ToolCall,
@@ -84,6 +85,10 @@ class ChatDeltaWriter:
     """Length of the text written."""
     _calls: int = 0
     _details: int = 0
+    _listed: dict[str, int] = attrs.field(factory=dict)
+    """How many annotations and images were written: OpenAI's SDK wants the entries of a list numbered."""
+    _signature: Signature | None = None
+    """Of the text; a message has a place for one."""
     _thought: bool = False
     """There was reasoning as text."""
     _refused: bool = False
@@ -171,7 +176,7 @@ class ChatDeltaWriter:
                 return self._call(delta.index, part)
             case Image():
                 self._parts[delta.index] = _Writing(b"", b"")
-                return self._chunk({"images": [image_object(part)]})
+                return self._entries("images", [image_object(part)])
         self._parts[delta.index] = _Writing(b"", b"")
         return b""
 
@@ -179,7 +184,7 @@ class ChatDeltaWriter:
         return _Writing(self._head + before, after + self._tail, between, start=self._chars)
 
     def _thinking(self, index: int, part: Thinking) -> bytes:
-        number, self._details = self._details, self._details + 1
+        number = self._details
         kind, field = (b"reasoning.summary", b"summary") if part.summary else (b"reasoning.text", b"text")
         self._parts[index] = writing = self._writing(
             b'{"reasoning_content":',
@@ -187,6 +192,7 @@ class ChatDeltaWriter:
             b',"reasoning_details":[{"type":"%b","%b":' % (kind, field),
         )
         writing.detail, writing.thinking = number, part
+        self._details += 1
         if part.redacted:
             return self._chunk({"reasoning_details": detail_objects(part, number)})
         # Pieces of reasoning are paragraphs where they stand as one text.
@@ -209,15 +215,22 @@ class ChatDeltaWriter:
     def _signed(self, delta: Signed) -> bytes:
         part, signature = self._parts[delta.index], delta.signature
         if part.thinking is not None:
-            whole = attrs.evolve(part.thinking, text="", signature=signature)
-            last = detail_objects(whole, part.detail)[-1]
-            if not signature.value:
-                return b""
-            last.pop("text", None)
-            return self._chunk({"reasoning_details": [last]})
+            return self._proof(part, part.thinking, signature)
         if part.call >= 0:
             return self._chunk({"tool_calls": [{"index": part.call, "extra_content": extra_content(signature)}]})
-        return self._chunk({"extra_content": extra_content(signature)}) if part.before else b""
+        self._signature = signature
+        return b""
+
+    def _proof(self, part: _Writing, thinking: Thinking, signature: Signature) -> bytes:
+        """Write a signature of reasoning: with its text's detail, or behind a summary as a detail of its own."""
+        if not signature.value:
+            return b""
+        if thinking.summary:
+            thinking, part.detail = attrs.evolve(thinking, summary=False, redacted=True), self._details
+            self._details += 1
+        detail = detail_objects(attrs.evolve(thinking, text="", signature=signature), part.detail)[0]
+        detail.pop("text", None)
+        return self._chunk({"reasoning_details": [detail]})
 
     def _cited(self, delta: Cited) -> bytes:
         self._parts[delta.index].citations.append(delta.citation)
@@ -229,13 +242,20 @@ class ChatDeltaWriter:
         if not part.citations:
             return b""
         told = [annotation(citation, part.start, self._chars) for citation in part.citations]
-        return self._chunk({"annotations": told})
+        return self._entries("annotations", told)
+
+    def _entries(self, name: str, entries: list[dict[str, Any]]) -> bytes:
+        first = self._listed.get(name, 0)
+        self._listed[name] = first + len(entries)
+        return self._chunk({name: [{"index": number, **entry} for number, entry in enumerate(entries, first)]})
 
     def _ended(self, delta: Ended) -> bytes:
         self._over = True
         written = b""
         if delta.stop.reason is StopReason.REFUSAL and not self._refused:
             written = self._chunk({"refusal": delta.stop.detail or REFUSED})
+        if self._signature is not None:
+            written += self._chunk({"extra_content": extra_content(self._signature)})
         reason = "function_call" if self._legacy else finish_reason(delta.stop, called=self._calls > 0)
         ending = self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % reason.encode())
         written += b"%b{}%b" % (self._head, ending)

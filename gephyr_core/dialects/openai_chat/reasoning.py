@@ -83,7 +83,7 @@ def read_detail(detail: object) -> Thinking | None:
 
 
 def detail_objects(part: Thinking, index: int) -> list[dict[str, Any]]:
-    """Write reasoning as ``reasoning_details``; *index* is its number among the message's reasoning."""
+    """Write reasoning as ``reasoning_details``, numbered from *index* on: OpenAI's SDK joins what has one number."""
     signature = part.signature if part.signature is not None and part.signature.value else None
     details: list[dict[str, Any]] = []
     if part.summary:
@@ -96,10 +96,10 @@ def detail_objects(part: Thinking, index: int) -> list[dict[str, Any]]:
         details[-1]["signature"] = written(signature, NAME)
     item = signature.id if signature is not None and signature.origin.dialect == NAME else ""
     kind, _, name = item.partition(" ")
-    for detail in details:
+    for number, detail in enumerate(details, index):
         if kind:
             detail["format"] = kind
-        detail["index"] = index
+        detail["index"] = number
     if name:
         details[-1]["id"] = name
     return details

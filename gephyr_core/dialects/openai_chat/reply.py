@@ -89,7 +89,8 @@ def _message(reply: Reply, context: ReplyContext) -> tuple[dict[str, Any], bool]
             case Refusal(text=told):
                 refusals.append(told)
             case Thinking():
-                lists.setdefault("reasoning_details", []).extend(detail_objects(part, len(reasoned)))
+                details = lists.setdefault("reasoning_details", [])
+                details += detail_objects(part, len(details))
                 reasoned.append(part)
             case ToolCall() if is_legacy(context, part):
                 extras["function_call"] = {"name": part.name, "arguments": part.arguments}
