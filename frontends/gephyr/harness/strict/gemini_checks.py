@@ -269,7 +269,7 @@ def _check_signatures(
         calls = [part for part in content["parts"] if "function_call" in part]
         for part in content["parts"]:
             signature = part.get("thought_signature")
-            if signature is not None and signature != SKIP_SIGNATURE:
+            if signature and signature != SKIP_SIGNATURE:
                 sealed = verifier.opened(standard_base64(signature))
                 if sealed is None or sealed.kind != "gemini":
                     raise RefusalError("Corrupted thought signature.")

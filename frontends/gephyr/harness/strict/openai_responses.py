@@ -72,7 +72,7 @@ class ResponsesPlayer:
             reasoning = ""
             for item in response:
                 kind = kind_of(item)
-                reasoning = item["id"] if kind == "reasoning" else reasoning if kind != "message" else ""
+                reasoning = item["id"] if kind == "reasoning" else "" if item.get("role") == "user" else reasoning
                 if kind == "function_call" and item["id"] in given and reasoning and reasoning not in given:
                     message = (
                         f"Item '{item['id']}' of type 'function_call' was provided without its required 'reasoning' "
