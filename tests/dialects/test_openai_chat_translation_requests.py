@@ -99,6 +99,25 @@ def test_reasoning_goes_only_to_who_made_it_and_has_a_place_for_it() -> None:
     assert messages(turn) == [{"role": "assistant", "content": "a"}]
 
 
+def test_mistral_is_asked_in_its_own_words() -> None:
+    mistral = attrs.evolve(OTHER, provider="mistral")
+    mark = Signature("", Origin("openai-chat"), "thinking")
+    prompt = foreign(
+        assistant(Thinking("Hm", mark), Text("a"), ToolCall("toolu_1", "f", "{}")),
+        user(ToolResult("toolu_1", (Text("1"),))),
+        sampling=Sampling(seed=3),
+        user="me",
+        stream=True,
+    )
+    body = CHAT.write_request(prompt, mistral, Report()).body
+    said, result = body["messages"]
+    assert said["content"][0] == {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+    assert said["tool_calls"][0]["id"] == result["tool_call_id"]
+    assert len(result["tool_call_id"]) == 9
+    assert body["random_seed"] == 3
+    assert not {"user", "seed", "stream_options"} & set(body)
+
+
 def test_names_and_ids_that_the_provider_refuses_are_replaced() -> None:
     long_id = "toolu_" + "x" * 40
     prompt = foreign(

@@ -25,7 +25,7 @@ from gephyr_core.dialects.openai_chat.call_deltas import CallReader
 from gephyr_core.dialects.openai_chat.chunks import Chunk, Message, ReplyChoice, decode_chunk
 from gephyr_core.dialects.openai_chat.message_reading import read_annotations
 from gephyr_core.dialects.openai_chat.part_reading import mistral_thinking, read_url
-from gephyr_core.dialects.openai_chat.reasoning import PLAIN, plain_mark, read_detail, signature_of
+from gephyr_core.dialects.openai_chat.reasoning import PLAIN, THINKING_PART, plain_mark, read_detail, signature_of
 from gephyr_core.dialects.openai_chat.stops import read_break, read_stop
 from gephyr_core.dialects.openai_chat.stream import DONE
 from gephyr_core.dialects.openai_chat.usage import read_usage
@@ -196,7 +196,7 @@ class ChatDeltaReader:
             for part in content:
                 fields = mapping(part) or {}
                 if fields.get("type") == "thinking":
-                    yield from self._thought(mistral_thinking(fields.get("thinking")), "thinking")
+                    yield from self._thought(mistral_thinking(fields.get("thinking")), THINKING_PART)
                 elif written := text(fields.get("text")):
                     yield from self._content(written)
         elif isinstance(content, dict):  # Cloudflare writes structured output so.

@@ -26,7 +26,7 @@ from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.turns import NO_RESULT, paired
 from gephyr_core.dialects.openai_chat.media_writing import write_media
 from gephyr_core.dialects.openai_chat.message_objects import tool_call
-from gephyr_core.dialects.openai_chat.reasoning import NAME, PLAIN, detail_objects, extra_content
+from gephyr_core.dialects.openai_chat.reasoning import NAME, PLAIN, THINKING_PART, detail_objects, extra_content
 from gephyr_core.dialects.openai_chat.targets import (
     MOST_MARKERS,
     call_id,
@@ -214,12 +214,14 @@ class MessageWriter:
                     self._deferred += [{"type": "text", "text": "The assistant's reply had:"}, *self._media(part)]
                 case _:
                     raise self.report.refused(part.path, "a tool's result cannot stand in an assistant's message")
+        reasoning = self._reasoning(thoughts)
+        texts = [*reasoning.pop(THINKING_PART, ()), *texts]
         message["content"] = _shortened(texts) if texts or not (calls or refusals) else None
         if refusals:
             message["refusal"] = "".join(refusals)
         if turn.name:
             message["name"] = turn.name
-        message.update(self._reasoning(thoughts))
+        message.update(reasoning)
         if calls:
             message["tool_calls"] = calls
         self.messages.append(message)
@@ -235,7 +237,7 @@ class MessageWriter:
 
     def _reasoning(self, thoughts: list[Thinking]) -> dict[str, Any]:
         """Write what the provider takes for its own reasoning; a client of this dialect knows what it sends."""
-        plain: dict[str, str] = {}
+        written: dict[str, Any] = {}
         details: list[dict[str, Any]] = []
         for part in thoughts:
             signature = part.signature
@@ -244,10 +246,13 @@ class MessageWriter:
                 self.report.dropped(part.path, _signed_elsewhere(self.destination, "the reasoning"))
             elif (signature is not None and signature.value) or part.summary:
                 details += detail_objects(part, len(details))
+            elif signature is not None and signature.id == THINKING_PART:
+                thought = {"type": THINKING_PART, "thinking": [{"type": "text", "text": part.text}]}
+                written.setdefault(THINKING_PART, []).append(thought)
             else:
                 field = signature.id if signature is not None and signature.id in PLAIN else PLAIN[0]
-                plain[field] = plain.get(field, "") + part.text
-        return {**plain, "reasoning_details": details} if details else dict(plain)
+                written[field] = written.get(field, "") + part.text
+        return {**written, "reasoning_details": details} if details else written
 
 
 def hosted_text(part: HostedCall | HostedResult) -> str:

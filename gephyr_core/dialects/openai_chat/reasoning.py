@@ -18,6 +18,9 @@ NAME = "openai-chat"
 PLAIN = ("reasoning_content", "reasoning")
 """Fields of reasoning as plain text. DeepSeek, Qwen, Kimi and Z.ai use the first, OpenRouter and Groq the second."""
 
+THINKING_PART = "thinking"
+"""Mistral's place for reasoning: a part of the content."""
+
 _TEXT, _ENCRYPTED, _SUMMARY = "reasoning.text", "reasoning.encrypted", "reasoning.summary"
 _ORIGIN = Origin(NAME)
 # Without a model: providers reply with other names for it than they are asked by, so it would never match.

@@ -9,7 +9,7 @@ from gephyr_core.dialects.openai_chat.message_writing import MessageWriter
 from gephyr_core.dialects.openai_chat.reasoning import NAME
 from gephyr_core.dialects.openai_chat.schemas import can_be_strict
 from gephyr_core.dialects.openai_chat.settings_writing import SettingsWriter
-from gephyr_core.dialects.openai_chat.targets import is_openai, tool_name
+from gephyr_core.dialects.openai_chat.targets import is_mistral, is_openai, tool_name
 from gephyr_core.dialects.openai_chat.tool_writing import ToolNames, ToolWriter
 from gephyr_core.dialects.translator import Destination, Written
 
@@ -34,7 +34,8 @@ def write_request(prompt: Prompt, destination: Destination, report: Report) -> W
     SettingsWriter(prompt, destination, report, body).write()
     if prompt.stream:
         body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
+        if not is_mistral(destination):  # It always tells the usage.
+            body["stream_options"] = {"include_usage": True}
     return Written(
         body,
         tool_names=names.changed,

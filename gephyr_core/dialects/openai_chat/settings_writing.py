@@ -9,7 +9,7 @@ from gephyr_core.conversation.prompt import Effort, Prompt, Reasoning, Sampling
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.openai_chat.reasoning import NAME
 from gephyr_core.dialects.openai_chat.reply import SERVICE_TIERS
-from gephyr_core.dialects.openai_chat.targets import is_openai
+from gephyr_core.dialects.openai_chat.targets import is_mistral, is_openai
 from gephyr_core.dialects.translator import Destination
 
 _MOST_STOPS = 4
@@ -83,7 +83,7 @@ class SettingsWriter:
             if (value := getattr(sampling, name)) is not None:
                 self._sampled(name, value)
         if sampling.seed is not None:
-            self.body["seed"] = sampling.seed
+            self.body["random_seed" if is_mistral(self.destination) else "seed"] = sampling.seed
         for name in _OWN:
             if (value := getattr(sampling, name)) is None:
                 continue
@@ -208,7 +208,9 @@ class SettingsWriter:
 
     def _metadata(self) -> None:
         prompt = self.prompt
-        if prompt.user:
+        if prompt.user and is_mistral(self.destination):
+            self._drop(prompt.path("user"), "provider 'mistral' does not take it")
+        elif prompt.user:
             user = prompt.user
             if len(user) > _LONGEST_USER and is_openai(self.destination):
                 user = hashlib.sha256(user.encode()).hexdigest()

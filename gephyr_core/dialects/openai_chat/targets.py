@@ -7,6 +7,7 @@ from gephyr_core.conversation.parts import CacheMarker
 from gephyr_core.dialects.translator import Destination
 
 _OPENAI = ("openai", "azure")
+_MISTRAL = "mistral"
 _LONGEST_ID = 40
 """Characters of a tool call's id; OpenAI refuses longer ones."""
 _MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
@@ -26,6 +27,11 @@ _CONTROL_TTL = {"": "", "5m": "5m", "30m": "1h", "1h": "1h", "12h": "1h"}
 def is_openai(destination: Destination) -> bool:
     """Whether the provider is OpenAI's own Chat, which refuses fields that it does not know."""
     return destination.provider in _OPENAI
+
+
+def is_mistral(destination: Destination) -> bool:
+    """Whether the provider is Mistral, which refuses what it does not know with 422 and has words of its own."""
+    return destination.provider == _MISTRAL
 
 
 def takes_reasoning(destination: Destination) -> bool:
@@ -54,7 +60,7 @@ def marker_object(field: str, marker: CacheMarker) -> dict[str, str]:
 
 def call_id(wanted: str, provider: str) -> str:
     """The id of a tool call as the provider takes it; the same for the call and its result."""
-    if provider == "mistral":
+    if provider == _MISTRAL:
         return wanted if _MISTRAL_ID.fullmatch(wanted) else hashlib.sha256(wanted.encode()).hexdigest()[:9]
     if len(wanted) <= _LONGEST_ID or provider not in _OPENAI:
         return wanted
