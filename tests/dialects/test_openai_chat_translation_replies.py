@@ -112,6 +112,12 @@ def test_reasoning_details_are_parts_with_their_proofs() -> None:
         Thinking("S", proof, summary=True),
     )
     assert collected(deltas(chunk({"reasoning_details": [data]}), END)).parts == (Thinking("", proof, redacted=True),)
+    told = chunk({"reasoning": "H", "reasoning_details": [{"type": "reasoning.text", "text": "H"}]})
+    mark = Signature("", Origin("openai-chat"), "reasoning")
+    assert collected(deltas(told, chunk({"reasoning_details": [data]}), END)).parts == (
+        Thinking("H", mark),
+        Thinking("", proof, redacted=True),
+    )
 
 
 @pytest.mark.parametrize(

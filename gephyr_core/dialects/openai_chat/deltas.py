@@ -55,6 +55,8 @@ class ChatDeltaReader:
     """The part that text is added to; -1: none."""
     _kind: type[Part] | None = None
     """What the open part is."""
+    _summary: bool = False
+    """The open reasoning is a summary."""
     _plain: str = ""
     """The field that the open reasoning stands in; empty for details and text."""
     _proof: Signature | None = None
@@ -82,7 +84,7 @@ class ChatDeltaReader:
         if chunk is None:
             return self._no_chunk(data)
         choices = chunk.choices
-        if self._kind is Text and choices is not None and len(choices) == 1 and chunk.usage is None:
+        if self._kind is Text and choices is not None and len(choices) == 1 and not (chunk.usage or chunk.error):
             choice = choices[0]
             added = choice.delta
             if added is not None and choice.finish_reason is None and choice.index == 0:
@@ -170,10 +172,10 @@ class ChatDeltaReader:
 
     def _turn_to(self, kind: type[Text | Refusal | Thinking], *, summary: bool = False) -> Iterator[Delta]:
         """Open a part of *kind*, unless one is open; whatever else is open ends."""
-        if self._kind is kind:
+        if self._kind is kind and self._summary == summary:
             return
         yield from self._close()
-        self._open, self._kind = self._index, kind
+        self._open, self._kind, self._summary = self._index, kind, summary
         self._index += 1
         yield PartStarted(self._open, Thinking("", summary=summary) if kind is Thinking else kind(""))
 
@@ -181,12 +183,12 @@ class ChatDeltaReader:
         if self._kind is None:
             return
         proof = self._proof
-        if self._kind is Thinking and proof is None and self._plain:
-            proof = plain_mark(self._plain)
+        if self._kind is Thinking and proof is None:
+            proof = plain_mark(self._plain or PLAIN[1])
         if proof is not None:
             yield Signed(self._open, proof)
         yield PartEnded(self._open)
-        self._kind, self._proof, self._plain = None, None, ""
+        self._kind, self._proof, self._plain, self._summary = None, None, "", False
 
     def _content(self, content: object) -> Iterator[Delta]:
         if isinstance(content, str):
@@ -221,7 +223,7 @@ class ChatDeltaReader:
         if read is None:
             return
         if read.redacted:
-            if self._kind is Thinking and self._proof is None and not self._plain:
+            if self._summary:
                 self._proof = read.signature
                 yield from self._close()
                 return
