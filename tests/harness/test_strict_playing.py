@@ -2,13 +2,14 @@
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from gephyr.harness.strict import StrictProvider
 from gephyr.harness.strict.gemini_fields import MESSAGES, fields_of
+from gephyr.harness.strict.models import CLAUDE, OPENAI, family_of
 from gephyr.harness.strict.script import STEPS, TOOLS, Call, Result, Seen, account, image_seen, next_step
 from gephyr.harness.strict.signatures import Sealed, Signer, digest_of
 from tests.harness.asking import Got
@@ -168,6 +169,14 @@ def test_models_are_described() -> None:
     assert (gemini["name"], gemini["thinking"]) == ("models/gemini-2.0-flash", False)
     for path, headers in (("/v1/models/x", VERSION), ("/v1/models/x", ()), ("/v1beta/models/x", ())):
         assert ask(provider, path, None, headers, "GET").status == 404
+
+
+def test_every_model_that_the_sdks_name_is_known() -> None:
+    anthropic = pytest.importorskip("anthropic.types", reason="the anthropic SDK is not installed")
+    openai = pytest.importorskip("openai.types.shared", reason="the openai SDK is not installed")
+    claudes, _ = get_args(anthropic.Model)
+    assert [name for name in get_args(claudes) if family_of(CLAUDE, name) is None] == []
+    assert [name for name in get_args(openai.ChatModel) if family_of(OPENAI, name) is None] == []
 
 
 def test_tokens_are_counted_where_the_providers_count() -> None:

@@ -72,6 +72,11 @@ CLAUDE: Mapping[str, Claude] = {
     "claude-sonnet-5-5": _CLAUDE_5_5,
     "claude-haiku-5-5": _CLAUDE_5_5,
     "claude-fable-5-1": _CLAUDE_5_5,
+    "claude-fable-5-2": _CLAUDE_5_5,
+    "claude-mythos-preview": _CLAUDE_4_7,
+    "claude-mythos-5": _CLAUDE_5,
+    "claude-mythos-5-1": _CLAUDE_5_5,
+    "claude-mythos-5-2": _CLAUDE_5_5,
 }
 
 
@@ -111,6 +116,7 @@ OPENAI: Mapping[str, GPT] = {
     "gpt-4o-search-preview": GPT(search=True),
     "gpt-4o-mini-search-preview": GPT(search=True),
     "gpt-4o-audio-preview": GPT(audio=True),
+    "gpt-4o-mini-audio-preview": GPT(audio=True),
     "gpt-audio": GPT(audio=True),
     "computer-use-preview": GPT(),
     "o1": _O,
@@ -123,9 +129,13 @@ OPENAI: Mapping[str, GPT] = {
     "gpt-5-chat": GPT(),
     "gpt-5.1": _GPT_5_1,
     "gpt-5.2": _GPT_5_2,
+    "gpt-5.3": _GPT_5_2,
     "gpt-5.4": _GPT_5_2,
     "gpt-5.5": _GPT_5_2,
     "gpt-5.6": _GPT_5_6,
+    "gpt-6": _GPT_5_6,
+    "chatgpt-4o": GPT(),
+    "codex-mini": _O,
 }
 
 
