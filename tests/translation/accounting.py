@@ -1,0 +1,102 @@
+"""Where each field of a request went: it is found in the translation, or the report tells of it."""
+
+import base64
+import binascii
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from gephyr_core.conversation.report import Report
+from tests.translation.comparing import within
+
+STRUCTURAL = {"type", "role", "object", "index", "status", "caller", "execution"}
+"""Keys whose values only say what stands around them; a translation says that in its own way."""
+IDENTIFIERS = {"id", "call_id", "tool_call_id", "tool_use_id", "callId"}
+"""Names that a request makes up for itself; a target without such names goes by position."""
+
+
+def unaccounted(request: dict[str, Any], body: dict[str, Any], report: Report) -> list[str]:
+    """The paths of *request* whose values are neither in *body* nor told of."""
+    written = Written(body)
+    told = [entry.path for entry in report.entries]
+    return [
+        path
+        for path, value in leaves(request)
+        if not written.holds(value) and not any(within(path, entry) or within(entry, path) for entry in told)
+    ]
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every string, number and boolean of *value* with its path; null says nothing, and structure is not told."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            structural = name in STRUCTURAL | IDENTIFIERS and isinstance(inner, str | int)
+            if not structural:
+                yield from leaves(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from leaves(inner, f"{path}[{index}]")
+    elif value not in (None, "", False):
+        yield path, value
+
+
+class Written:
+    """All that stands in a body, for looking up."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        every = [value for _, value in _everything(body)]
+        self._numbers = {value for value in every if isinstance(value, int | float)}
+        self._strings = {value for value in every if isinstance(value, str)}
+        self._text = "\0".join(self._strings)
+
+    def holds(self, value: Any) -> bool:
+        """Whether *value* is in the body: as it is, in a longer text, or as the JSON in a string."""
+        if isinstance(value, int | float):
+            return value in self._numbers or json.dumps(value) in self._text
+        return value in self._strings or any(form in self._text for form in _forms(value))
+
+
+def _everything(value: Any) -> Iterator[tuple[str, Any]]:
+    """As :func:`leaves`, with structure, and with what stands in strings that hold JSON."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name, name
+            yield from _everything(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _everything(inner)
+    else:
+        yield "", value
+        if isinstance(value, str) and value[:1] in {"{", "["}:
+            with contextlib.suppress(ValueError):
+                yield from _everything(json.loads(value))
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield value
+    yield value.strip()
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield value.lower()
+    yield value.upper()
+    if value.startswith("data:"):
+        yield value.partition(",")[2]
+        yield _plain(value.partition(",")[2])
+    elif "-" in value or "_" in value:
+        yield value.replace("-", "+").replace("_", "/")
+    if value[:1] in {"{", "["}:
+        try:
+            decoded = json.loads(value)
+        except ValueError:
+            return
+        yield json.dumps(decoded)
+        yield json.dumps(decoded, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(data: str) -> str:
+    """Base64 as the text that it may be, or as it is."""
+    try:
+        return base64.b64decode(data).decode()
+    except (binascii.Error, ValueError):
+        return data

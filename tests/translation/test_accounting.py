@@ -1,0 +1,30 @@
+"""Nothing is lost without a word: each field of each recorded request is in the translation or in its report."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from tests.translation.accounting import unaccounted
+from tests.translation.recorded import CORPUS, PAIRS
+from tests.translation.translating import translations
+
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand")
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_every_field_is_carried_or_told_of(source: str, target: str) -> None:
+    """By its value in what the provider is sent, or by a path in the report."""
+    lost: Counter[str] = Counter()
+    for translation in translations(source, target):
+        if translation.written is not None:
+            paths = unaccounted(translation.recording.body(), translation.body, translation.report)
+            lost.update(re.sub(r"\[\d+\]", "[]", path) for path in paths)
+    assert {path: count for path, count in lost.items() if path not in SAID_OTHERWISE} == {}
+
+
+SAID_OTHERWISE = {
+    "model",  # the destination's stands in its place
+    "stream",  # Gemini says it in the path
+}
+"""Fields whose meaning is carried by another value, so that looking for theirs finds nothing."""

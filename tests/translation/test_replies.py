@@ -1,0 +1,95 @@
+"""Every recorded reply, whole and streamed, written for the clients of every dialect."""
+
+import json
+from collections.abc import Iterator
+
+import attrs
+import pytest
+
+from gephyr_core.conversation.assembly import Assembler, deltas_of
+from gephyr_core.conversation.reply import TextAdded
+from tests.translation.answers import Answer, streamed, whole
+from tests.translation.recorded import CORPUS, DIALECTS, Recording, recordings
+from tests.translation.sdk_replies import stream_problem, whole_problem
+from tests.translation.translating import CONTEXT, READERS, read_deltas, read_reply, write_reply, write_stream
+
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand")
+over_pairs = pytest.mark.parametrize(
+    ("source", "target"), [(source, target) for source in DIALECTS for target in DIALECTS]
+)
+
+
+def readable(dialect: str) -> Iterator[Recording]:
+    """The recordings whose reply is one: some streams hold an error, or nothing."""
+    return (recording for recording in recordings(dialect) if recording.id not in UNREADABLE)
+
+
+UNREADABLE: dict[str, str] = {}
+"""Recordings whose reply is none, and why."""
+
+
+def expected(recording: Recording) -> Answer:
+    """What the recorded reply says."""
+    if recording.streamed:
+        return streamed(recording.dialect, recording.reply)
+    return whole(recording.dialect, json.loads(recording.reply))
+
+
+def differences(expected: Answer, found: Answer) -> dict[str, object]:
+    """What *found* says otherwise; counts that the provider did not give may be given as 0."""
+    said = {name: value for name, value in attrs.asdict(found).items() if name != "thinking"}
+    want = attrs.asdict(expected)
+    return {
+        name: (want[name], value)
+        for name, value in said.items()
+        if want[name] != value and not (name in {"input", "cached", "output"} and (want[name] or 0) == (value or 0))
+    }
+
+
+@over_pairs
+def test_a_whole_reply_is_valid_and_says_the_same(source: str, target: str) -> None:
+    """The SDK's strict types take it; texts, calls and counts of tokens are those of the provider."""
+    for recording in readable(source):
+        written = write_reply(target, read_reply(recording))
+        assert whole_problem(target, written) == "", recording.id
+        assert differences(expected(recording), whole(target, json.loads(written))) == {}, recording.id
+
+
+@over_pairs
+def test_a_stream_is_valid_and_says_the_same(source: str, target: str) -> None:
+    """Event by event, in the order of the dialect; a whole reply may be told as a stream too."""
+    for recording in readable(source):
+        deltas = read_deltas(source, recording.reply) if recording.streamed else deltas_of(read_reply(recording))
+        written = write_stream(target, deltas)
+        assert stream_problem(target, written) == "", recording.id
+        assert differences(expected(recording), streamed(target, written)) == {}, recording.id
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_reply_told_as_a_stream_is_the_same_reply(dialect: str) -> None:
+    """What is collected of a stream's deltas is what was told."""
+    for recording in readable(dialect):
+        reply = read_reply(recording)
+        assembler = Assembler()
+        for delta in deltas_of(reply):
+            assembler.add(delta)
+        assert attrs.evolve(assembler.reply(), service_tier=reply.service_tier) == reply, recording.id
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_where_a_stream_is_cut_changes_nothing(dialect: str) -> None:
+    """In pieces of any size, the same deltas."""
+    for recording in [recording for recording in readable(dialect) if recording.streamed][::5]:
+        whole_stream = read_deltas(dialect, recording.reply)
+        assert read_deltas(dialect, recording.reply, cut=17) == whole_stream, recording.id
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_stream_is_told_as_it_comes(dialect: str) -> None:
+    """Each event of text is written at once: the writers hold nothing back but what must wait."""
+    for recording in [recording for recording in readable(dialect) if recording.streamed][::5]:
+        for target in DIALECTS:
+            writer = READERS[target].delta_writer(CONTEXT)
+            for delta in read_deltas(dialect, recording.reply):
+                written = writer.write(delta)
+                assert written or not isinstance(delta, TextAdded) or not delta.text, recording.id
