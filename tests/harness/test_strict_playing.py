@@ -108,20 +108,35 @@ def test_arguments_are_cut_without_regard_for_what_they_say() -> None:
 
 
 def test_the_script_goes_on_by_what_was_called() -> None:
-    seen, names = Seen(), list(TOOLS)
+    seen, names = Seen(), {name: schema for name, (_, schema) in TOOLS.items()}
     for step in STEPS:
         assert next_step(seen, names) is step
         seen.calls += step.calls
     assert next_step(seen, names).calls == ()
     half = Seen(calls=[STEPS[0].calls[0]])
     assert next_step(half, names).calls == (), "a lost call is not made up for"
-    assert next_step(Seen(), names[1:]).calls == (), "a tool that is not offered is not called"
+    del names["get_weather"]
+    assert next_step(Seen(), names).calls == (), "a tool that is not offered is not called"
+
+
+def test_an_agents_own_tool_is_called_when_the_user_names_it() -> None:
+    offered = {"Bash": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}}
+    seen = Seen()
+    seen.hear("Use Bash, please.")
+    [call] = next_step(seen, offered).calls
+    assert (call.name, list(call.arguments)) == ("Bash", ["command"])
+    seen.calls.append(call)
+    assert next_step(seen, offered).calls == (), "once"
+    seen.hear("And the Bashful one?")
+    assert next_step(seen, offered).calls == ()
+    seen.hear("Bash again.")
+    assert next_step(seen, offered).calls != ()
 
 
 def test_the_account_tells_what_came_back_for_each_call() -> None:
-    seen = Seen("Be brief", "Hi", [Call("f", {"b": 1, "a": 2}, "x"), Call("g", {}, "y"), Call("h", {}, "z")])
+    seen = Seen("Be brief", "Hi", thoughts=2)
+    seen.calls = [Call("f", {"b": 1, "a": 2}, "x"), Call("g", {}, "y"), Call("h", {}, "z")]
     seen.results = {"y": Result('no\n"', error=True), "x": Result("yes", images=[image_seen("image/png", b"data")])}
-    seen.thoughts = 2
     digest = "3a6eb0790f39ac87"
     assert account(seen).split("\n") == [
         'system: "Be brief"',
@@ -189,6 +204,15 @@ def test_tokens_are_counted_where_the_providers_count() -> None:
     assert ask(provider, target, {"contents": [{"parts": [{"text": "Hello"}]}]}).json["totalTokens"] > 0
     assert provider.refusals == ["max_tokens: Extra inputs are not permitted"]
     assert len(provider.bodies) == 3
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("rubbish", [None, 5, "x", [1], {"a": None}, [[]], [{"type": 3}]])
+def test_rubbish_is_refused_and_nothing_breaks(name: str, rubbish: object) -> None:
+    whole, _, body = REQUESTS[name]
+    for field in body:
+        assert ask(StrictProvider(), whole, body | {field: rubbish}).status in {200, 400, 404}
+    assert ask(StrictProvider(), whole, rubbish).status == 400
 
 
 @pytest.mark.skipif(not PROTOS.is_dir(), reason="the published protos (../shared/specs) are not at hand")

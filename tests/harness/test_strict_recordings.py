@@ -9,12 +9,14 @@ from typing import Any
 import attrs
 import pytest
 
+from gephyr.harness.strict import StrictProvider
 from gephyr.harness.strict.anthropic_checks import check_messages
 from gephyr.harness.strict.gemini_checks import check_generate
 from gephyr.harness.strict.openai_chat_checks import check_chat
 from gephyr.harness.strict.openai_responses_checks import check_responses
 from gephyr.harness.strict.refusal import RefusalError
 from gephyr.harness.strict.signatures import Sealed
+from tests.harness.strict_asking import ask
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev"
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand")
@@ -111,6 +113,25 @@ def test_what_was_answered_is_not_refused(name: str) -> None:
 def test_every_exception_is_one() -> None:
     found = {record["id"] for name in FILES for record in recorded(name, 200) if refusal_of(name, record)}
     assert found == EXCEPTIONS.keys()
+
+
+PATHS = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic-messages": "/v1/messages",
+}
+FOREIGN = ("ignature", "encrypted content", "not found.", "No tool", "Mutually", *EXCEPTIONS.values())
+"""Words of refusals that only say that a recording goes on with what another provider made or stores."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_whatever_was_answered_can_be_played_to(name: str) -> None:
+    """Including histories with parts and tools that the script knows nothing of."""
+    for record in recorded(name, 200):
+        target = PATHS.get(name) or f"/v1beta/models/{record['url_path'].rpartition('/')[2]}"
+        headers = anthropic_headers(record) if name == "anthropic-messages" else ()
+        got = ask(StrictProvider(), target, record["request"], headers)
+        assert got.status == 200 or any(words in got.json["error"]["message"] for words in FOREIGN), record["id"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -61,10 +61,11 @@ def answer_count(request: Request) -> Reply:
     return whole({"input_tokens": input_tokens_of(given)})
 
 
-def _offered(given: Object) -> list[str]:
+def _offered(given: Object) -> dict[str, Object]:
     if (given.get("tool_choice") or {}).get("type") == "none":
-        return []
-    return [tool["name"] for tool in given.get("tools") or () if tool.get("type") in {None, "custom"}]
+        return {}
+    own = [tool for tool in given.get("tools") or () if tool.get("type") in {None, "custom"}]
+    return {tool["name"]: tool["input_schema"] for tool in own}
 
 
 def _seen(given: Object, organization: str, signer: Signer) -> Seen:
@@ -73,11 +74,11 @@ def _seen(given: Object, organization: str, signer: Signer) -> Seen:
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else objects(content)
         if message["role"] == "system":
-            seen.system = "\n".join(filter(None, [seen.system, text_of(content)]))
+            seen.instruct(text_of(content))
         for block in blocks:
             _see(block, seen)
-        if message["role"] == "user" and not seen.asked:
-            seen.asked = text_of(content)
+        if message["role"] == "user" and not any(block["type"] == "tool_result" for block in blocks):
+            seen.hear(text_of(content))
         for block in blocks:
             sealed = signer.opened(block.get("signature") or block.get("data") or "")
             if sealed is not None and (sealed.organization, sealed.model) == (organization, given["model"]):
@@ -94,8 +95,8 @@ def _see(block: Object, seen: Seen) -> None:
             images = [_image(part["source"]) for part in inner if part["type"] == "image"]
             result = Result(text_of(block.get("content")), bool(block.get("is_error")), images)
             seen.results[block["tool_use_id"]] = result
-        case "image" if seen.results:  # Beside the results of its turn: the last one's.
-            seen.results[list(seen.results)[-1]].images.append(_image(block["source"]))
+        case "image":
+            seen.show([_image(block["source"])])
 
 
 def _image(source: Object) -> str:

@@ -54,12 +54,17 @@ def _thinks(asked: Object, model: Gemini) -> bool:
     return model.budget is not None and thinking.get("thinking_budget") != 0
 
 
-def _offered(asked: Object) -> list[str]:
+def _offered(asked: Object) -> dict[str, Object]:
     calling = asked.get("tool_config", {}).get("function_calling_config", {})
     if calling.get("mode") == "NONE":
-        return []
-    declared = [d["name"] for tool in asked.get("tools", ()) for d in tool.get("function_declarations", ())]
-    return [name for name in declared if name in (calling.get("allowed_function_names") or declared)]
+        return {}
+    declared = [function for tool in asked.get("tools", ()) for function in tool.get("function_declarations", ())]
+    allowed = calling.get("allowed_function_names")
+    return {
+        function["name"]: function.get("parameters_json_schema") or function.get("parameters") or {}
+        for function in declared
+        if not allowed or function["name"] in allowed
+    }
 
 
 def _seen(asked: Object, signer: Signer) -> Seen:
@@ -68,8 +73,8 @@ def _seen(asked: Object, signer: Signer) -> Seen:
     for content in asked["contents"]:
         if content.get("role", "user") == "model":
             open_calls = [] if any("function_call" in part for part in content["parts"]) else open_calls
-        elif not seen.asked:
-            seen.asked = _text(content["parts"])
+        elif not any("function_response" in part for part in content["parts"]):
+            seen.hear(_text(content["parts"]))
         for part in content["parts"]:
             if "function_call" in part:
                 call = part["function_call"]
@@ -79,9 +84,8 @@ def _seen(asked: Object, signer: Signer) -> Seen:
                 seen.thoughts += _is_own(part.get("thought_signature", ""), signer)
             elif "function_response" in part:
                 seen.results[_answered(part["function_response"], open_calls)] = _result(part["function_response"])
-            elif "inline_data" in part and seen.results:  # Beside the results of its turn: the last one's.
-                blob = part["inline_data"]
-                seen.results[list(seen.results)[-1]].images.append(image_of(blob["mime_type"], blob["data"]))
+            elif "inline_data" in part:
+                seen.show([image_of(part["inline_data"]["mime_type"], part["inline_data"]["data"])])
     return seen
 
 

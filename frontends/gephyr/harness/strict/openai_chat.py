@@ -10,13 +10,14 @@ from gephyr.harness.strict.openai_chat_checks import check_chat
 from gephyr.harness.strict.openai_values import model_of
 from gephyr.harness.strict.playing import (
     argument_fragments,
+    arguments_of,
     fragments,
     image_of_url,
     input_tokens_of,
     output_tokens_of,
     tokens_of,
 )
-from gephyr.harness.strict.refusal import RefusalError, objects
+from gephyr.harness.strict.refusal import objects
 from gephyr.harness.strict.script import Call, Result, Seen, next_step
 
 _DONE = b"data: [DONE]\n\n"
@@ -53,10 +54,11 @@ def _wants_usage(given: Object) -> bool:
     return bool((given.get("stream_options") or {}).get("include_usage"))
 
 
-def _offered(given: Object) -> list[str]:
+def _offered(given: Object) -> dict[str, Object]:
     if given.get("tool_choice") == "none":
-        return []
-    return [tool["function"]["name"] for tool in given.get("tools") or () if tool["type"] == "function"]
+        return {}
+    functions = [tool["function"] for tool in given.get("tools") or () if tool["type"] == "function"]
+    return {function["name"]: function.get("parameters") or {} for function in functions}
 
 
 def _seen(given: Object) -> Seen:
@@ -65,26 +67,22 @@ def _seen(given: Object) -> Seen:
         text = text_of(message.get("content"))
         match message["role"]:
             case "system" | "developer":
-                seen.system = "\n".join(filter(None, [seen.system, text]))
+                seen.instruct(text)
             case "assistant":
                 seen.calls += [_called(call) for call in message.get("tool_calls") or ()]
             case "tool":
                 seen.results[message["tool_call_id"]] = Result(text)
             case "user":
-                seen.asked = seen.asked or text
+                seen.hear(text)
                 images = [part["image_url"] for part in objects(message.get("content")) if part["type"] == "image_url"]
-                if seen.results:  # A tool's message takes no image: it follows in the user's name.
-                    seen.results[list(seen.results)[-1]].images += [image_of_url(image["url"]) for image in images]
+                seen.show(image_of_url(image["url"]) for image in images)
     return seen
 
 
 def _called(call: Object) -> Call:
-    function = call["function"]
-    try:
-        arguments = msgspec.json.decode(function["arguments"], type=dict[str, Any])
-    except msgspec.DecodeError:
-        raise RefusalError("Invalid value for 'arguments': expected a JSON object.") from None
-    return Call(function["name"], arguments, call["id"])
+    if call["type"] == "custom":
+        return Call(call["custom"]["name"], call["custom"]["input"], call["id"])
+    return Call(call["function"]["name"], arguments_of(call["function"]["arguments"]), call["id"])
 
 
 def _call(call: Call, ids: Ids) -> dict[str, Any]:

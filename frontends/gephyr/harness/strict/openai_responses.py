@@ -12,7 +12,7 @@ from gephyr.harness.providers.wire import Ids, Object, Piece, Reply, Request, de
 from gephyr.harness.strict.openai_input_checks import check_pairs, kind_of
 from gephyr.harness.strict.openai_responses_checks import check_responses
 from gephyr.harness.strict.openai_values import model_of
-from gephyr.harness.strict.playing import image_of_url, input_tokens_of, output_tokens_of, tokens_of
+from gephyr.harness.strict.playing import arguments_of, image_of_url, input_tokens_of, output_tokens_of, tokens_of
 from gephyr.harness.strict.refusal import RefusalError, objects
 from gephyr.harness.strict.script import Call, Result, Seen, Step, next_step
 from gephyr.harness.strict.signatures import Sealed, Signer
@@ -61,7 +61,8 @@ class ResponsesPlayer:
             new = [{"role": "user", "content": new}]
         stored = {item["id"]: item for items in self.responses.values() for item in items if item.get("id")}
         items = [*earlier, *(_resolved(item, stored) for item in new)]
-        check_pairs(items)
+        if not given.get("conversation"):  # What a conversation holds is not known here.
+            check_pairs(items)
         self._check_reasons(items)
         return items
 
@@ -87,8 +88,7 @@ class ResponsesPlayer:
                 case "message":
                     _see_message(item, seen)
                 case "function_call":
-                    arguments = msgspec.json.decode(item["arguments"] or "{}", type=dict[str, Any])
-                    seen.calls.append(Call(item["name"], arguments, item["call_id"]))
+                    seen.calls.append(Call(item["name"], arguments_of(item["arguments"]), item["call_id"]))
                 case "function_call_output":
                     images = [image_of_url(url) for url in _images(item["output"])]
                     seen.results[item["call_id"]] = Result(text_of(item["output"]), images=images)
@@ -122,25 +122,25 @@ def _resolved(item: dict[str, Any], stored: Object) -> dict[str, Any]:
 
 
 def _reasons(given: Object) -> bool:
-    model = model_of(given)
+    model = model_of(given) if "model" in given else None
     effort = (given.get("reasoning") or {}).get("effort")
     return model is not None and bool(model.efforts) and not model.samples(effort)
 
 
-def _offered(given: Object) -> list[str]:
+def _offered(given: Object) -> dict[str, Object]:
     if given.get("tool_choice") == "none":
-        return []
-    return [tool["name"] for tool in given.get("tools") or () if tool["type"] == "function"]
+        return {}
+    functions = [tool for tool in given.get("tools") or () if tool["type"] == "function"]
+    return {tool["name"]: tool.get("parameters") or {} for tool in functions}
 
 
 def _see_message(item: Object, seen: Seen) -> None:
     text = text_of(item["content"])
     if item["role"] in {"system", "developer"}:
-        seen.system = "\n".join(filter(None, [seen.system, text]))
+        seen.instruct(text)
     elif item["role"] == "user":
-        seen.asked = seen.asked or text
-        if seen.results:  # An image that follows the results in the user's name is the last one's.
-            seen.results[list(seen.results)[-1]].images += [image_of_url(url) for url in _images(item["content"])]
+        seen.hear(text)
+        seen.show(image_of_url(url) for url in _images(item["content"]))
 
 
 def _images(content: Any) -> list[str]:
@@ -173,7 +173,7 @@ def _response(given: Object, output: list[dict[str, Any]], usage: Object, reques
         "incomplete_details": None,
         **{name: given.get(name) for name in echoed},
         "metadata": given.get("metadata") or {},
-        "model": given["model"],
+        "model": given.get("model", "the-prompts-own"),
         "output": output,
         "parallel_tool_calls": given.get("parallel_tool_calls") is not False,
         "reasoning": {"effort": None, "summary": None, **(given.get("reasoning") or {})},

@@ -2,12 +2,16 @@
 
 import base64
 import binascii
+from typing import Any
+
+import msgspec
 
 from gephyr.harness.providers.speech import fragments, tokens_of, tokens_of_json
 from gephyr.harness.strict.script import Step, image_seen
 
 __all__ = [
     "argument_fragments",
+    "arguments_of",
     "fragments",
     "image_of",
     "image_of_url",
@@ -22,6 +26,14 @@ _FRAGMENT = 7
 def argument_fragments(text: str) -> list[str]:
     """Cut arguments as models do: without regard for what is JSON."""
     return [text[start : start + _FRAGMENT] for start in range(0, len(text), _FRAGMENT)]
+
+
+def arguments_of(text: str) -> Any:
+    """Read the arguments of a call in the history; what is no JSON stays text, as nobody demands it to be."""
+    try:
+        return msgspec.json.decode(text or "{}")
+    except msgspec.DecodeError:
+        return text
 
 
 def input_tokens_of(body: object) -> int:

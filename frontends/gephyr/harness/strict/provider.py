@@ -14,6 +14,8 @@ from gephyr_core.http import Headers
 
 _GEMINI_MODEL = "/v1(?:beta|alpha)?/models/(?P<model>[^:/]+)"
 _MAX_REMEMBERED = 1_000
+_REFUSED = (RefusalError, RequestError, KeyError, TypeError, AttributeError, ValueError)
+"""The last four: a field is not what the checks took it for, such as a number in place of a message."""
 
 
 class StrictProvider:
@@ -70,8 +72,10 @@ class StrictProvider:
         del self.bodies[:-_MAX_REMEMBERED]
         try:
             reply = self._answer(method, path, query, headers, body, now)
-        except (RefusalError, RequestError) as error:
-            refused = error if isinstance(error, RefusalError) else RefusalError(error.message, status=error.status)
+        except _REFUSED as error:
+            refused = (
+                error if isinstance(error, RefusalError) else RefusalError(f"The request cannot be read: {error!r}")
+            )
             self.refusals.append(refused.message)
             del self.refusals[:-_MAX_REMEMBERED]
             reply = _renderer(path, headers)(refused, request_id)

@@ -5,12 +5,14 @@ client and any number of providers can play it, and a call that was lost or chan
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import msgspec
 
+from gephyr.harness.providers.schema_samples import sample
 from gephyr.harness.providers.wire import Object
 
 
@@ -19,7 +21,8 @@ class Call:
     """A tool call, made or seen."""
 
     name: str
-    arguments: Object
+    arguments: Any
+    """An object; in a history it may be anything."""
     id: str = ""
 
 
@@ -54,11 +57,30 @@ class Seen:
     system: str = ""
     asked: str = ""
     """The user's first words."""
+    words: str = ""
+    """The user's last words."""
+    calls_before: int = 0
+    """How many calls there were before the last words."""
     calls: list[Call] = attrs.field(factory=list)
     results: dict[str, Result] = attrs.field(factory=dict)
     """By :attr:`Call.id`, in the order in which they came."""
     thoughts: int = 0
     """How many pieces of the model's own signed reasoning came back unchanged."""
+
+    def instruct(self, text: str) -> None:
+        """Take in words of the system's."""
+        self.system = "\n".join(filter(None, [self.system, text]))
+
+    def hear(self, text: str) -> None:
+        """Take in words of the user's own; none are none."""
+        if text:
+            self.asked = self.asked or text
+            self.words, self.calls_before = text, len(self.calls)
+
+    def show(self, images: Iterable[str]) -> None:
+        """Take in images that follow results: where a result cannot hold one, they are the last result's."""
+        if self.results:
+            self.results[list(self.results)[-1]].images += images
 
 
 TOOLS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -116,18 +138,26 @@ STEPS: Sequence[Step] = (
 _LAST_THOUGHT = "Everything has been tried; I tell what I saw."
 
 
-def next_step(seen: Seen, offered: Iterable[str]) -> Step:
+def next_step(seen: Seen, offered: Mapping[str, Object]) -> Step:
     """Return what the model says next: the step that the history has come to, or the account of it all.
 
-    A step of which a tool is not in *offered* is not played.
+    *offered* is the schemas of the tools, by name. To a client with other tools than the script's, a call of the tool
+    that the user names is made first, with sample arguments.
     """
-    names = list(offered)
     made = 0
     for step in STEPS:
-        if made == len(seen.calls) and all(call.name in names for call in step.calls):
+        if made == len(seen.calls) and all(call.name in offered for call in step.calls):
             return step
         made += len(step.calls)
+    named = [name for name in offered if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", seen.words)]
+    if named and not any(name in TOOLS for name in offered) and len(seen.calls) == seen.calls_before:
+        return Step("The user names a tool.", "", (Call(named[0], _sample(offered[named[0]])),))
     return Step(_LAST_THOUGHT, account(seen))
+
+
+def _sample(schema: Object) -> Object:
+    value = sample(schema)
+    return value if isinstance(value, dict) else {}
 
 
 def account(seen: Seen) -> str:
@@ -152,5 +182,5 @@ def quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-def _json(arguments: Object) -> str:
+def _json(arguments: Any) -> str:
     return msgspec.json.encode(arguments, order="sorted").decode()

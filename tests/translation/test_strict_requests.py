@@ -1,0 +1,42 @@
+"""What a translation writes, the provider takes: every recorded request, written for each other dialect, passes the
+checks of the strict provider."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from gephyr.harness.strict import StrictProvider
+from tests.harness.strict_asking import ask
+
+translating = pytest.importorskip("tests.translation.translating", reason="not every dialect is translated yet")
+
+TARGETS = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/{model}:generateContent",
+}
+HEADERS = ((b"anthropic-version", b"2023-06-01"),)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", TARGETS)
+def test_no_translated_request_is_refused(source: str, target: str) -> None:
+    """Requests that the translation itself refuses are not sent; what a provider refuses is told with its number."""
+    if source == target:
+        pytest.skip("the same dialect is passed through")
+    path = TARGETS[target].format(model=translating.DESTINATIONS[target].model)
+    refused: Counter[str] = Counter()
+    provider, sent = StrictProvider(), 0
+    for translation in translating.translations(source, target):
+        if translation.written is None:
+            continue
+        sent += 1
+        headers = (*HEADERS, *translation.written.headers) if target == "anthropic" else translation.written.headers
+        got = ask(provider, path, translation.body, headers)
+        if got.status != 200:
+            error = got.json["error"]["message"] if got.body.startswith(b"{") else got.body.decode()
+            refused[f"{error} ({translation.recording.id})"] += 1
+    assert json.dumps(refused, indent=1) == "{}"
+    assert sent > 200
