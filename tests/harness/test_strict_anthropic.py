@@ -81,6 +81,10 @@ def test_what_is_right_is_answered(changes: dict[str, Any]) -> None:
         ({"thinking": {"type": "adaptive"}}, "adaptive thinking is not supported on this model"),
         ({**OPUS, "thinking": ENABLED}, '"thinking.type.enabled" is not supported for this model. Use'),
         ({**OPUS, "thinking": {"type": "disabled"}}, '"thinking.type.disabled" is not supported for this model. Use'),
+        (
+            {"model": "claude-opus-5", "thinking": {"type": "disabled"}, "output_config": {"effort": "max"}},
+            "\"thinking.type.disabled\" is not supported with effort level 'max'.",
+        ),
         ({"output_config": {"effort": "high"}}, "This model does not support the effort parameter."),
         ({"output_config": output({"type": "object"})}, "'additionalProperties' must be explicitly set to false"),
         ({"system": [{"type": "text", "text": ""}]}, "text content blocks must be non-empty"),

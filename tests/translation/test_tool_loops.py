@@ -24,6 +24,8 @@ class Target:
     model: str
     dialects: tuple[str, ...]
     """The dialects that it speaks itself."""
+    translated_to: str
+    """The dialect in which it is asked on behalf of the others' clients."""
     marks_errors: bool = False
     """A result can be marked as an error."""
     signs: bool = True
@@ -31,15 +33,21 @@ class Target:
     reasons: bool = True
 
 
-OPENAI = ("openai-chat", "openai-responses")
+CHAT, RESPONSES, ANTHROPIC, GEMINI = LOOPS
 TARGETS = (
-    Target("openai", "gpt-5.6", OPENAI),
-    Target("mistral", "gpt-4o", ("openai-chat",), signs=False, reasons=False),
-    Target("anthropic", "claude-opus-5-5", ("anthropic",), marks_errors=True),
-    Target("anthropic", "claude-haiku-4-5", ("anthropic",), marks_errors=True),
-    Target("gemini", "gemini-3-flash-preview", ("gemini",), marks_errors=True),
-    Target("gemini", "gemini-2.5-flash", ("gemini",), marks_errors=True),
+    Target("openai", "gpt-5.6", (CHAT, RESPONSES), RESPONSES),
+    Target("mistral", "gpt-4o", (CHAT,), CHAT, signs=False, reasons=False),
+    Target("anthropic", "claude-opus-5-5", (ANTHROPIC,), ANTHROPIC, marks_errors=True),
+    Target("anthropic", "claude-haiku-4-5", (ANTHROPIC,), ANTHROPIC, marks_errors=True),
+    Target("gemini", "gemini-3-flash-preview", (GEMINI,), GEMINI, marks_errors=True),
+    Target("gemini", "gemini-2.5-flash", (GEMINI,), GEMINI, marks_errors=True),
 )
+PATHS = {
+    CHAT: "/v1/chat/completions",
+    RESPONSES: "/v1/responses",
+    ANTHROPIC: "/v1/messages",
+    GEMINI: "/v1(beta)?/models/[^/]+:(g|streamG)enerateContent",
+}
 NOT_WIRED = pytest.mark.xfail(strict=False, reason="translation is not wired into the exchange yet")
 PAIRS = [
     pytest.param(
@@ -77,6 +85,8 @@ async def test_five_turns_with_tools_arrive_as_they_were_meant(client: str, targ
         sdk = await client_of(stack, gateway, client)
         told = await LOOPS[client](sdk, target.model, streamed=streamed, reasons=target.reasons)
         assert gateway.provider.refusals == []
+        spoken = client if client in target.dialects else target.translated_to
+        assert all(re.fullmatch(PATHS[spoken], path) for path, _ in gateway.provider.requests)
     check_account(told, client, target)
 
 
@@ -88,7 +98,7 @@ async def test_stored_responses_are_continued_at_their_provider(*, streamed: boo
         sdk = await client_of(stack, gateway, "openai-responses")
         told = await stored_responses_loop(sdk, target.model, streamed=streamed)
         assert gateway.provider.refusals == []
-        assert all(b'"previous_response_id"' in body for body in gateway.provider.bodies[1:])
+        assert all(b'"previous_response_id"' in body for _, body in gateway.provider.requests[1:])
     check_account(told, "openai-responses", target)
 
 

@@ -264,6 +264,9 @@ def _check_output(given: Object, model: Claude) -> None:
             raise RefusalError("This model does not support the effort parameter.")
         levels = ", ".join(sorted(model.efforts))
         raise RefusalError(f"This model does not support effort level '{effort}'. Supported levels: {levels}.")
+    off = (given.get("thinking") or {}).get("type") == "disabled"
+    if off and model.always_thinks and effort in {"xhigh", "max"}:
+        raise RefusalError(f"\"thinking.type.disabled\" is not supported with effort level '{effort}'.")
     form = config.get("format") or given.get("output_format")
     if form is None:
         return

@@ -83,5 +83,4 @@ LENIENT_ENUMS = ("Type", "ThinkingLevel", "Mode")
 
 def fields_of(message: str) -> dict[str, str]:
     """Return a message's fields and their types."""
-    pairs = (field.split(":", 1) for field in MESSAGES[message].split(" "))
-    return {name: kind for name, kind in pairs}  # noqa: C416
+    return {name: kind for name, _, kind in (field.partition(":") for field in MESSAGES[message].split(" "))}

@@ -34,8 +34,8 @@ class StrictProvider:
         """*organization* is whose account it is; without *settings* it answers at once."""
         self.refusals: list[str] = []
         """What was refused, oldest first, a bounded number."""
-        self.bodies: list[bytes] = []
-        """What was sent, oldest first, a bounded number."""
+        self.requests: list[tuple[str, bytes]] = []
+        """What was sent by POST, oldest first, a bounded number: paths and bodies."""
         self._settings = settings or SimulatedSettings(latency=0.0, pace=float("inf"))
         self._rng = rng or random.Random(0)
         self._ids = Ids(self._rng)
@@ -68,8 +68,8 @@ class StrictProvider:
         path, _, query = target.partition("?")
         request_id = self._ids.new("req_")
         if method == "POST":
-            self.bodies.append(body)
-        del self.bodies[:-_MAX_REMEMBERED]
+            self.requests.append((path, body))
+        del self.requests[:-_MAX_REMEMBERED]
         try:
             reply = self._answer(method, path, query, headers, body, now)
         except _REFUSED as error:
