@@ -17,14 +17,20 @@ IDENTIFIERS = {"id", "call_id", "tool_call_id", "tool_use_id", "callId"}
 
 
 def unaccounted(request: dict[str, Any], body: dict[str, Any], report: Report) -> list[str]:
-    """The paths of *request* whose values are neither in *body* nor told of."""
+    """The paths of *request* whose values are neither in *body* nor told of.
+
+    A text that a client wrote twice (``reasoning`` beside ``reasoning_content``) is told of once.
+    """
     written = Written(body)
     told = [entry.path for entry in report.entries]
-    return [
-        path
-        for path, value in leaves(request)
-        if not written.holds(value) and not any(within(path, entry) or within(entry, path) for entry in told)
-    ]
+    missing: dict[str, Any] = {}
+    said: set[str] = set()
+    for path, value in leaves(request):
+        if any(within(path, entry) or within(entry, path) for entry in told):
+            said.add(str(value))
+        elif not written.holds(value):
+            missing[path] = value
+    return [path for path, value in missing.items() if str(value) not in said]
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
