@@ -98,10 +98,8 @@ PARAMETERS = " at 'tools[0].function_declarations[0].parameters{}'"
             config(responseMimeType="application/json", responseSchema={"$ref": "#/x"}),
             UNKNOWN.format("$ref", " at 'generation_config.response_schema'"),
         ),
-        (
-            schema(type=["string", "null"]),
-            "Invalid value at 'tools[0].function_declarations[0].parameters.properties[0]",
-        ),
+        (schema(type=["string", "null"]), "Proto field is not repeating, cannot start list."),
+        (schema(type="text"), 'v1beta.Type), "text"'),
         (config(temperature=True), "Invalid value at 'generation_config.temperature' (TYPE_FLOAT), true"),
         (
             {"contents": [user({"inlineData": {"mimeType": "image/png", "data": "%%"}})]},

@@ -45,16 +45,17 @@ def snake(name: str) -> str:
 
 def _message(given: Any, message: str, path: str, faults: list[tuple[str, str]]) -> dict[str, Any]:
     if not isinstance(given, dict):
-        shown = msgspec.json.encode(given).decode()
-        faults.append((path, f"Invalid value at '{path}' ({message}), {shown}"))
+        faults.append((path, f"Invalid value at '{path}' ({message}), {_shown(given)}"))
         return {}
     found: dict[str, Any] = {}
     for key, value in given.items():
         name = snake(key)
         kind = _FIELDS[message].get(name)
+        where = f" at '{path}'" if path else ""
         if kind is None:
-            where = f" at '{path}'" if path else ""
             faults.append((path, f'Unknown name "{key}"{where}: Cannot find field.'))
+        elif isinstance(value, list) and not kind.startswith("[]") and kind != "any":
+            faults.append((path, f'Unknown name "{key}"{where}: Proto field is not repeating, cannot start list.'))
         elif value is not None:
             found[name] = _value(value, kind, f"{path}.{name}" if path else name, faults)
     return found

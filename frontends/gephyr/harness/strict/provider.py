@@ -14,8 +14,8 @@ from gephyr_core.http import Headers
 
 _GEMINI_MODEL = "/v1(?:beta|alpha)?/models/(?P<model>[^:/]+)"
 _MAX_REMEMBERED = 1_000
-_REFUSED = (RefusalError, RequestError, KeyError, TypeError, AttributeError, ValueError)
-"""The last four: a field is not what the checks took it for, such as a number in place of a message."""
+_REFUSED = (RefusalError, RequestError, KeyError, TypeError, AttributeError, ValueError, RecursionError)
+"""All but the first two: a field is not what the checks took it for, such as a number in place of a message."""
 
 
 class StrictProvider:
