@@ -4,7 +4,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gephyr_core.conversation.parts import Image, Inline, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from gephyr_core.conversation.parts import (
+    Citation,
+    HostedCall,
+    HostedResult,
+    Image,
+    Inline,
+    Origin,
+    Part,
+    Refusal,
+    Signature,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    WebSource,
+)
 from gephyr_core.conversation.prompt import (
     Choice,
     Effort,
@@ -85,20 +100,46 @@ def usages(draw: Any) -> Usage:
     return Usage(input=cached + plain, cached=cached, output=output, reasoning=draw(st.integers(0, output)))
 
 
+def _citation(text: str) -> Citation:
+    return Citation(url="https://a.example/x", title="A", cited_text=text, start=0, end=len(text))
+
+
+thoughts = st.one_of(
+    texts.map(Thinking),
+    texts.map(lambda text: Thinking(text, Signature("c2lnbmVk", Origin("anthropic", "claude-opus-5-5")))),
+    texts.map(lambda text: Thinking(text, Signature("Z0FBQUE=", Origin("openai-responses"), "rs_1"), summary=True)),
+    st.just(Thinking("", Signature("cmVkYWN0ZWQ=", Origin("anthropic")), redacted=True)),
+)
+search = (
+    HostedCall("srv_1", "web_search", "web_search", '{"query":"sky"}'),
+    HostedResult("srv_1", "web_search", (WebSource("https://a.example/x", "A"),), dialect="made"),
+)
+code = (
+    HostedCall("srv_2", "code_execution", "code_execution", '{"code":"print(1)","language":"python"}'),
+    HostedResult("srv_2", "code_execution", output="1", dialect="made"),
+)
+
+
 @st.composite
 def replies(draw: Any) -> Reply:
-    """A whole reply."""
-    thought = draw(st.lists(texts.map(Thinking), max_size=1))
-    spoken = draw(st.lists(said, max_size=2))
+    """A whole reply, with anything that any provider puts into one."""
+    thought = draw(st.lists(thoughts, max_size=2))
+    hosted = draw(st.sampled_from([(), search, code, (*search, *code)]))
+    spoken = draw(st.lists(said | texts.map(lambda text: Text(text, citations=(_citation(text),))), max_size=2))
     calls = [
-        ToolCall(f"call_{index}", name, draw(arguments))
+        ToolCall(f"call_{index}", name, draw(arguments), signature=draw(st.none() | st.just(_GOOGLES)))
         for index, name in enumerate(draw(st.lists(st.sampled_from(NAMES), max_size=3)))
     ]
     refused = draw(st.lists(texts.map(Refusal), max_size=0 if calls or spoken else 1))
+    pictures = draw(st.lists(images, max_size=0 if calls or refused else 1))
     if calls:
         stop = StopReason.TOOL_CALL
     elif refused:
         stop = StopReason.REFUSAL
     else:
-        stop = draw(st.sampled_from([StopReason.END, StopReason.MAX_TOKENS]))
-    return Reply("reply-1", "m", (*thought, *spoken, *calls, *refused), Stop(stop), draw(usages()))
+        stop = draw(st.sampled_from(_OTHER_STOPS))
+    return Reply("reply-1", "m", (*thought, *hosted, *spoken, *pictures, *calls, *refused), Stop(stop), draw(usages()))
+
+
+_GOOGLES = Signature("Z29vZ2xl", Origin("gemini", "gemini-3-pro"))
+_OTHER_STOPS = [reason for reason in StopReason if reason not in {StopReason.TOOL_CALL, StopReason.BAD_TOOL_CALL}]

@@ -139,6 +139,7 @@ def test_a_reply_is_valid_whole_and_streamed_and_the_same_both_ways(dialect: str
     collected, once = assembler.reply(), READERS[dialect].read_reply(whole, Report())
     assert meaning(collected) == meaning(once)
     assert meaning(once)[:2] == meaning(reply)[:2]
+    assert (once.usage.input, once.usage.output) == (reply.usage.input, reply.usage.output)
 
 
 def meaning(reply: Reply) -> tuple[Any, ...]:
