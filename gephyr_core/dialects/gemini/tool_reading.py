@@ -19,8 +19,7 @@ def read_tools(body: Message, native: dict[str, Native]) -> list[Tool]:
     """Take ``tools``, each of which may be several."""
     tools: list[Tool] = []
     for tool in body.children("tools"):
-        for function in tool.children("functionDeclarations"):
-            tools.append(_function(function, native))
+        tools += [_function(function, native) for function in tool.children("functionDeclarations")]
         for name in list(tool.left):
             options = tool.take(name)
             if options is None:
