@@ -9,27 +9,28 @@ from gephyr_core.dialects.openai_responses.objects import responses_usage
 from gephyr_core.records import Usage
 
 
-def read_usage(value: object, tool_usage: object = None) -> Usage:
-    """Read a ``usage`` object, and how often ``tool_usage`` says that the web was searched."""
+def read_usage(value: object) -> Usage | None:
+    """Read a ``usage`` object with all that the neutral model has a place for; None when there is none."""
     fields = mapping(value)
-    usage = responses_usage(fields) or Usage()
-    inputs = mapping((fields or {}).get("input_tokens_details")) or {}
-    searches = count(mapping((mapping(tool_usage) or {}).get("web_search")), "num_requests")
+    usage = responses_usage(fields)
+    if fields is None or usage is None:
+        return None
+    inputs = mapping(fields.get("input_tokens_details")) or {}
     long = count(mapping(inputs.get("cache_write_tokens_details")), "ttl_12h_tokens")
-    return attrs.evolve(usage, cache_write_long=long, web_searches=searches)
+    return attrs.evolve(usage, cache_write_long=long)
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
-    """Write a ``usage`` object. What the provider did not tell counts as nothing: the SDK demands a number."""
-    told, written = usage.input or 0, usage.output or 0
-    inputs: dict[str, Any] = {"cached_tokens": usage.cached or 0, "cache_write_tokens": usage.cache_write or 0}
+    """Write a ``usage`` object. What the provider did not tell counts as nothing, since the SDK demands numbers."""
+    given, made, kept = usage.input or 0, usage.output or 0, usage.cache_write or 0
+    details: dict[str, Any] = {"cached_tokens": usage.cached or 0, "cache_write_tokens": kept}
     if usage.cache_write_long is not None:
-        short = max(0, (usage.cache_write or 0) - usage.cache_write_long)
-        inputs["cache_write_tokens_details"] = {"ttl_30m_tokens": short, "ttl_12h_tokens": usage.cache_write_long}
+        long = min(usage.cache_write_long, kept)
+        details["cache_write_tokens_details"] = {"ttl_30m_tokens": kept - long, "ttl_12h_tokens": long}
     return {
-        "input_tokens": told,
-        "input_tokens_details": inputs,
-        "output_tokens": written,
+        "input_tokens": given,
+        "input_tokens_details": details,
+        "output_tokens": made,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning or 0},
-        "total_tokens": told + written,
+        "total_tokens": given + made,
     }

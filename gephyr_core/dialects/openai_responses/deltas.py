@@ -1,0 +1,387 @@
+"""A provider's Responses stream, read as deltas."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import msgspec
+
+from gephyr_core.conversation.fields import FieldError, Fields
+from gephyr_core.conversation.parts import HostedCall, Part, Refusal, Text, Thinking, ToolCall
+from gephyr_core.conversation.reply import (
+    ArgumentsAdded,
+    Cited,
+    Delta,
+    Ended,
+    Failed,
+    PartEnded,
+    PartStarted,
+    Signed,
+    Started,
+    TextAdded,
+    ThinkingAdded,
+)
+from gephyr_core.conversation.report import Report, UntranslatableError
+from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.openai_errors import stream_error
+from gephyr_core.dialects.openai_responses.client_tools import flat_name
+from gephyr_core.dialects.openai_responses.hosted import hosted_call
+from gephyr_core.dialects.openai_responses.item_reading import PARAGRAPH, attached, read_item
+from gephyr_core.dialects.openai_responses.media_reading import read_annotation
+from gephyr_core.dialects.openai_responses.stops import read_stop
+from gephyr_core.dialects.openai_responses.usage import read_usage
+from gephyr_core.errors import ErrorKind
+from gephyr_core.records import Usage
+from gephyr_core.sse import parse
+
+_UNREADABLE = "the provider's stream holds what is no event of a response"
+_UNFINISHED = "the provider's stream ended before the response did"
+
+
+class _TextDelta(msgspec.Struct, gc=False):
+    """What is decoded of a text delta, the hot path. Its type is known by the event's name."""
+
+    delta: str
+    output_index: int = 0
+    content_index: int = 0
+
+
+class _Event(msgspec.Struct, gc=False):
+    """What is decoded of any other event. What is odd inside of it is the reader's to judge, so it is Any."""
+
+    type: Any = None
+    delta: Any = None
+    output_index: Any = 0
+    content_index: Any = 0
+    summary_index: Any = 0
+    item: Any = None
+    part: Any = None
+    annotation: Any = None
+    response: Any = None
+    error: Any = None
+    code: Any = None
+    message: Any = None
+
+
+_TEXT = b"event: response.output_text.delta\ndata: "
+_TEXT_DELTA = msgspec.json.Decoder(_TextDelta)
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+@attrs.define
+class _Streaming:
+    """A part of an item under way."""
+
+    index: int
+    kind: type[Part]
+    told: bool = False
+    """Some of its text came."""
+    cited: int = 0
+    section: int = 0
+    """Which text of a summary is being told."""
+    ended: bool = False
+
+
+@attrs.define
+class _Item:
+    """An item under way, with its parts in their order."""
+
+    type: str
+    phase: str = ""
+    parts: list[_Streaming] = attrs.field(factory=list)
+    by_content: dict[object, _Streaming] = attrs.field(factory=dict)
+    """Parts of a message by what the provider counts them by."""
+
+
+@attrs.define
+class ResponsesDeltaReader:
+    """See :class:`gephyr_core.dialects.translator.DeltaReader`.
+
+    What streams is told as it comes; what an item holds besides is told when it is done, and what the final response
+    holds besides when that came.
+    """
+
+    _report: Report
+    _index: int = 0
+    """Parts that have begun."""
+    _items: dict[object, _Item] = attrs.field(factory=dict)
+    """By output index, those that are done with them."""
+    _done: dict[object, None] = attrs.field(factory=dict)
+    _texts: dict[tuple[int, int], _Streaming] = attrs.field(factory=dict)
+    """Open text parts by output and content index."""
+    _started: bool = False
+    _over: bool = False
+    _called: bool = False
+    _refused: bool = False
+    _do: dict[str, Callable[[_Event], Iterator[Delta]]] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._do = {
+            "response.output_text.delta": self._text,
+            "response.refusal.delta": self._refusal,
+            "response.function_call_arguments.delta": self._arguments,
+            "response.custom_tool_call_input.delta": self._arguments,
+            "response.reasoning_summary_text.delta": self._summary,
+            "response.reasoning_text.delta": self._reasoning,
+            "response.output_item.added": self._added,
+            "response.output_item.done": self._item_done,
+            "response.content_part.added": self._part_added,
+            "response.output_text.annotation.added": self._annotated,
+            "response.created": self._opened,
+            "response.in_progress": self._opened,
+            "response.queued": self._opened,
+            "response.completed": self._closed,
+            "response.incomplete": self._closed,
+            "response.cancelled": self._closed,
+            "response.failed": self._failed,
+            "error": self._failed,
+        }
+
+    def read(self, event: bytes) -> list[Delta]:
+        """Read one event."""
+        if self._over:
+            return []
+        if event.startswith(_TEXT) and event.find(b"\n", len(_TEXT)) == len(event) - 2:
+            try:
+                told = _TEXT_DELTA.decode(event[len(_TEXT) :])
+                part = self._texts[told.output_index, told.content_index]
+            except (msgspec.MsgspecError, ValueError, KeyError):
+                pass
+            else:
+                if told.delta and not part.ended:
+                    part.told = True
+                    return [TextAdded(part.index, told.delta)]
+                return []
+        return self._any(event)
+
+    def finish(self) -> list[Delta]:
+        """The stream ended cleanly, but without its last event."""
+        return [] if self._over else self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+
+    def take(self, response: object) -> list[Delta]:
+        """Read a response object: a whole reply, or the one in the last event."""
+        return list(self._closed(_Event(response=response)))
+
+    def _any(self, event: bytes) -> list[Delta]:
+        parsed = parse(event)
+        if not parsed.data or parsed.data.strip() == "[DONE]":
+            return []
+        read = decode(_EVENT, parsed.data)
+        if read is None:
+            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+        name = text(read.type) or ("error" if read.error else parsed.event)
+        do = self._do.get(name)
+        return list(do(read)) if do is not None else []
+
+    def _fail(self, failed: Failed) -> list[Delta]:
+        self._over = True
+        return [failed]
+
+    # -- text -------------------------------------------------------------------------------------------------------
+
+    def _item(self, event: _Event, kind: str) -> _Item:
+        """The item of an event; one that was not announced is of type *kind*."""
+        return self._items.setdefault(_key(event.output_index), _Item(kind))
+
+    def _started_part(self, item: _Item, part: Part, key: object = None) -> Iterator[Delta]:
+        streaming = _Streaming(self._index, type(part))
+        item.parts.append(streaming)
+        item.by_content[key] = streaming
+        self._index += 1
+        self._called = self._called or isinstance(part, ToolCall)
+        self._refused = self._refused or isinstance(part, Refusal)
+        if not self._started:
+            self._started = True
+            yield Started("", "")
+        yield PartStarted(streaming.index, part)
+
+    def _content(self, event: _Event, kind: type[Text | Refusal]) -> Iterator[Delta]:
+        """Open the part of a message's content that an event speaks of."""
+        item, key = self._item(event, "message"), _key(event.content_index)
+        if item.type != "message" or key in item.by_content:
+            return
+        yield from self._started_part(item, Text("", phase=item.phase) if kind is Text else Refusal(""), key)
+        if kind is Text:
+            self._texts[_number(event.output_index), _number(event.content_index)] = item.by_content[key]
+
+    def _part_added(self, event: _Event) -> Iterator[Delta]:
+        kind = (mapping(event.part) or {}).get("type")
+        if kind in ("output_text", "refusal"):
+            yield from self._content(event, Refusal if kind == "refusal" else Text)
+
+    def _text(self, event: _Event) -> Iterator[Delta]:
+        yield from self._said(event, Text)
+
+    def _refusal(self, event: _Event) -> Iterator[Delta]:
+        yield from self._said(event, Refusal)
+
+    def _said(self, event: _Event, kind: type[Text | Refusal]) -> Iterator[Delta]:
+        added = text(event.delta)
+        if added is None:
+            return
+        yield from self._content(event, kind)
+        part = self._item(event, "message").by_content.get(_key(event.content_index))
+        if part is not None and not part.ended:
+            part.told = True
+            yield TextAdded(part.index, added)
+
+    def _annotated(self, event: _Event) -> Iterator[Delta]:
+        citation = read_annotation(mapping(event.annotation))
+        part = self._item(event, "message").by_content.get(_key(event.content_index))
+        if citation is not None and part is not None and part.kind is Text and not part.ended:
+            part.cited += 1
+            yield Cited(part.index, citation)
+
+    # -- reasoning and calls ----------------------------------------------------------------------------------------
+
+    def _summary(self, event: _Event) -> Iterator[Delta]:
+        yield from self._thought(event, "summary", event.summary_index)
+
+    def _reasoning(self, event: _Event) -> Iterator[Delta]:
+        yield from self._thought(event, "content", 0)
+
+    def _thought(self, event: _Event, key: str, section: object) -> Iterator[Delta]:
+        added = text(event.delta)
+        item = self._item(event, "reasoning")
+        if added is None or item.type != "reasoning":
+            return
+        if key not in item.by_content:
+            yield from self._end_open(item)
+            yield from self._started_part(item, Thinking("", summary=key == "summary"), key)
+        part = item.by_content[key]
+        if part.ended:
+            return
+        if part.told and _number(section) > part.section:
+            added = PARAGRAPH + added
+        part.section, part.told = _number(section), True
+        yield ThinkingAdded(part.index, added)
+
+    @staticmethod
+    def _end_open(item: _Item) -> Iterator[Delta]:
+        for part in item.parts:
+            if not part.ended:
+                part.ended = True
+                yield PartEnded(part.index)
+
+    def _arguments(self, event: _Event) -> Iterator[Delta]:
+        item, added = self._items.get(_key(event.output_index)), text(event.delta)
+        if item is not None and added is not None and item.parts and item.parts[0].kind is ToolCall:
+            part = item.parts[0]
+            if not part.ended:
+                part.told = True
+                yield ArgumentsAdded(part.index, added)
+
+    # -- items ------------------------------------------------------------------------------------------------------
+
+    def _added(self, event: _Event) -> Iterator[Delta]:
+        fields = mapping(event.item)
+        key = _key(event.output_index)
+        if fields is None or key in self._items:
+            return
+        kind = text(fields.get("type")) or ""
+        item = self._items[key] = _Item(kind, text(fields.get("phase")) or "")
+        if kind in ("function_call", "custom_tool_call") and (name := text(fields.get("name"))):
+            name = flat_name(text(fields.get("namespace")) or "", name)
+            freeform = kind == "custom_tool_call"
+            yield from self._started_part(item, ToolCall(text(fields.get("call_id")) or "", name, "", freeform))
+        elif (call := hosted_call(fields)) is not None:
+            yield from self._started_part(item, attrs.evolve(call, arguments=""))
+
+    def _item_done(self, event: _Event) -> Iterator[Delta]:
+        fields = mapping(event.item)
+        if fields is not None:
+            yield from self._complete(_key(event.output_index), fields)
+
+    def _complete(self, key: object, fields: dict[str, Any]) -> Iterator[Delta]:
+        """Tell what of an item has not been told."""
+        if key in self._done:
+            return
+        self._done[key] = None
+        item = self._items.setdefault(key, _Item(text(fields.get("type")) or ""))
+        try:
+            parts = attached(read_item(Fields(fields, "", self._report)))
+        except (FieldError, UntranslatableError) as error:
+            self._report.dropped(f"output[{key}]", f"cannot be read: {error}")
+            parts = []
+        for place, part in enumerate(parts):
+            if place < len(item.parts):
+                yield from self._rest(item.parts[place], part)
+            elif not (isinstance(part, Text) and not part.text):
+                yield from self._started_part(item, _bare(part), ("done", place))
+                yield from self._rest(item.parts[place], part)
+        yield from self._end_open(item)
+
+    @staticmethod
+    def _rest(streaming: _Streaming, part: Part) -> Iterator[Delta]:
+        """Tell what of a part has not been told, and end it."""
+        if streaming.ended:
+            return
+        index = streaming.index
+        if isinstance(part, Text | Refusal):
+            if part.text and not streaming.told:
+                yield TextAdded(index, part.text)
+        elif isinstance(part, Thinking):
+            if part.text and not streaming.told:
+                yield ThinkingAdded(index, part.text)
+            if part.signature is not None:
+                yield Signed(index, part.signature)
+        elif isinstance(part, ToolCall | HostedCall) and not streaming.told and part.arguments:
+            yield ArgumentsAdded(index, part.arguments)
+        if isinstance(part, Text):
+            for citation in part.citations[streaming.cited :]:
+                yield Cited(index, citation)
+        streaming.ended = True
+        yield PartEnded(index)
+
+    # -- the reply --------------------------------------------------------------------------------------------------
+
+    def _opened(self, event: _Event) -> Iterator[Delta]:
+        response = mapping(event.response) or {}
+        if not self._started:
+            self._started = True
+            yield Started(text(response.get("id")) or "", text(response.get("model")) or "")
+
+    def _closed(self, event: _Event) -> Iterator[Delta]:
+        response = mapping(event.response)
+        if response is None:
+            yield from self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+            return
+        yield from self._opened(event)
+        output = response.get("output")
+        for place, fields in enumerate(output if isinstance(output, list) else ()):
+            if isinstance(fields, dict):
+                yield from self._complete(place, fields)
+        for item in self._items.values():
+            yield from self._end_open(item)
+        self._over = True
+        stop = read_stop(response, called=self._called, refused=self._refused)
+        usage = read_usage(response.get("usage"))
+        yield Ended(stop, usage or Usage())
+
+    def _failed(self, event: _Event) -> Iterator[Delta]:
+        told = event.error or (mapping(event.response) or {}).get("error")
+        error = stream_error(told or {"code": event.code, "message": event.message})
+        yield from self._fail(Failed(error.kind, error.message, error.code))
+
+
+def _key(value: object) -> object:
+    """An index to look up by."""
+    return value if isinstance(value, int) else -1
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else -1
+
+
+def _bare(part: Part) -> Part:
+    """A part as it begins, without what is added to it."""
+    match part:
+        case Text():
+            return attrs.evolve(part, text="", citations=())
+        case Refusal():
+            return attrs.evolve(part, text="")
+        case Thinking(redacted=False):
+            return attrs.evolve(part, text="", signature=None)
+        case ToolCall() | HostedCall():
+            return attrs.evolve(part, arguments="")
+    return part

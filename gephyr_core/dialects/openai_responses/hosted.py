@@ -1,0 +1,144 @@
+"""Items of OpenAI's own tools, both ways. Each is kept whole too, for the way back to this dialect."""
+
+from typing import Any
+
+import msgspec
+
+from gephyr_core.conversation.parts import HostedCall, HostedResult, Image, Inline, Part, WebSource
+from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.openai_responses.sealing import NAME
+from gephyr_core.dialects.rendering import encode_json
+
+KINDS = {
+    "web_search_call": "web_search",
+    "code_interpreter_call": "code_execution",
+    "file_search_call": "file_search",
+    "mcp_call": "mcp",
+    "mcp_list_tools": "mcp",
+    "image_generation_call": "image_generation",
+    "tool_search_call": "tool_search",
+    "tool_search_output": "tool_search",
+    "program": "program",
+    "program_output": "program",
+    "shell_call": "shell",
+    "shell_call_output": "shell",
+    "compaction": "compaction",
+    "compaction_trigger": "compaction",
+    "configuration_update": "configuration",
+    "item_reference": "reference",
+    "mcp_approval_request": "mcp",
+    "mcp_approval_response": "mcp",
+}
+"""Types of items to the kinds of tools behind them."""
+ESSENTIAL = {
+    "compaction": "what was compacted can only be read by OpenAI",
+    "compaction_trigger": "only OpenAI compacts a conversation",
+    "item_reference": "the item that is referred to is not known here",
+    "configuration_update": "settings that change in the middle of a conversation are OpenAI's own",
+    "mcp_approval_request": "only OpenAI calls this MCP server",
+    "mcp_approval_response": "only OpenAI calls this MCP server",
+}
+"""Items without which the conversation means something else, with the reason to refuse it elsewhere."""
+_NAMES = {"web_search": "web_search", "code_execution": "code_interpreter"}
+_CALLED = ("web_search_call", "code_interpreter_call", "file_search_call", "mcp_call")
+_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
+def hosted_call(item: dict[str, Any], path: str = "") -> HostedCall | None:
+    """The call that an item tells of; None for one that is no call."""
+    kind = str(item.get("type"))
+    if kind not in _CALLED:
+        return None
+    tool = KINDS[kind]
+    name = text(item.get("name")) or _NAMES.get(tool, tool)
+    return HostedCall(text(item.get("id")) or "", tool, name, _arguments(kind, item), path=path)
+
+
+def read_hosted(item: dict[str, Any], path: str = "") -> list[Part]:
+    """Read an item of one of OpenAI's own tools: its call, where it is one, and what it gave."""
+    kind = str(item.get("type"))
+    if kind == "image_generation_call" and (image := text(item.get("result"))):
+        form = text(item.get("output_format")) or "png"
+        return [Image(Inline(f"image/{'svg+xml' if form == 'svg' else form}", image), path=path)]
+    call = hosted_call(item, path)
+    result = HostedResult(
+        text(item.get("id")) or "",
+        KINDS.get(kind, kind),
+        _sources(item),
+        _output(kind, item),
+        is_error=item.get("status") == "failed" or item.get("error") is not None,
+        dialect=NAME,
+        raw=encode_json(item).decode(),
+        path=path,
+    )
+    return [result] if call is None else [call, result]
+
+
+def _arguments(kind: str, item: dict[str, Any]) -> str:
+    if kind == "web_search_call":
+        action = mapping(item.get("action")) or {}
+        query = text(action.get("query"))
+        told: Any = {"query": query} if query else {key: value for key, value in action.items() if key != "sources"}
+    elif kind == "code_interpreter_call":
+        told = {"code": text(item.get("code")) or "", "language": "python"}
+    elif kind == "file_search_call":
+        told = {"queries": item.get("queries") or []}
+    else:
+        return text(item.get("arguments")) or "{}"
+    return encode_json(told).decode()
+
+
+def _sources(item: dict[str, Any]) -> tuple[WebSource, ...]:
+    action = mapping(item.get("action")) or {}
+    found = action.get("sources")
+    return tuple(
+        WebSource(url, text(source.get("title")) or "", raw=encode_json(source).decode())
+        for source in (found if isinstance(found, list) else ())
+        if isinstance(source, dict) and (url := text(source.get("url")))
+    )
+
+
+def _output(kind: str, item: dict[str, Any]) -> str:
+    if kind == "mcp_call":
+        return text(item.get("output")) or ""
+    listed = item.get("outputs") if kind == "code_interpreter_call" else item.get("results")
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    field = "logs" if kind == "code_interpreter_call" else "text"
+    return "\n".join(told for one in found if (told := text(one.get(field))))
+
+
+def raw_item(result: HostedResult) -> dict[str, Any] | None:
+    """The item as this dialect wrote it; None where another did."""
+    return mapping(decode(_ANY, result.raw)) if result.dialect == NAME else None
+
+
+def write_hosted(item_id: str, call: HostedCall, result: HostedResult | None, status: str) -> dict[str, Any] | None:
+    """Write a call of another dialect's tool with its result, if that came; None for what this dialect has no item
+    for."""
+    told = mapping(decode(_ANY, call.arguments or "{}")) or {}
+    if call.kind in ("web_search", "web_fetch"):
+        return {"id": item_id, "type": "web_search_call", "status": status, "action": _action(call, told, result)}
+    if call.kind == "code_execution":
+        output = result.output if result is not None else ""
+        return {
+            "id": item_id,
+            "type": "code_interpreter_call",
+            "status": status,
+            "code": text(told.get("code")) or text(told.get("command")) or "",
+            "container_id": f"cntr_{item_id}",
+            "outputs": [{"type": "logs", "logs": output}] if output else [],
+        }
+    return None
+
+
+def _action(call: HostedCall, told: dict[str, Any], result: HostedResult | None) -> dict[str, Any]:
+    found = result.sources if result is not None else ()
+    if call.kind == "web_fetch":
+        return {"type": "open_page", "url": text(told.get("url")) or (found[0].url if found else "")}
+    queries = told.get("queries")
+    listed = [one for one in queries if isinstance(one, str)] if isinstance(queries, list) else []
+    query = text(told.get("query")) or (listed[0] if listed else "")
+    action: dict[str, Any] = {"type": "search", "query": query, "queries": listed or [query]}
+    if found:
+        action["sources"] = [{"type": "url", "url": source.url} for source in found]
+    return action

@@ -1,0 +1,183 @@
+"""Tools of a client's request, and which of them the model may use."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gephyr_core.conversation.fields import FieldError, Fields
+from gephyr_core.conversation.prompt import (
+    Choice,
+    ClientTool,
+    FreeformTool,
+    FunctionTool,
+    HostedTool,
+    Native,
+    Tool,
+    ToolChoice,
+)
+from gephyr_core.dialects.decoding import mapping, text
+from gephyr_core.dialects.openai_responses.client_tools import (
+    FREEFORM_SCHEMA,
+    NAMESPACE,
+    NAMESPACE_FREEFORM,
+    client_tool,
+    flat_name,
+)
+from gephyr_core.dialects.openai_responses.sealing import NAME
+
+_KINDS = {"code_interpreter": "code_execution", "shell": "code_execution"}
+_TUNING = ("tool_search", "programmatic_tool_calling")
+"""Without these, all tools are offered from the start, and called one by one."""
+_CHOICES = {"auto": Choice.AUTO, "none": Choice.NONE, "required": Choice.REQUIRED}
+
+
+def read_tools(owner: Fields, native: dict[str, Native]) -> list[Tool]:
+    """Take ``tools``. What only OpenAI has goes to *native* by its path."""
+    tools: list[Tool] = []
+    for tool in owner.children("tools"):
+        tools += _tool(tool, native)
+    return tools
+
+
+def _tool(tool: Fields, native: dict[str, Native]) -> Iterator[Tool]:
+    options = dict(tool.left)
+    kind = tool.required_text("type")
+    if kind == "function":
+        yield _function(tool)
+        _keep(tool, native)
+        return
+    if kind == "custom":
+        yield _custom(tool)
+        _keep(tool, native)
+        return
+    tool.left.clear()
+    if kind == "namespace":
+        yield from _namespace(options, tool)
+    elif kind in _TUNING and options.get("execution") != "client":
+        native[tool.path] = Native(options)
+    elif _is_client(kind, options) and (client := client_tool(kind, options, tool.path)) is not None:
+        yield client
+    else:
+        yield _hosted(kind, options, tool.path)
+
+
+def _is_client(kind: str, options: dict[str, Any]) -> bool:
+    environment = mapping(options.get("environment"))
+    return kind != "shell" or environment is None or environment.get("type") == "local"
+
+
+def _function(tool: Fields) -> FunctionTool:
+    inner = tool.child("function")  # as in Chat, which some clients write here too
+    fields = inner or tool
+    read = FunctionTool(
+        fields.required_text("name"),
+        fields.text("description") or "",
+        fields.mapping("parameters"),
+        fields.flag("strict"),
+        path=tool.path,
+    )
+    if inner is not None:
+        inner.finish()
+    return read
+
+
+def _custom(tool: Fields) -> FreeformTool:
+    name, description = tool.required_text("name"), tool.text("description") or ""
+    syntax = definition = ""
+    form = tool.child("format")
+    if form is not None:
+        if form.text("type") == "grammar":
+            syntax, definition = form.required_text("syntax"), form.required_text("definition")
+        form.finish()
+    return FreeformTool(name, description, syntax, definition, path=tool.path)
+
+
+def _keep(tool: Fields, native: dict[str, Native]) -> None:
+    for name, value in tool.left.items():
+        if value is not None and value is not False:
+            native[tool.at(name)] = Native(value)
+    tool.left.clear()
+
+
+def _namespace(options: dict[str, Any], owner: Fields) -> Iterator[Tool]:
+    """Flatten a namespace: a function of it is called by both names."""
+    namespace, about = text(options.get("name")) or "", text(options.get("description")) or ""
+    inner = Fields({"tools": list(options.get("tools") or ())}, owner.path, owner.report)
+    for fields in inner.children("tools"):
+        told = dict(fields.left)
+        freeform = fields.text("type") == "custom"
+        if freeform:
+            custom = _custom(fields)
+            name, description, schema = custom.name, custom.description, dict(FREEFORM_SCHEMA)
+        else:
+            function = _function(fields)
+            name, description, schema = function.name, function.description, function.schema or {}
+        fields.left.clear()
+        described = f"{about}\n\n{description}".strip() if about and not description else description
+        kind = (NAMESPACE_FREEFORM if freeform else NAMESPACE) + namespace
+        flat = FunctionTool(flat_name(namespace, name), described, schema or None, path=fields.path)
+        yield ClientTool(kind, NAME, {**options, "tools": [told]}, flat, path=fields.path)
+
+
+def _hosted(kind: str, options: dict[str, Any], path: str) -> HostedTool:
+    tool = "web_search" if kind.startswith("web_search") else _KINDS.get(kind, kind)
+    filters = mapping(options.get("filters")) or {}
+    place = mapping(options.get("user_location")) or {}
+    location = {key: value for key, value in place.items() if key != "type" and isinstance(value, str)}
+    domains, blocked = filters.get("allowed_domains"), filters.get("blocked_domains")
+    return HostedTool(
+        tool,
+        kind,
+        NAME,
+        options,
+        tuple(domains) if isinstance(domains, list) and tool == "web_search" else (),
+        tuple(blocked) if isinstance(blocked, list) and tool == "web_search" else (),
+        location=location or None,
+        path=path,
+    )
+
+
+# -- the choice -------------------------------------------------------------------------------------------------------
+
+
+def read_choice(body: Fields, native: dict[str, Native], tools: list[Tool]) -> ToolChoice | None:
+    """Take ``tool_choice``."""
+    value = body.left.get("tool_choice")
+    if isinstance(value, str):
+        del body.left["tool_choice"]
+        if value not in _CHOICES:
+            raise FieldError("tool_choice", f"expected auto, none, required or an object, got {value!r}")
+        return ToolChoice(_CHOICES[value], path="tool_choice")
+    options = dict(value) if isinstance(value, dict) else {}
+    fields = body.child("tool_choice")
+    if fields is None:
+        return None
+    kind = fields.required_text("type")
+    if kind == "allowed_tools":
+        required = fields.text("mode") == "required"
+        names = tuple(name for tool in fields.array("tools") if (name := _named(tool, tools)))
+        fields.finish()
+        if required or names:
+            return ToolChoice(Choice.REQUIRED_OF if required else Choice.ALLOWED, names, path=fields.path)
+        return ToolChoice(Choice.NONE, path=fields.path)
+    name = _named(options, tools)
+    fields.left.clear()
+    if name:
+        return ToolChoice(Choice.NAMED, (name,), path=fields.path)
+    native["tool_choice"] = Native(options, essential=True)
+    return None
+
+
+def _named(tool: object, tools: list[Tool]) -> str:
+    """The name that a reference to a tool means; a hosted one has none, so its type stands in."""
+    fields = mapping(tool) or {}
+    kind = text(fields.get("type")) or "function"
+    inner = mapping(fields.get("function")) or fields
+    name = flat_name(text(fields.get("namespace")) or "", text(inner.get("name")) or "")
+    if kind in ("function", "custom"):
+        return name
+    known = client_tool(kind, {}, "")
+    if known is not None and any(
+        isinstance(one, ClientTool) and one.function.name == known.function.name for one in tools
+    ):
+        return known.function.name
+    return ""

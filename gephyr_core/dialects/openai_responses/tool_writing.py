@@ -1,0 +1,225 @@
+"""Tools for a provider, and which of them its model may use."""
+
+from typing import Any
+
+import attrs
+
+from gephyr_core.conversation.prompt import (
+    Choice,
+    ClientTool,
+    FreeformTool,
+    FunctionTool,
+    HostedTool,
+    Native,
+    Prompt,
+    Tool,
+    ToolChoice,
+)
+from gephyr_core.conversation.report import Report
+from gephyr_core.dialects.openai_chat.schemas import can_be_strict, parameters
+from gephyr_core.dialects.openai_chat.targets import is_openai, tool_name
+from gephyr_core.dialects.openai_responses.client_tools import FREEFORM_SCHEMA, NAMESPACE, NAMESPACE_FREEFORM
+from gephyr_core.dialects.openai_responses.sealing import NAME
+from gephyr_core.dialects.translator import Destination
+
+_NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+_HOSTED = {"web_search": "web_search", "code_execution": "code_interpreter"}
+
+
+def namespace_of(tool: ClientTool) -> str:
+    """The namespace of a tool that is in one."""
+    for mark in (NAMESPACE_FREEFORM, NAMESPACE):
+        if tool.type.startswith(mark):
+            return tool.type.removeprefix(mark)
+    return ""
+
+
+@attrs.define
+class ToolNames:
+    """The tools' names as the provider is told them."""
+
+    takes_freeform: bool
+    """The provider takes ``custom`` tools."""
+    clients: dict[str, ClientTool] = attrs.field(factory=dict)
+    """This dialect's own client tools by the names of their functions."""
+    changed: dict[str, str] = attrs.field(factory=dict)
+    """The provider's to the client's, where they differ."""
+
+    def of(self, name: str) -> str:
+        """The provider's name of a tool."""
+        written = tool_name(name)
+        if written != name:
+            self.changed[written] = name
+        return written
+
+    def client_tool(self, name: str) -> ClientTool | None:
+        """The typed tool whose function is called *name*."""
+        return self.clients.get(name)
+
+
+@attrs.define
+class ToolWriter:
+    """Writes one prompt's tools."""
+
+    prompt: Prompt
+    destination: Destination
+    report: Report
+    names: ToolNames
+    body: dict[str, Any]
+    freeform: list[str] = attrs.field(factory=list)
+    """Names of freeform tools that are carried as functions."""
+
+    @property
+    def own(self) -> bool:
+        """The client speaks this dialect too."""
+        return self.prompt.dialect == NAME
+
+    def write(self) -> None:
+        """Write tools, the choice among them, and whether they may be called in parallel."""
+        tools: list[dict[str, Any]] = []
+        for tool in self.prompt.tools:
+            self._add(tools, tool)
+        if self.own:
+            tools = self._with_native(tools)
+        if tools:
+            self.body["tools"] = tools
+        if self.prompt.tool_choice is not None:
+            self._choice(self.prompt.tool_choice, any_tool=bool(tools))
+        parallel = self.prompt.parallel_tools
+        if parallel is not None:
+            if tools or self.own:
+                self.body["parallel_tool_calls"] = parallel
+            else:
+                self.report.dropped(self.prompt.path("parallel_tools"), "there are no tools")
+
+    def _with_native(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Put back the tools and the fields of tools that only this dialect has."""
+        for path, native in self.prompt.native.items():
+            if path.startswith("tools[") and path.endswith("]"):
+                tools.append(native.value)
+        return tools
+
+    def _add(self, tools: list[dict[str, Any]], tool: Tool) -> None:
+        if tool.cache is not None:
+            self.report.dropped(tool.path, f"provider {self.destination.provider!r} takes no cache marker on a tool")
+        match tool:
+            case FunctionTool():
+                tools.append(self._function(tool))
+            case FreeformTool():
+                tools.append(self._freeform(tool))
+            case ClientTool(dialect=dialect) if dialect == NAME:
+                self.names.clients[tool.function.name] = tool
+                self._own_client_tool(tools, tool)
+            case ClientTool(type=kind):
+                self.report.emulated(tool.path, f"the tool {kind!r} is carried as a function")
+                tools.append(self._function(attrs.evolve(tool.function, path=tool.path)))
+            case HostedTool():
+                tools.append(self._hosted(tool))
+
+    @staticmethod
+    def _own_client_tool(tools: list[dict[str, Any]], tool: ClientTool) -> None:
+        """Write a typed tool as it came. The functions of a namespace are gathered in it again."""
+        last = tools[-1] if tools else {}
+        if last.get("type") == "namespace" and namespace_of(tool) and last.get("name") == tool.options.get("name"):
+            tools[-1] = {**last, "tools": [*last["tools"], *tool.options["tools"]]}
+        else:
+            tools.append(tool.options)
+
+    def _function(self, tool: FunctionTool) -> dict[str, Any]:
+        name = self.names.of(tool.name)
+        if name != tool.name:
+            self.report.changed(tool.path, f"the tool is called {name!r} there")
+        function: dict[str, Any] = {"type": "function", "name": name}
+        if tool.description:
+            function["description"] = tool.description
+        if self.own:
+            return {**function, "parameters": tool.schema, "strict": tool.strict, **self._extras(tool.path)}
+        schema = parameters(tool.schema or _NO_PARAMETERS, self.report, tool.path)
+        strict = bool(tool.strict)
+        if strict and not can_be_strict(schema):
+            strict = False
+            self.report.changed(tool.path, "the schema cannot be held to strictly: OpenAI wants all fields required")
+        return {**function, "parameters": schema, "strict": strict}
+
+    def _freeform(self, tool: FreeformTool) -> dict[str, Any]:
+        name = self.names.of(tool.name)
+        if self.names.takes_freeform:
+            custom: dict[str, Any] = {"type": "custom", "name": name}
+            if tool.description:
+                custom["description"] = tool.description
+            if tool.syntax:
+                custom["format"] = {"type": "grammar", "syntax": tool.syntax, "definition": tool.definition}
+            return {**custom, **self._extras(tool.path)}
+        self.freeform.append(tool.name)
+        self.report.emulated(tool.path, "a freeform tool is carried as a function with one text")
+        description = tool.description
+        if tool.syntax:
+            description = f"{description}\n\nThe input follows this {tool.syntax} grammar:\n{tool.definition}".strip()
+        described = {"description": description} if description else {}
+        return {"type": "function", "name": name, **described, "parameters": FREEFORM_SCHEMA, "strict": False}
+
+    def _extras(self, path: str) -> dict[str, Any]:
+        """The fields of a tool that only this dialect has."""
+        if not self.own:
+            return {}
+        mark = f"{path}."
+        native: dict[str, Native] = self.prompt.native
+        return {key.removeprefix(mark): one.value for key, one in native.items() if key.startswith(mark)}
+
+    def _hosted(self, tool: HostedTool) -> dict[str, Any]:
+        if tool.dialect == NAME:
+            return tool.options
+        if tool.kind not in _HOSTED or not is_openai(self.destination):
+            raise self.report.refused(
+                tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
+            )
+        if tool.kind == "code_execution":
+            return {"type": "code_interpreter", "container": {"type": "auto"}}
+        written: dict[str, Any] = {"type": "web_search"}
+        if tool.allowed_domains:
+            written["filters"] = {"allowed_domains": list(tool.allowed_domains)}
+        if tool.location:
+            written["user_location"] = {"type": "approximate", **tool.location}
+        if tool.blocked_domains:
+            self.report.dropped(tool.path, "domains cannot be kept out of a web search at OpenAI")
+        if tool.max_uses is not None:
+            self.report.dropped(tool.path, "how often one tool is used cannot be limited at OpenAI")
+        return written
+
+    # -- the choice -------------------------------------------------------------------------------------------------
+
+    def _choice(self, choice: ToolChoice, *, any_tool: bool) -> None:
+        if not any_tool and not self.own:
+            self.report.dropped(choice.path, "there are no tools to choose from")
+            return
+        if choice.choice in (Choice.REQUIRED, Choice.NAMED, Choice.REQUIRED_OF):
+            self._may_force(choice)
+        match choice.choice:
+            case Choice.AUTO | Choice.NONE | Choice.REQUIRED:
+                self.body["tool_choice"] = choice.choice.value
+            case Choice.NAMED:
+                self.body["tool_choice"] = self._reference(choice.names[0])
+            case _:
+                mode = "required" if choice.choice is Choice.REQUIRED_OF else "auto"
+                tools = [self._reference(name) for name in choice.names]
+                self.body["tool_choice"] = {"type": "allowed_tools", "mode": mode, "tools": tools}
+
+    def _may_force(self, choice: ToolChoice) -> None:
+        capabilities = self.destination.capabilities
+        reasoning = self.prompt.reasoning is not None and not capabilities.forced_tools_with_thinking
+        if not capabilities.forced_tools or reasoning:
+            raise self.report.refused(choice.path, f"model {self.destination.model!r} cannot be made to call a tool")
+
+    def _reference(self, name: str) -> dict[str, Any]:
+        client = self.names.client_tool(name)
+        if client is not None and not namespace_of(client):
+            return {"type": client.type}
+        if client is not None:
+            plain = name.removeprefix(f"{namespace_of(client)}__")
+            return {"type": "function", "name": plain, "namespace": namespace_of(client)}
+        for tool in self.prompt.tools:
+            if isinstance(tool, HostedTool) and name in (tool.type, tool.options.get("name")):
+                return {"type": _HOSTED.get(tool.kind, tool.type) if tool.dialect != NAME else tool.type}
+        freeform = any(isinstance(tool, FreeformTool) and tool.name == name for tool in self.prompt.tools)
+        kind = "custom" if freeform and self.names.takes_freeform else "function"
+        return {"type": kind, "name": self.names.of(name)}
