@@ -5,6 +5,7 @@ from gephyr_core.config.environment import VARIABLES, variable_of
 from gephyr_core.config.load import load_config
 from gephyr_core.config.problems import ConfigError, ConfigProblem
 from gephyr_core.config.schema import Config
+from gephyr_core.config.schema_capabilities import CapabilityOverride
 from gephyr_core.config.schema_providers import (
     AccountConfig,
     ComplianceConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "AccountConfig",
     "AdminConfig",
     "AuthConfig",
+    "CapabilityOverride",
     "ComplianceConfig",
     "Config",
     "ConfigError",

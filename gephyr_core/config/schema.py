@@ -4,7 +4,8 @@ from typing import Annotated
 
 import attrs
 
-from gephyr_core.config.rules import NAME
+from gephyr_core.config.rules import MODEL_PATTERN, NAME
+from gephyr_core.config.schema_capabilities import CapabilityOverride
 from gephyr_core.config.schema_providers import (
     AccountConfig,
     ComplianceConfig,
@@ -37,3 +38,5 @@ class Config:
     upstream: UpstreamConfig = attrs.field(factory=UpstreamConfig)
     translation: TranslationConfig = attrs.field(factory=TranslationConfig)
     providers: dict[Annotated[str, NAME], ProviderConfig] = attrs.field(factory=dict)
+    capabilities: dict[Annotated[str, MODEL_PATTERN], CapabilityOverride] = attrs.field(factory=dict)
+    """By model pattern; the more specific wins."""

@@ -137,6 +137,8 @@ def _choice_hook(literal: Any) -> Hook:
     expected = ", ".join(repr(choice) for choice in choices)
 
     def choose(value: object, _: object) -> object:
+        if value is _LEFT_OUT:
+            return choices[0]
         if not isinstance(value, str) or value not in choices:
             raise RefusedValueError(f"expected one of {expected}, got {shown(value)}")
         return value

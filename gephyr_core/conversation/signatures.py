@@ -6,7 +6,6 @@ seal is base64, since Gemini's SDK decodes what stands there.
 """
 
 import base64
-import binascii
 import hashlib
 
 import msgspec
@@ -33,7 +32,7 @@ def unseal(text: str, dialect: str) -> Signature:
         try:
             raw = base64.b64decode(text, validate=True).removeprefix(_MARK)
             maker, model, organization, item, value = _DECODER.decode(raw)
-        except (binascii.Error, msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError):
             return Signature(text, Origin("unknown"))
         return Signature(value, Origin(maker, model, organization), item)
     return Signature(text, Origin(dialect))

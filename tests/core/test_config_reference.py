@@ -8,10 +8,12 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
-from gephyr_core.config import VARIABLES, Config, ProviderConfig
+from gephyr_core.config import VARIABLES, CapabilityOverride, Config, ProviderConfig
 from gephyr_core.config.unavailable import UNAVAILABLE_SETTINGS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "configuration.md"
+_KEYS: dict[type, str] = {ProviderConfig: "NAME", CapabilityOverride: "PATTERN"}
+"""What stands for the keys of tables that hold many tables."""
 ROW = re.compile(r"\| `([^`]+)` \| (?:`([^`]+)`|(none|required)) \| (.*) \|")
 
 
@@ -34,7 +36,7 @@ def settings(cls: type, prefix: str) -> Iterator[tuple[str, Any]]:
         elif attrs.has(field.type):
             yield from settings(field.type, f"{name}.")
         elif inner is not None:
-            yield from settings(inner, f"{name}.NAME." if inner is ProviderConfig else f"{name}[].")
+            yield from settings(inner, f"{name}.{_KEYS[inner]}." if inner in _KEYS else f"{name}[].")
         elif field.default is attrs.NOTHING:
             yield name, "required"
         else:

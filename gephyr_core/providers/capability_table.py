@@ -1,0 +1,142 @@
+"""What the models take that are known by name. A family stands for all names that begin with it, the longest first.
+
+Sources: the providers' model pages and API references; for Claude's thinking, efforts, sampling and forced tools the
+migration notes of each model; for Gemini's budgets and levels the page on thinking; and what recorded traffic shows.
+"""
+
+from collections.abc import Mapping
+
+import attrs
+
+from gephyr_core.conversation.capabilities import Capabilities
+from gephyr_core.conversation.prompt import Effort
+
+_LOW = (Effort.LOW, Effort.MEDIUM, Effort.HIGH)
+_ALL = (*_LOW, Effort.XHIGH, Effort.MAX)
+_PICTURES = ("image", "document")
+
+# -- Anthropic ------------------------------------------------------------------------------------------------------
+
+_CLAUDE_3 = Capabilities(structured_output=False, automatic_caching=True, max_output_tokens=4_096, modalities=_PICTURES)
+_CLAUDE_4 = attrs.evolve(
+    _CLAUDE_3,
+    max_output_tokens=64_000,
+    thinking=("enabled", "disabled"),
+    thinking_budget=(1_024, 63_999),
+    forced_tools_with_thinking=False,
+)
+_CLAUDE_4_5 = attrs.evolve(_CLAUDE_4, structured_output=True)
+_CLAUDE_4_6 = attrs.evolve(
+    _CLAUDE_4_5,
+    max_output_tokens=128_000,
+    thinking=("enabled", "disabled", "adaptive", "between_tools"),
+    thinking_budget=(1_024, 127_999),
+    prefill=False,
+    efforts=(*_LOW, Effort.MAX),
+)
+_CLAUDE_4_7 = attrs.evolve(
+    _CLAUDE_4_6,
+    thinking=("disabled", "adaptive", "between_tools"),
+    thinking_budget=None,
+    sampling=False,
+    efforts=_ALL,
+)
+_CLAUDE_5 = attrs.evolve(_CLAUDE_4_7, system_turns=True)
+_CLAUDE_5_5 = attrs.evolve(_CLAUDE_5, thinking=("adaptive", "between_tools"), forced_tools=False)
+
+CLAUDE: Mapping[str, Capabilities] = {
+    "claude": _CLAUDE_5_5,
+    "claude-2": _CLAUDE_3,
+    "claude-3": _CLAUDE_3,
+    "claude-3-5": attrs.evolve(_CLAUDE_3, max_output_tokens=8_192),
+    "claude-3-7": _CLAUDE_4,
+    "claude-sonnet-4": _CLAUDE_4,
+    "claude-opus-4": attrs.evolve(_CLAUDE_4, max_output_tokens=32_000, thinking_budget=(1_024, 31_999)),
+    "claude-opus-4-1": attrs.evolve(_CLAUDE_4_5, max_output_tokens=32_000, thinking_budget=(1_024, 31_999)),
+    "claude-sonnet-4-5": _CLAUDE_4_5,
+    "claude-haiku-4-5": _CLAUDE_4_5,
+    "claude-opus-4-5": attrs.evolve(_CLAUDE_4_5, efforts=_LOW),
+    "claude-opus-4-6": _CLAUDE_4_6,
+    "claude-sonnet-4-6": _CLAUDE_4_6,
+    "claude-opus-4-7": _CLAUDE_4_7,
+    "claude-opus-4-8": attrs.evolve(_CLAUDE_4_7, system_turns=True),
+    "claude-sonnet-5": _CLAUDE_5,
+    "claude-opus-5": _CLAUDE_5,
+    "claude-haiku-5": _CLAUDE_5,
+    "claude-fable-5": _CLAUDE_5,
+    "claude-mythos-preview": _CLAUDE_4_7,
+    "claude-mythos-5": _CLAUDE_5,
+    "claude-opus-5-5": _CLAUDE_5_5,
+    "claude-sonnet-5-5": _CLAUDE_5_5,
+    "claude-haiku-5-5": _CLAUDE_5_5,
+    "claude-fable-5-1": _CLAUDE_5_5,
+    "claude-fable-5-2": _CLAUDE_5_5,
+    "claude-mythos-5-1": _CLAUDE_5_5,
+    "claude-mythos-5-2": _CLAUDE_5_5,
+}
+
+# -- OpenAI ---------------------------------------------------------------------------------------------------------
+
+_GPT = Capabilities(system_turns=True, modalities=_PICTURES)
+_O = attrs.evolve(_GPT, sampling=False, stop=False, efforts=_LOW)
+_GPT_5 = attrs.evolve(_O, efforts=(Effort.MINIMAL, *_LOW))
+_GPT_5_1 = attrs.evolve(_O, efforts=(Effort.NONE, *_LOW))
+_GPT_5_2 = attrs.evolve(_O, efforts=(Effort.NONE, *_LOW, Effort.XHIGH))
+_GPT_5_6 = attrs.evolve(_O, efforts=(Effort.NONE, *_ALL))
+
+OPENAI: Mapping[str, Capabilities] = {
+    "gpt-3.5": attrs.evolve(_GPT, structured_output=False, modalities=()),
+    "gpt-4": attrs.evolve(_GPT, structured_output=False),
+    "gpt-4.1": _GPT,
+    "gpt-4o": _GPT,
+    "gpt-4o-2024-05-13": attrs.evolve(_GPT, structured_output=False),
+    "gpt-4o-audio-preview": attrs.evolve(_GPT, modalities=("audio",)),
+    "gpt-4o-mini-audio-preview": attrs.evolve(_GPT, modalities=("audio",)),
+    "gpt-audio": attrs.evolve(_GPT, modalities=("audio",)),
+    "chatgpt-4o": attrs.evolve(_GPT, structured_output=False),
+    "o1": _O,
+    "o1-mini": attrs.evolve(_O, structured_output=False),
+    "o3": _O,
+    "o3-mini": attrs.evolve(_O, stop=True),
+    "o4-mini": _O,
+    "codex-mini": _O,
+    "gpt-5": _GPT_5,
+    "gpt-5-pro": attrs.evolve(_GPT_5, efforts=(Effort.HIGH,)),
+    "gpt-5-chat": _GPT,
+    "gpt-5.1": _GPT_5_1,
+    "gpt-5.2": _GPT_5_2,
+    "gpt-5.3": _GPT_5_2,
+    "gpt-5.4": _GPT_5_2,
+    "gpt-5.5": _GPT_5_2,
+    "gpt-5.6": _GPT_5_6,
+    "gpt-6": _GPT_5_6,
+}
+
+# -- Google ---------------------------------------------------------------------------------------------------------
+
+_GEMINI_2 = Capabilities()
+_GEMINI_3 = attrs.evolve(_GEMINI_2, thinking_levels=("MINIMAL", "LOW", "MEDIUM", "HIGH"), signatures_required=True)
+
+GEMINI: Mapping[str, Capabilities] = {
+    "gemini": _GEMINI_3,
+    "gemma": _GEMINI_2,
+    "gemini-1": _GEMINI_2,
+    "gemini-1.5": _GEMINI_2,
+    "gemini-2.0": _GEMINI_2,
+    "gemini-2.5-flash": attrs.evolve(_GEMINI_2, thinking_budget=(0, 24_576)),
+    "gemini-2.5-flash-lite": attrs.evolve(_GEMINI_2, thinking_budget=(0, 24_576)),
+    "gemini-2.5-flash-image": _GEMINI_2,
+    "gemini-2.5-pro": attrs.evolve(_GEMINI_2, thinking_budget=(128, 32_768)),
+    "gemini-3-pro": attrs.evolve(_GEMINI_3, thinking_levels=("LOW", "HIGH")),
+    "gemini-3.1-pro": attrs.evolve(_GEMINI_3, thinking_levels=("LOW", "MEDIUM", "HIGH")),
+    "gemini-3-flash": _GEMINI_3,
+    "gemini-3.1-flash": _GEMINI_3,
+    "gemini-3.5-flash": _GEMINI_3,
+    "gemini-3.6-flash": _GEMINI_3,
+    "gemini-flash-latest": _GEMINI_3,
+}
+
+UNKNOWN = Capabilities(system_turns=True)
+"""A model of a compatible server: whatever it is asked it is taken to understand."""
+GENERIC = ("claude", "gemini")
+"""Entries that stand for names nobody here knows: such a model is taken for a current one."""
