@@ -227,6 +227,8 @@ class MessageWriter:
         self.messages.append(message)
 
     def _said(self, text: Text, message: dict[str, Any]) -> list[dict[str, Any]]:
+        if text.phase:
+            self.report.dropped(f"{text.path}.phase", "Chat has no place for the phase of a message")
         signature = text.signature
         if signature is not None:
             if self.destination.accepts(signature) and takes_reasoning(self.destination):
