@@ -120,6 +120,15 @@ def result_part(result: HostedResult) -> dict[str, Any]:
     return {"toolResponse": {**identity, "toolType": name, "response": response}}
 
 
+def hosted_text(part: HostedCall | HostedResult) -> str:
+    """Tell what another provider's tool was asked, or gave."""
+    if isinstance(part, HostedCall):
+        return f"[{part.name or part.kind}: {part.arguments}]"
+    found = [f"- {source.title or source.url} ({source.url})" for source in part.sources]
+    lines = [*found, part.output] if part.output else found
+    return "\n".join([f"[result of {part.kind}{' (failed)' if part.is_error else ''}]", *lines])
+
+
 def _kind(tool_type: str) -> str:
     return _CALL_KINDS.get(tool_type, tool_type.lower())
 

@@ -78,14 +78,14 @@ class ToolWriter:
         functions = [{"functionDeclarations": self._functions}] if self._functions else []
         if functions or self._hosted:
             self.body["tools"] = [*functions, *self._hosted]
+        if functions and self._hosted and self.prompt.dialect != NAME:
+            self._together()
         if self.prompt.tool_choice is not None:
             self._choice(self.prompt.tool_choice)
         if self.prompt.parallel_tools is False:
             self.report.dropped(self.prompt.path("parallel_tools"), "Gemini may call several tools at once")
 
     def _tool(self, tool: Tool) -> None:
-        if tool.cache is not None:
-            self.report.dropped(tool.path, "Gemini caches by itself, and takes no cache markers")
         match tool:
             case FunctionTool():
                 self._function(tool)
@@ -150,6 +150,15 @@ class ToolWriter:
             self.report.dropped(tool.path, f"limits of {name} (domains, place, number of uses) cannot be said there")
         if {name: {}} not in self._hosted:
             self._hosted.append({name: {}})
+
+    def _together(self) -> None:
+        """Functions and Google's own tools in one request: models before Gemini 3 refuse that."""
+        if not self.destination.capabilities.signatures_required:
+            tool = next(tool for tool in self.prompt.tools if isinstance(tool, HostedTool))
+            raise self.report.refused(
+                tool.path, f"hosted tool {tool.type!r} cannot stand beside functions on {self.destination.model!r}"
+            )
+        self.body["toolConfig"] = {"includeServerSideToolInvocations": True}
 
     def _choice(self, choice: ToolChoice) -> None:
         own = self.prompt.dialect == NAME
