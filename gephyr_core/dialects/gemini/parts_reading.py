@@ -84,7 +84,7 @@ class ContentReader:
         thought = part.flag("thought") or False
         for name in NATIVE_OF_PART:
             if (value := part.take(name)) is not None:
-                self.native[part.at(name)] = Native(value)
+                self.native[f"{part.path}.{name}"] = Native(value)
         text = part.text("text")
         if text is not None:
             if thought:

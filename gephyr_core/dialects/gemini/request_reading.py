@@ -10,6 +10,8 @@ from gephyr_core.dialects.gemini.parts_reading import ContentReader, read_system
 from gephyr_core.dialects.gemini.tool_reading import json_schema, read_choice, read_tools
 
 CONFIG = "generationConfig"
+COUNTED = "generateContentRequest"
+"""What a request for a count holds."""
 _ESSENTIAL = ("cachedContent", "continuationToken")
 """Fields that stand for a part of the prompt which only Google has."""
 _SAMPLING = {
@@ -34,7 +36,7 @@ _JSON = "application/json"
 def read_request(body: dict[str, Any], report: Report, *, model: str, stream: bool) -> Prompt:
     """Read a request, or one that is to be counted; see :class:`gephyr_core.dialects.translator.Translator`."""
     fields = Message(body, "", report)
-    wrapped = fields.child("generateContentRequest")
+    wrapped = fields.child(COUNTED)
     if wrapped is not None:
         fields.finish()
         fields = wrapped

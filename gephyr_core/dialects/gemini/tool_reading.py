@@ -42,7 +42,7 @@ def read_tools(body: Message, native: dict[str, Native]) -> list[Tool]:
 def _function(function: Message, native: dict[str, Native]) -> FunctionTool:
     for name in NATIVE_OF_FUNCTION:
         if (value := function.take(name)) is not None:
-            native[function.at(name)] = Native(value)
+            native[f"{function.path}.{name}"] = Native(value)
     plain, subset = function.mapping("parametersJsonSchema"), function.mapping("parameters")
     if plain is not None and subset is not None:
         function.report.dropped(function.at("parameters"), "parametersJsonSchema counts")
