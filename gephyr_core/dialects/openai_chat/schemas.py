@@ -19,15 +19,15 @@ def parameters(schema: dict[str, Any], report: Report, path: str) -> dict[str, A
         return whole
     if any(key in whole for key in _NOT_AT_ROOT):
         report.changed(path, "the root of a tool's schema has to be a plain object: alternatives are joined")
-    properties: dict[str, Any] = dict(whole.get("properties") or {})
-    required = list(whole.get("required") or ())
+    properties, required = dict(_properties(whole)), list(_required(whole))
     for key in _CHOICES:
-        for branch in whole.get(key) or ():
+        branches = whole.get(key)
+        for branch in branches if isinstance(branches, list) else ():
             if isinstance(branch, dict):
-                for name, inner in (branch.get("properties") or {}).items():
+                for name, inner in _properties(branch).items():
                     properties.setdefault(name, inner)
                 if key == "allOf":
-                    required += [name for name in branch.get("required") or () if name not in required]
+                    required += [name for name in _required(branch) if name not in required]
     kept = {key: value for key, value in whole.items() if key not in _NOT_AT_ROOT}
     return {**kept, "type": "object", "properties": properties, **({"required": required} if required else {})}
 
@@ -38,9 +38,18 @@ def can_be_strict(schema: dict[str, Any], depth: int = 0) -> bool:
         return False
     properties, kind = schema.get("properties"), schema.get("type")
     if properties is not None or kind == "object" or (isinstance(kind, list) and "object" in kind):
-        required = schema.get("required") or ()
-        if properties is None or schema.get("additionalProperties") is not False:
+        if not isinstance(properties, dict) or schema.get("additionalProperties") is not False:
             return False
-        if any(name not in required for name in properties):
+        if any(name not in _required(schema) for name in properties):
             return False
     return all(can_be_strict(inner, depth + 1) for inner in subschemas(schema))
+
+
+def _properties(schema: dict[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def _required(schema: dict[str, Any]) -> list[Any]:
+    required = schema.get("required")
+    return required if isinstance(required, list) else []
