@@ -121,7 +121,10 @@ def _responses(reply: Any) -> Answer:
             case {"type": "message", "content": content}:
                 answer.text += "".join(part.get("text") or part.get("refusal") or "" for part in content)
             case {"type": "function_call", "name": name, "arguments": arguments}:
-                answer.calls.append((name, canonical(arguments)))
+                space = item.get("namespace")
+                answer.calls.append((f"{space}__{name}" if space not in (None, name) else name, canonical(arguments)))
+            case {"type": "tool_search_call", "execution": "client", "arguments": arguments}:
+                answer.calls.append(("tool_search", canonical(arguments)))
             case {"type": "custom_tool_call", "name": name, "input": text}:
                 answer.calls.append((name, canonical({"input": text})))
     return answer

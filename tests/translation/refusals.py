@@ -1,3 +1,11 @@
 """The reasons for which a recorded request may be refused by a translation, as patterns."""
 
-LEGITIMATE = (r"hosted tool '.+' is not available on provider '.+'",)
+LEGITIMATE = (
+    r"hosted tool '.+' is not available on provider '.+'",
+    r"^is not available on provider '.+'$",
+    r"gives one reply$",
+    r"takes no (audio|video)",
+    r"a video is not taken by provider '.+'",
+    r"takes a document's bytes, not its address",
+    r"the file '.+' of '.+' cannot be referred to at provider '.+'",
+)

@@ -133,6 +133,10 @@ def _responses(body: dict[str, Any]) -> Iterator[Said]:
         match item:
             case {"type": "function_call", "name": name, "arguments": arguments}:
                 yield from _call(name, arguments, path)
+            case {"type": "tool_search_call", "execution": "client", "arguments": arguments}:
+                yield from _call("tool_search", arguments, path)
+            case {"type": "tool_search_output", "execution": "client", "tools": tools}:
+                yield from _result(_canonical(tools), path)
             case {"type": "custom_tool_call", "name": name, "input": text}:
                 yield from _call(name, {"input": text}, path)
             case {"type": "function_call_output" | "custom_tool_call_output", "output": output}:

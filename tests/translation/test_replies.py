@@ -1,5 +1,6 @@
 """Every recorded reply, whole and streamed, written for the clients of every dialect."""
 
+import itertools
 import json
 from collections.abc import Iterator
 
@@ -36,14 +37,26 @@ def expected(recording: Recording) -> Answer:
 
 
 def differences(expected: Answer, found: Answer) -> dict[str, object]:
-    """What *found* says otherwise; counts that the provider did not give may be given as 0."""
-    said = {name: value for name, value in attrs.asdict(found).items() if name != "thinking"}
-    want = attrs.asdict(expected)
-    return {
-        name: (want[name], value)
-        for name, value in said.items()
-        if want[name] != value and not (name in {"input", "cached", "output"} and (want[name] or 0) == (value or 0))
+    """What *found* says otherwise. Reasoning has tests of its own, and what the provider did not count may be 0."""
+    want, said = attrs.asdict(expected), attrs.asdict(found)
+    counts = {
+        name for name in ("input", "cached", "output") if want[name] is None or (want[name] == 0 and not said[name])
     }
+    return {
+        name: (want[name], said[name])
+        for name in want
+        if name not in {"thinking", *counts} and want[name] != said[name]
+    }
+
+
+def as_it_came(recording: Recording, target: str) -> bool:
+    """Whether what the SDK does not take is the provider's own: its dialect's clients get it back as it was."""
+    problem = stream_problem if recording.streamed else whole_problem
+    return recording.dialect == target and problem(target, recording.reply) != ""
+
+
+NO_CUSTOM_CALLS = "delta.tool_calls.0.type: Input should be 'function'"
+"""OpenAI streams calls of custom tools in Chat, and its SDK has no type for them."""
 
 
 @over_pairs
@@ -51,7 +64,8 @@ def test_a_whole_reply_is_valid_and_says_the_same(source: str, target: str) -> N
     """The SDK's strict types take it; texts, calls and counts of tokens are those of the provider."""
     for recording in readable(source):
         written = write_reply(target, read_reply(recording))
-        assert whole_problem(target, written) == "", recording.id
+        problem = whole_problem(target, written)
+        assert problem == "" or as_it_came(recording, target), f"{recording.id}: {problem}"
         assert differences(expected(recording), whole(target, json.loads(written))) == {}, recording.id
 
 
@@ -61,7 +75,9 @@ def test_a_stream_is_valid_and_says_the_same(source: str, target: str) -> None:
     for recording in readable(source):
         deltas = read_deltas(source, recording.reply) if recording.streamed else deltas_of(read_reply(recording))
         written = write_stream(target, deltas)
-        assert stream_problem(target, written) == "", recording.id
+        problem = stream_problem(target, written)
+        known = target == "openai-chat" and problem.endswith(NO_CUSTOM_CALLS)
+        assert problem == "" or known or as_it_came(recording, target), f"{recording.id}: {problem}"
         assert differences(expected(recording), streamed(target, written)) == {}, recording.id
 
 
