@@ -91,7 +91,7 @@ def read_response(fields: dict[str, Any], call_id: str, signature: Signature | N
 
 def call_part(call: HostedCall) -> dict[str, Any]:
     """Write a call of a tool of Google's, or of another provider's that does the same."""
-    asked = _object(call.arguments)
+    asked = arguments_of(call)
     identity = {"id": call.id} if call.id else {}
     if call.kind == CODE:
         code = asked.get("code")
@@ -118,6 +118,11 @@ def result_part(result: HostedResult) -> dict[str, Any]:
         response["error" if result.is_error else "output"] = result.output
     name = _CALL_TYPES.get(result.kind, "TOOL_TYPE_UNSPECIFIED")
     return {"toolResponse": {**identity, "toolType": name, "response": response}}
+
+
+def arguments_of(call: HostedCall) -> dict[str, Any]:
+    """What a tool was asked; empty for what is no object."""
+    return _object(call.arguments)
 
 
 def hosted_text(part: HostedCall | HostedResult) -> str:

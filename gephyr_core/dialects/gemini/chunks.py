@@ -1,0 +1,72 @@
+"""What is decoded of a provider's reply or chunk. What is odd inside of it is the reader's to judge, so it is Any."""
+
+from typing import Any
+
+import msgspec
+
+from gephyr_core.dialects.decoding import decode
+
+
+class ReplyPart(msgspec.Struct, gc=False, rename="camel"):
+    """A part of the reply."""
+
+    text: Any = None
+    thought: Any = None
+    thought_signature: Any = None
+    function_call: Any = None
+    inline_data: Any = None
+    file_data: Any = None
+    executable_code: Any = None
+    code_execution_result: Any = None
+    tool_call: Any = None
+    tool_response: Any = None
+
+
+class Content(msgspec.Struct, gc=False):
+    """What a candidate says."""
+
+    parts: list[ReplyPart] | None = None
+
+
+class Candidate(msgspec.Struct, gc=False, rename="camel"):
+    """One of the replies that were asked for."""
+
+    content: Content | None = None
+    finish_reason: Any = None
+    finish_message: Any = None
+    index: Any = 0
+    grounding_metadata: Any = None
+    url_context_metadata: Any = None
+    citation_metadata: Any = None
+
+
+class Chunk(msgspec.Struct, gc=False, rename="camel"):
+    """A chunk of a stream, or a whole reply."""
+
+    candidates: list[Candidate] | None = None
+    prompt_feedback: Any = None
+    usage_metadata: msgspec.Raw | None = None
+    """Told in each chunk; only the last counts, and is decoded."""
+    model_version: Any = None
+    response_id: Any = None
+    error: Any = None
+
+
+_DECODER = msgspec.json.Decoder(Chunk)
+_ARRAY = msgspec.json.Decoder(list[Chunk])
+_ANY = msgspec.json.Decoder()
+
+
+def decode_chunk(data: bytes | str) -> Chunk | None:
+    """Decode a chunk or a reply; None when it is none."""
+    return decode(_DECODER, data)
+
+
+def decode_array(data: bytes) -> list[Chunk] | None:
+    """Decode a stream in its array form; None when it is none."""
+    return decode(_ARRAY, data)
+
+
+def decode_any(data: msgspec.Raw | None) -> Any:
+    """Decode what was left undecoded."""
+    return None if data is None else decode(_ANY, bytes(data))
