@@ -1,0 +1,277 @@
+"""A provider's Messages stream, read."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import msgspec
+
+from gephyr_core.conversation.parts import HostedCall, Origin, Part, Signature, Text, Thinking, ToolCall
+from gephyr_core.conversation.reply import (
+    ArgumentsAdded,
+    Cited,
+    Delta,
+    Ended,
+    Failed,
+    PartEnded,
+    PartStarted,
+    Signed,
+    Started,
+    Stop,
+    TextAdded,
+    ThinkingAdded,
+)
+from gephyr_core.conversation.report import Report
+from gephyr_core.dialects.anthropic import hosted
+from gephyr_core.dialects.anthropic.errors import stream_error
+from gephyr_core.dialects.anthropic.names import NAME
+from gephyr_core.dialects.anthropic.stops import read_stop
+from gephyr_core.dialects.anthropic.usage import merged
+from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.rendering import encode_json
+from gephyr_core.errors import ErrorKind
+from gephyr_core.records import Usage
+from gephyr_core.sse import parse
+
+_UNFINISHED = "the provider's stream ended before the reply was complete"
+_UNREADABLE = "the provider sent an event that cannot be read"
+_TEXT_EVENT = b"event: content_block_delta\ndata: "
+
+
+class _Added(msgspec.Struct, gc=False):
+    type: str
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+
+
+class _BlockDelta(msgspec.Struct, gc=False):
+    """What nearly all events are."""
+
+    type: str
+    index: int
+    delta: _Added
+
+
+_BLOCK_DELTA = msgspec.json.Decoder(_BlockDelta)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+@attrs.define
+class _Open:
+    """A block under way."""
+
+    index: int
+    """The part's index."""
+    kind: type[Part]
+    given: dict[str, Any] | None = None
+    """A call's whole input, where the provider told it at the start; or the pieces are kept until it is complete."""
+    held: list[str] | None = None
+    """Arguments that have to be rewritten when they are complete."""
+    name: str = ""
+    empty: bool = True
+
+
+@attrs.define
+class AnthropicDeltaReader:
+    """See :class:`gephyr_core.dialects.translator.DeltaReader`. The reply ends at ``message_stop``."""
+
+    _report: Report
+    _blocks: dict[int, _Open] = attrs.field(factory=dict)
+    """By the provider's index."""
+    _texts: dict[int, int] = attrs.field(factory=dict)
+    """Open texts: the provider's index to the part's."""
+    _parts: int = 0
+    _model: str = ""
+    _started: bool = False
+    _over: bool = False
+    _stop: Stop | None = None
+    _usage: Usage | None = None
+
+    def read(self, event: bytes) -> list[Delta]:
+        """Read one event."""
+        if self._over:
+            return []
+        data: bytes | str
+        if event.startswith(_TEXT_EVENT) and event.find(b"\n", len(_TEXT_EVENT)) == len(event) - 2:
+            data = event[len(_TEXT_EVENT) :]
+            try:
+                added = _BLOCK_DELTA.decode(data)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                return self._take(data, "content_block_delta")
+            index = self._texts.get(added.index)
+            if index is not None and added.delta.type == "text_delta":
+                return [TextAdded(index, added.delta.text)] if added.delta.text else []
+            return self._take(data, "content_block_delta")
+        parsed = parse(event)
+        return self._take(parsed.data, parsed.event) if parsed.data else []
+
+    def finish(self) -> list[Delta]:
+        """The stream ended cleanly."""
+        if self._over:
+            return []
+        if self._stop is None:
+            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+        return self._end({})
+
+    def _take(self, data: bytes | str, event: str) -> list[Delta]:
+        fields = decode(_OBJECT, data)
+        if fields is None:
+            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+        kind = text(fields.get("type")) or event
+        if kind == "error" or fields.get("error"):
+            error = stream_error(fields.get("error"))
+            return self._fail(Failed(error.kind, error.message, error.code))
+        take = _EVENTS.get(kind)
+        return [] if take is None else take(self, fields)
+
+    def _fail(self, failed: Failed) -> list[Delta]:
+        self._over = True
+        return [failed]
+
+    # -- the message ------------------------------------------------------------------------------------------------
+
+    def begin(self, fields: dict[str, Any]) -> list[Delta]:
+        """``message_start``."""
+        message = mapping(fields.get("message")) or {}
+        if self._started:
+            return []
+        self._started = True
+        self._model = text(message.get("model")) or ""
+        self._usage = merged(self._usage, mapping(message.get("usage")))
+        return [Started(text(message.get("id")) or "", self._model, self._usage)]
+
+    def change(self, fields: dict[str, Any]) -> list[Delta]:
+        """``message_delta``."""
+        self._usage = merged(self._usage, mapping(fields.get("usage")))
+        self._stop = read_stop(mapping(fields.get("delta")) or {}) or self._stop
+        return []
+
+    def _end(self, fields: dict[str, Any]) -> list[Delta]:  # noqa: ARG002
+        if self._stop is None:
+            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+        closed = self._begun([])
+        for number in list(self._blocks):
+            closed += self.close({"index": number})
+        self._over = True
+        return [*closed, Ended(self._stop, self._usage or Usage())]
+
+    def _begun(self, deltas: list[Delta]) -> list[Delta]:
+        """Put a beginning before *deltas* where the provider told none."""
+        return deltas if self._started else [*self.begin({}), *deltas]
+
+    # -- blocks -----------------------------------------------------------------------------------------------------
+
+    def open(self, fields: dict[str, Any]) -> list[Delta]:
+        """``content_block_start``."""
+        number, block = fields.get("index"), mapping(fields.get("content_block"))
+        if block is None or not isinstance(number, int):
+            return []
+        closed = self.close({"index": number})
+        part = self._part(block)
+        if part is None:
+            self._report.dropped(f"content[{number}]", f"a block of type {block.get('type')!r} has no counterpart")
+            return closed
+        opened = _Open(self._parts, type(part), name=getattr(part, "name", ""))
+        self._parts += 1
+        self._blocks[number] = opened
+        index = opened.index
+        deltas: list[Delta] = [*closed, PartStarted(index, part)]
+        if isinstance(part, Text):
+            self._texts[number] = index
+            if told := text(block.get("text")):
+                deltas.append(TextAdded(index, told))
+            for value in block.get("citations") or ():
+                deltas += self._cited(index, value)
+        elif isinstance(part, Thinking) and not part.redacted:
+            if told := text(block.get("thinking")):
+                deltas.append(ThinkingAdded(index, told))
+            deltas += self._signed(index, block.get("signature"))
+        elif isinstance(part, ToolCall | HostedCall):
+            opened.given = mapping(block.get("input")) or None
+            if isinstance(part, HostedCall) and part.name == hosted.BASH:
+                opened.held = []
+        return self._begun(deltas)
+
+    def _part(self, block: dict[str, Any]) -> Part | None:
+        """The part that a block begins; None for one that the neutral model does not know."""
+        kind = block.get("type")
+        if kind == "text":
+            return Text("")
+        if kind == "thinking":
+            return Thinking("")
+        if kind == "redacted_thinking":
+            return Thinking("", Signature(text(block.get("data")) or "", self._origin), redacted=True)
+        if kind == "tool_use":
+            return ToolCall(text(block.get("id")) or "", text(block.get("name")) or "", "")
+        if kind in hosted.CALLS:
+            return attrs.evolve(hosted.read_call(block), arguments="")
+        return hosted.read_result(block) if hosted.is_result(kind) else None
+
+    @property
+    def _origin(self) -> Origin:
+        return Origin(NAME, self._model)
+
+    def _signed(self, index: int, signature: object) -> list[Delta]:
+        value = text(signature)
+        return [Signed(index, Signature(value, self._origin))] if value else []
+
+    @staticmethod
+    def _cited(index: int, value: object) -> list[Delta]:
+        citation = hosted.read_citation(value)
+        return [] if citation is None else [Cited(index, citation)]
+
+    def add(self, fields: dict[str, Any]) -> list[Delta]:
+        """``content_block_delta``."""
+        number, delta = fields.get("index"), mapping(fields.get("delta")) or {}
+        block = self._blocks.get(number) if isinstance(number, int) else None
+        if block is None:
+            return []
+        kind = delta.get("type")
+        if block.kind is Text:
+            if kind == "citations_delta":
+                return self._cited(block.index, delta.get("citation"))
+            told = text(delta.get("text"))
+            return [TextAdded(block.index, told)] if told and kind == "text_delta" else []
+        if block.kind is Thinking:
+            if kind == "signature_delta":
+                return self._signed(block.index, delta.get("signature"))
+            told = text(delta.get("thinking"))
+            return [ThinkingAdded(block.index, told)] if told and kind == "thinking_delta" else []
+        told = text(delta.get("partial_json"))
+        return self._argued(block, told) if told and block.kind in (ToolCall, HostedCall) else []
+
+    @staticmethod
+    def _argued(block: _Open, told: str) -> list[Delta]:
+        block.empty = False
+        if block.held is not None:
+            block.held.append(told)
+            return []
+        return [ArgumentsAdded(block.index, told)]
+
+    def close(self, fields: dict[str, Any]) -> list[Delta]:
+        """``content_block_stop``."""
+        number = fields.get("index")
+        if not isinstance(number, int) or number not in self._blocks:
+            return []
+        block = self._blocks.pop(number)
+        self._texts.pop(number, None)
+        deltas: list[Delta] = []
+        if block.held:
+            given = decode(_OBJECT, "".join(block.held)) or {}
+            deltas.append(ArgumentsAdded(block.index, hosted.call_arguments(block.name, given)))
+        elif block.kind is HostedCall and block.empty:
+            deltas.append(ArgumentsAdded(block.index, hosted.call_arguments(block.name, block.given)))
+        elif block.kind is ToolCall and block.empty:
+            deltas.append(ArgumentsAdded(block.index, encode_json(block.given or {}).decode()))
+        return [*deltas, PartEnded(block.index)]
+
+
+_EVENTS: dict[str, Callable[[AnthropicDeltaReader, dict[str, Any]], list[Delta]]] = {
+    "message_start": AnthropicDeltaReader.begin,
+    "content_block_start": AnthropicDeltaReader.open,
+    "content_block_delta": AnthropicDeltaReader.add,
+    "content_block_stop": AnthropicDeltaReader.close,
+    "message_delta": AnthropicDeltaReader.change,
+    "message_stop": AnthropicDeltaReader._end,
+}

@@ -1,0 +1,124 @@
+"""Parts of a reply as content blocks for a client."""
+
+from typing import Any
+
+import attrs
+import msgspec
+
+from gephyr_core.conversation.parts import (
+    Audio,
+    Document,
+    HostedCall,
+    HostedResult,
+    Image,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    Url,
+    Video,
+)
+from gephyr_core.conversation.signatures import written
+from gephyr_core.dialects.anthropic import hosted
+from gephyr_core.dialects.anthropic.names import NAME, short_digest
+from gephyr_core.dialects.translator import ReplyContext
+
+Block = dict[str, Any]
+
+
+def reply_id(context: ReplyContext) -> str:
+    """The reply's id as the client is told it."""
+    return f"msg_{context.key}"
+
+
+def tool_call_id(call: ToolCall, index: int, context: ReplyContext) -> str:
+    """A call's id, made of its part's index where the provider gave none."""
+    return call.id or f"toolu_{context.key}_{index}"
+
+
+@attrs.define
+class HostedBlocks:
+    """Writes what a provider's own tools were asked and gave; a result has to name its call as it was written."""
+
+    _context: ReplyContext
+    _calls: dict[str, tuple[str, bool]] = attrs.field(factory=dict)
+    """A call's id to the one that was written, and whether it was written as one of bash."""
+
+    def call(self, call: HostedCall, index: int) -> Block:
+        """Write a call; as text where the Messages API has no such tool."""
+        call_id = call.id
+        if not call_id.startswith(("srvtoolu_", "mcptoolu_")):
+            made = short_digest(call_id, 24) if call_id else f"{self._context.key}{index}"
+            call_id = f"srvtoolu_{made}"
+        block = hosted.call_object(call, call_id)
+        if block is None:
+            return text_block(hosted.hosted_text(call))
+        self._calls[call.id] = (call_id, block["name"] == hosted.BASH)
+        return block
+
+    def result(self, result: HostedResult) -> Block:
+        """Write a result; as text where the Messages API has no shape for it, or its call was not written."""
+        call_id, bash = self._calls.get(result.call_id, ("", False))
+        block = hosted.result_object(result, call_id, bash=bash) if call_id else None
+        return text_block(hosted.hosted_text(result)) if block is None else block
+
+
+def text_block(text: str) -> Block:
+    """Write a text."""
+    return {"type": "text", "text": text, "citations": None}
+
+
+def thinking_block(part: Thinking) -> Block | None:
+    """Write reasoning; None for what says nothing. A signature of another provider is sealed."""
+    signature = "" if part.signature is None else written(part.signature, NAME)
+    if part.redacted:
+        return {"type": "redacted_thinking", "data": signature} if signature else None
+    if not (part.text or signature):
+        return None
+    return {"type": "thinking", "thinking": part.text, "signature": signature}
+
+
+def media_text(part: Image | Document | Audio | Video) -> str:
+    """What stands in for media: the Messages API has no place for a model's pictures or sounds."""
+    kind = type(part).__name__.lower()
+    if isinstance(part.source, Url):
+        return f"![{kind}]({part.source.url})"
+    media_type = part.source.media_type or kind
+    return f"[The reply has a part of type {media_type} here, which the Messages API cannot carry.]"
+
+
+def arguments_object(call: ToolCall) -> Block:
+    """A call's arguments as the object that a block holds."""
+    if call.freeform:
+        return {"input": call.arguments}
+    try:
+        arguments = msgspec.json.decode(call.arguments or "{}")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        arguments = None
+    # What a limit cut off is no JSON; the tool's schema will not take it.
+    return arguments if isinstance(arguments, dict) else {"arguments": call.arguments}
+
+
+def block_of(part: Part, index: int, context: ReplyContext, blocks: HostedBlocks) -> Block | None:
+    """Write a whole part; None for one that says nothing."""
+    match part:
+        case Text(text=text):
+            if not text:
+                return None
+            cited = [block for one in part.citations if (block := hosted.citation_object(one)) is not None]
+            return {"type": "text", "text": text, "citations": cited or None}
+        case Refusal(text=text):
+            return text_block(text) if text else None
+        case Thinking():
+            return thinking_block(part)
+        case ToolCall(name=name):
+            call_id = tool_call_id(part, index, context)
+            return {"type": "tool_use", "id": call_id, "name": name, "input": arguments_object(part)}
+        case HostedCall():
+            return blocks.call(part, index)
+        case HostedResult():
+            return blocks.result(part)
+        case Image() | Document() | Audio() | Video():
+            return text_block(media_text(part))
+    return None
