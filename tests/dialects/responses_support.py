@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import attrs
+import msgspec
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
@@ -60,6 +62,11 @@ def items(*turns: Turn, destination: Destination = OPENAI, report: Report | None
 
 
 # -- replies ----------------------------------------------------------------------------------------------------------
+
+
+def asked(**fields: Any) -> ReplyContext:
+    """The context of a request with *fields*."""
+    return attrs.evolve(CONTEXT, request={name: msgspec.Raw(json.dumps(value)) for name, value in fields.items()})
 
 
 def event(kind: str, **fields: Any) -> bytes:
