@@ -34,7 +34,7 @@ from gephyr_core.conversation.reply import (
 from gephyr_core.dialects.openai_chat.message_objects import url_of
 from gephyr_core.dialects.openai_responses.errors import response_error
 from gephyr_core.dialects.openai_responses.events import Events
-from gephyr_core.dialects.openai_responses.hosted import raw_item
+from gephyr_core.dialects.openai_responses.hosted import told_item
 from gephyr_core.dialects.openai_responses.hosted_writing import HostedPart
 from gephyr_core.dialects.openai_responses.items import (
     Message,
@@ -201,7 +201,7 @@ class ResponsesDeltaWriter:
         hosted = self._hosted.pop(result.call_id, None)
         if hosted is not None:
             return hosted.close(result)
-        item = raw_item(result)
+        item = told_item(result)
         return b"" if item is None else self._events.whole(item)
 
     def _image(self, index: int, media_type: str, data: str) -> bytes:

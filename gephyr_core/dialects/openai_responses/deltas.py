@@ -7,16 +7,14 @@ import attrs
 import msgspec
 
 from gephyr_core.conversation.fields import FieldError, Fields
-from gephyr_core.conversation.parts import HostedCall, Part, Refusal, Text, Thinking, ToolCall
+from gephyr_core.conversation.parts import Part, Refusal, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
     Cited,
     Delta,
     Ended,
     Failed,
-    PartEnded,
     PartStarted,
-    Signed,
     Started,
     TextAdded,
     ThinkingAdded,
@@ -27,6 +25,7 @@ from gephyr_core.dialects.openai_errors import stream_error
 from gephyr_core.dialects.openai_responses.client_tools import flat_name
 from gephyr_core.dialects.openai_responses.hosted import hosted_call
 from gephyr_core.dialects.openai_responses.item_reading import PARAGRAPH, attached, read_item
+from gephyr_core.dialects.openai_responses.item_streaming import ItemStream, PartStream, bare
 from gephyr_core.dialects.openai_responses.media_reading import read_annotation
 from gephyr_core.dialects.openai_responses.stops import read_stop
 from gephyr_core.dialects.openai_responses.usage import read_usage
@@ -38,12 +37,13 @@ _UNREADABLE = "the provider's stream holds what is no event of a response"
 _UNFINISHED = "the provider's stream ended before the response did"
 
 
-class _TextDelta(msgspec.Struct, gc=False):
-    """What is decoded of a text delta, the hot path. Its type is known by the event's name."""
+class _Delta(msgspec.Struct, gc=False):
+    """What is decoded of an event that adds to a part, where its type is known by the event's name: the hot path."""
 
     delta: str
     output_index: int = 0
     content_index: int = 0
+    summary_index: int = 0
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -63,34 +63,11 @@ class _Event(msgspec.Struct, gc=False):
     message: Any = None
 
 
-_TEXT = b"event: response.output_text.delta\ndata: "
-_TEXT_DELTA = msgspec.json.Decoder(_TextDelta)
+_NAME = b"event: response."
+_DATA = b"\ndata: "
+_DELTA = msgspec.json.Decoder(_Delta)
 _EVENT = msgspec.json.Decoder(_Event)
-
-
-@attrs.define
-class _Streaming:
-    """A part of an item under way."""
-
-    index: int
-    kind: type[Part]
-    told: bool = False
-    """Some of its text came."""
-    cited: int = 0
-    section: int = 0
-    """Which text of a summary is being told."""
-    ended: bool = False
-
-
-@attrs.define
-class _Item:
-    """An item under way, with its parts in their order."""
-
-    type: str
-    phase: str = ""
-    parts: list[_Streaming] = attrs.field(factory=list)
-    by_content: dict[object, _Streaming] = attrs.field(factory=dict)
-    """Parts of a message by what the provider counts them by."""
+_Added = type[TextAdded] | type[ThinkingAdded] | type[ArgumentsAdded]
 
 
 @attrs.define
@@ -104,11 +81,13 @@ class ResponsesDeltaReader:
     _report: Report
     _index: int = 0
     """Parts that have begun."""
-    _items: dict[object, _Item] = attrs.field(factory=dict)
+    _items: dict[object, ItemStream] = attrs.field(factory=dict)
     """By output index, those that are done with them."""
     _done: dict[object, None] = attrs.field(factory=dict)
-    _texts: dict[tuple[int, int], _Streaming] = attrs.field(factory=dict)
-    """Open text parts by output and content index."""
+    _hot: dict[tuple[bytes, int, int, int], tuple[PartStream, _Added]] = attrs.field(factory=dict)
+    """What events add to, by their name and their indices; known once one was read."""
+    _name: bytes = b""
+    """The name of the event being read, where it is one that adds to a part."""
     _started: bool = False
     _over: bool = False
     _called: bool = False
@@ -141,17 +120,15 @@ class ResponsesDeltaReader:
         """Read one event."""
         if self._over:
             return []
-        if event.startswith(_TEXT) and event.find(b"\n", len(_TEXT)) == len(event) - 2:
+        end = event.find(b"\n")
+        self._name = name = event[len(_NAME) : end] if event.startswith(_NAME) else b""
+        if name.endswith(b".delta") and event.startswith(_DATA, end) and event.find(b"\n", end + 1) == len(event) - 2:
             try:
-                told = _TEXT_DELTA.decode(event[len(_TEXT) :])
-                part = self._texts[told.output_index, told.content_index]
+                told = _DELTA.decode(event[end + len(_DATA) :])
+                part, added = self._hot[name, told.output_index, told.content_index, told.summary_index]
             except (msgspec.MsgspecError, ValueError, KeyError):
-                pass
-            else:
-                if told.delta and not part.ended:
-                    part.told = True
-                    return [TextAdded(part.index, told.delta)]
-                return []
+                return self._any(event)
+            return [added(part.index, told.delta)] if told.delta and not part.ended else []
         return self._any(event)
 
     def finish(self) -> list[Delta]:
@@ -177,32 +154,39 @@ class ResponsesDeltaReader:
         self._over = True
         return [failed]
 
-    # -- text -------------------------------------------------------------------------------------------------------
-
-    def _item(self, event: _Event, kind: str) -> _Item:
+    def _item(self, event: _Event, kind: str) -> ItemStream:
         """The item of an event; one that was not announced is of type *kind*."""
-        return self._items.setdefault(_key(event.output_index), _Item(kind))
+        return self._items.setdefault(_index(event.output_index), ItemStream(kind))
 
-    def _started_part(self, item: _Item, part: Part, key: object = None) -> Iterator[Delta]:
-        streaming = _Streaming(self._index, type(part))
-        item.parts.append(streaming)
-        item.by_content[key] = streaming
+    def _begun(self, item: ItemStream, part: Part, key: object) -> Iterator[Delta]:
+        """Begin a part of an item."""
+        stream = item.by_key[key] = PartStream(self._index, type(part))
+        item.parts.append(stream)
         self._index += 1
         self._called = self._called or isinstance(part, ToolCall)
         self._refused = self._refused or isinstance(part, Refusal)
         if not self._started:
             self._started = True
             yield Started("", "")
-        yield PartStarted(streaming.index, part)
+        yield PartStarted(stream.index, part)
+
+    def _add(self, event: _Event, part: PartStream, added: str, kind: _Added) -> Iterator[Delta]:
+        """Add to a part, and remember which one events like this add to."""
+        if part.ended:
+            return
+        part.told = True
+        if self._name:
+            indices = (_index(event.output_index), _index(event.content_index), _index(event.summary_index))
+            self._hot[(self._name, *indices)] = (part, kind)
+        yield kind(part.index, added)
+
+    # -- text -------------------------------------------------------------------------------------------------------
 
     def _content(self, event: _Event, kind: type[Text | Refusal]) -> Iterator[Delta]:
-        """Open the part of a message's content that an event speaks of."""
-        item, key = self._item(event, "message"), _key(event.content_index)
-        if item.type != "message" or key in item.by_content:
-            return
-        yield from self._started_part(item, Text("", phase=item.phase) if kind is Text else Refusal(""), key)
-        if kind is Text:
-            self._texts[_number(event.output_index), _number(event.content_index)] = item.by_content[key]
+        """Begin the part of a message's content that an event speaks of."""
+        item, key = self._item(event, "message"), _index(event.content_index)
+        if item.type == "message" and key not in item.by_key:
+            yield from self._begun(item, Text("", phase=item.phase) if kind is Text else Refusal(""), key)
 
     def _part_added(self, event: _Event) -> Iterator[Delta]:
         kind = (mapping(event.part) or {}).get("type")
@@ -217,17 +201,15 @@ class ResponsesDeltaReader:
 
     def _said(self, event: _Event, kind: type[Text | Refusal]) -> Iterator[Delta]:
         added = text(event.delta)
-        if added is None:
-            return
-        yield from self._content(event, kind)
-        part = self._item(event, "message").by_content.get(_key(event.content_index))
-        if part is not None and not part.ended:
-            part.told = True
-            yield TextAdded(part.index, added)
+        if added is not None:
+            yield from self._content(event, kind)
+            part = self._item(event, "message").by_key.get(_index(event.content_index))
+            if part is not None and part.kind in (Text, Refusal):
+                yield from self._add(event, part, added, TextAdded)
 
     def _annotated(self, event: _Event) -> Iterator[Delta]:
         citation = read_annotation(mapping(event.annotation))
-        part = self._item(event, "message").by_content.get(_key(event.content_index))
+        part = self._item(event, "message").by_key.get(_index(event.content_index))
         if citation is not None and part is not None and part.kind is Text and not part.ended:
             part.cited += 1
             yield Cited(part.index, citation)
@@ -235,103 +217,67 @@ class ResponsesDeltaReader:
     # -- reasoning and calls ----------------------------------------------------------------------------------------
 
     def _summary(self, event: _Event) -> Iterator[Delta]:
-        yield from self._thought(event, "summary", event.summary_index)
+        yield from self._thought(event, "summary", _index(event.summary_index))
 
     def _reasoning(self, event: _Event) -> Iterator[Delta]:
         yield from self._thought(event, "content", 0)
 
-    def _thought(self, event: _Event, key: str, section: object) -> Iterator[Delta]:
-        added = text(event.delta)
-        item = self._item(event, "reasoning")
+    def _thought(self, event: _Event, key: str, section: int) -> Iterator[Delta]:
+        added, item = text(event.delta), self._item(event, "reasoning")
         if added is None or item.type != "reasoning":
             return
-        if key not in item.by_content:
-            yield from self._end_open(item)
-            yield from self._started_part(item, Thinking("", summary=key == "summary"), key)
-        part = item.by_content[key]
-        if part.ended:
-            return
-        if part.told and _number(section) > part.section:
+        if key not in item.by_key:
+            yield from item.end()
+            yield from self._begun(item, Thinking("", summary=key == "summary"), key)
+        part = item.by_key[key]
+        if part.told and section > part.section:
             added = PARAGRAPH + added
-        part.section, part.told = _number(section), True
-        yield ThinkingAdded(part.index, added)
-
-    @staticmethod
-    def _end_open(item: _Item) -> Iterator[Delta]:
-        for part in item.parts:
-            if not part.ended:
-                part.ended = True
-                yield PartEnded(part.index)
+        part.section = section
+        yield from self._add(event, part, added, ThinkingAdded)
 
     def _arguments(self, event: _Event) -> Iterator[Delta]:
-        item, added = self._items.get(_key(event.output_index)), text(event.delta)
+        item, added = self._items.get(_index(event.output_index)), text(event.delta)
         if item is not None and added is not None and item.parts and item.parts[0].kind is ToolCall:
-            part = item.parts[0]
-            if not part.ended:
-                part.told = True
-                yield ArgumentsAdded(part.index, added)
+            yield from self._add(event, item.parts[0], added, ArgumentsAdded)
 
     # -- items ------------------------------------------------------------------------------------------------------
 
     def _added(self, event: _Event) -> Iterator[Delta]:
-        fields = mapping(event.item)
-        key = _key(event.output_index)
+        fields, key = mapping(event.item), _index(event.output_index)
         if fields is None or key in self._items:
             return
         kind = text(fields.get("type")) or ""
-        item = self._items[key] = _Item(kind, text(fields.get("phase")) or "")
+        item = self._items[key] = ItemStream(kind, text(fields.get("phase")) or "")
         if kind in ("function_call", "custom_tool_call") and (name := text(fields.get("name"))):
             name = flat_name(text(fields.get("namespace")) or "", name)
-            freeform = kind == "custom_tool_call"
-            yield from self._started_part(item, ToolCall(text(fields.get("call_id")) or "", name, "", freeform))
+            call_id, freeform = text(fields.get("call_id")) or "", kind == "custom_tool_call"
+            yield from self._begun(item, ToolCall(call_id, name, "", freeform), 0)
         elif (call := hosted_call(fields)) is not None:
-            yield from self._started_part(item, attrs.evolve(call, arguments=""))
+            yield from self._begun(item, bare(call), 0)
 
     def _item_done(self, event: _Event) -> Iterator[Delta]:
         fields = mapping(event.item)
         if fields is not None:
-            yield from self._complete(_key(event.output_index), fields)
+            yield from self._complete(_index(event.output_index), fields)
 
-    def _complete(self, key: object, fields: dict[str, Any]) -> Iterator[Delta]:
+    def _complete(self, key: int, fields: dict[str, Any]) -> Iterator[Delta]:
         """Tell what of an item has not been told."""
         if key in self._done:
             return
         self._done[key] = None
-        item = self._items.setdefault(key, _Item(text(fields.get("type")) or ""))
+        item = self._items.setdefault(key, ItemStream(text(fields.get("type")) or ""))
         try:
-            parts = attached(read_item(Fields(fields, "", self._report)))
+            parts = attached(read_item(Fields(fields, f"output[{key}]", self._report)))
         except (FieldError, UntranslatableError) as error:
             self._report.dropped(f"output[{key}]", f"cannot be read: {error}")
             parts = []
         for place, part in enumerate(parts):
             if place < len(item.parts):
-                yield from self._rest(item.parts[place], part)
+                yield from item.parts[place].rest(part)
             elif not (isinstance(part, Text) and not part.text):
-                yield from self._started_part(item, _bare(part), ("done", place))
-                yield from self._rest(item.parts[place], part)
-        yield from self._end_open(item)
-
-    @staticmethod
-    def _rest(streaming: _Streaming, part: Part) -> Iterator[Delta]:
-        """Tell what of a part has not been told, and end it."""
-        if streaming.ended:
-            return
-        index = streaming.index
-        if isinstance(part, Text | Refusal):
-            if part.text and not streaming.told:
-                yield TextAdded(index, part.text)
-        elif isinstance(part, Thinking):
-            if part.text and not streaming.told:
-                yield ThinkingAdded(index, part.text)
-            if part.signature is not None:
-                yield Signed(index, part.signature)
-        elif isinstance(part, ToolCall | HostedCall) and not streaming.told and part.arguments:
-            yield ArgumentsAdded(index, part.arguments)
-        if isinstance(part, Text):
-            for citation in part.citations[streaming.cited :]:
-                yield Cited(index, citation)
-        streaming.ended = True
-        yield PartEnded(index)
+                yield from self._begun(item, bare(part), ("done", place))
+                yield from item.parts[-1].rest(part)
+        yield from item.end()
 
     # -- the reply --------------------------------------------------------------------------------------------------
 
@@ -352,7 +298,7 @@ class ResponsesDeltaReader:
             if isinstance(fields, dict):
                 yield from self._complete(place, fields)
         for item in self._items.values():
-            yield from self._end_open(item)
+            yield from item.end()
         self._over = True
         stop = read_stop(response, called=self._called, refused=self._refused)
         usage = read_usage(response.get("usage"))
@@ -364,24 +310,6 @@ class ResponsesDeltaReader:
         yield from self._fail(Failed(error.kind, error.message, error.code))
 
 
-def _key(value: object) -> object:
-    """An index to look up by."""
+def _index(value: object) -> int:
+    """An index, or what stands for none."""
     return value if isinstance(value, int) else -1
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else -1
-
-
-def _bare(part: Part) -> Part:
-    """A part as it begins, without what is added to it."""
-    match part:
-        case Text():
-            return attrs.evolve(part, text="", citations=())
-        case Refusal():
-            return attrs.evolve(part, text="")
-        case Thinking(redacted=False):
-            return attrs.evolve(part, text="", signature=None)
-        case ToolCall() | HostedCall():
-            return attrs.evolve(part, arguments="")
-    return part

@@ -112,6 +112,16 @@ def raw_item(result: HostedResult) -> dict[str, Any] | None:
     return mapping(decode(_ANY, result.raw)) if result.dialect == NAME else None
 
 
+def told_item(result: HostedResult) -> dict[str, Any] | None:
+    """The item as this dialect wrote it, for a client: without sources of kinds that its SDK does not know."""
+    item = raw_item(result)
+    action = mapping(item.get("action")) if item is not None else None
+    if item is None or action is None or not isinstance(sources := action.get("sources"), list):
+        return item
+    known = [source for source in sources if isinstance(source, dict) and source.get("type") == "url"]
+    return {**item, "action": {**action, "sources": known}}
+
+
 def write_hosted(item_id: str, call: HostedCall, result: HostedResult | None, status: str) -> dict[str, Any] | None:
     """Write a call of another dialect's tool with its result, if that came; None for what this dialect has no item
     for."""

@@ -6,7 +6,7 @@ import attrs
 
 from gephyr_core.conversation.parts import HostedCall, HostedResult
 from gephyr_core.dialects.openai_responses.events import Events
-from gephyr_core.dialects.openai_responses.hosted import raw_item, write_hosted
+from gephyr_core.dialects.openai_responses.hosted import told_item, write_hosted
 from gephyr_core.dialects.openai_responses.items import OpenPart
 
 _SHAPES = {
@@ -60,7 +60,7 @@ class HostedPart(OpenPart):
     def close(self, result: HostedResult | None) -> bytes:
         """Tell what was given."""
         self.done = True
-        item = raw_item(result) if result is not None else None
+        item = told_item(result) if result is not None else None
         if self.place < 0:
             return b"" if item is None else self.events.whole(item)
         failed = result is not None and result.is_error

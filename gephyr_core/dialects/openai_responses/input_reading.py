@@ -79,7 +79,8 @@ class InputReader:
 
     def _close(self) -> None:
         if self._said:
-            self.turns.append(Turn(Role.ASSISTANT, tuple(attached(self._said)), path=self._path))
+            kept = [part for part in attached(self._said) if not _is_nothing(part)]
+            self.turns.append(Turn(Role.ASSISTANT, tuple(kept), path=self._path))
             self._said = []
         if self._results:
             self.turns.append(Turn(Role.USER, tuple(self._results), path=self._path))
@@ -114,10 +115,9 @@ class InputReader:
     def _output(self, item: Fields, kind: str) -> ToolResult:
         item.ignore("type")
         failed = item.left.get("status") == "failed" and kind == "apply_patch_call_output"
-        if kind in _OUTPUTS:
-            call_id = item.required_text("call_id")
-        else:
-            call_id = item.text("call_id") or item.text("id") or ""
+        call_id = item.text("call_id") or (item.text("id") if kind not in _OUTPUTS else None)
+        if call_id is None:
+            raise FieldError(item.at("call_id"), "is required")
         item.ignore("id", "status", "caller", "namespace", "acknowledged_safety_checks", "max_output_length")
         if kind == "tool_search_output":
             item.left["output"] = self._add_tools(item)
@@ -134,10 +134,7 @@ class InputReader:
             item.left["output"] = [output]
         elif kind in ("shell_call_output", "tool_search_output") or not isinstance(output, str | list):
             item.left["output"] = "" if output is None else encode_json(output).decode()
-        content: list[Any] = []
-        for part in read_content(item, "output"):
-            content.append(part)
-        return tuple(content)
+        return tuple(read_content(item, "output"))
 
     def _native(self, item: Fields, kind: str) -> None:
         """Keep an item that only OpenAI understands in its place."""
@@ -164,3 +161,8 @@ def _name(tool: Tool) -> str:
     if isinstance(tool, ClientTool):
         return tool.function.name
     return tool.type if isinstance(tool, HostedTool) else tool.name
+
+
+def _is_nothing(part: Part) -> bool:
+    """Whether a part is text that says nothing."""
+    return isinstance(part, Text) and not (part.text or part.signature or part.cache)

@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 
 from gephyr_core.conversation.fields import Fields
-from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Refusal, Text, Thinking, ToolCall
+from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.openai_responses.client_tools import CALL_TYPES, flat_name, read_call
 from gephyr_core.dialects.openai_responses.hosted import KINDS, read_hosted
@@ -117,7 +117,3 @@ def attached(parts: list[Part | Loose]) -> list[Part]:
         if isinstance(part, ToolCall) and part.id in loose:
             kept[index] = attrs.evolve(part, signature=loose[part.id].signature)
     return kept
-
-
-SAID = (Text, Refusal)
-HOSTED = (HostedCall, HostedResult)

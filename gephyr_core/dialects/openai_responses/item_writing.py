@@ -43,6 +43,8 @@ _FAILED = "Error: "
 _LONGEST_ID = 64
 """Characters of ids that OpenAI takes."""
 _EASY = ("type", "text")
+_MARKER = "prompt_cache_breakpoint"
+NO_MARKERS = "model {!r} is not known to take cache markers"
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
@@ -51,6 +53,11 @@ def call_id(wanted: str) -> str:
     if len(wanted) <= _LONGEST_ID:
         return wanted
     return f"call_{hashlib.sha256(wanted.encode()).hexdigest()[:32]}"
+
+
+def takes_markers(prompt: Prompt, destination: Destination) -> bool:
+    """Whether parts may carry cache markers: a client of this dialect knows, others are told by the model's name."""
+    return prompt.dialect == NAME or marker_field(destination) == _MARKER
 
 
 @attrs.define
@@ -145,19 +152,16 @@ class ItemWriter:
         """Put a part's cache marker on it, where the model takes one."""
         if cache is None:
             return written
-        field = marker_field(self.destination) if is_openai(self.destination) else ""
-        if self.own:
-            field = "prompt_cache_breakpoint"
-        if not field:
-            self.report.dropped(path, f"model {self.destination.model!r} is not known to take cache markers")
+        if not takes_markers(self.prompt, self.destination):
+            self.report.dropped(path, NO_MARKERS.format(self.destination.model))
         elif self._unmarked > 0:
             self._unmarked -= 1
             self.report.dropped(path, f"only the last {MOST_MARKERS} cache markers are taken")
         else:
-            marker = marker_object(field, cache)
+            marker = marker_object(_MARKER, cache)
             if cache.ttl and marker.get("ttl", "") != cache.ttl:
                 self.report.changed(path, f"cached for {marker.get('ttl') or 'the usual time'} instead of {cache.ttl}")
-            written[field] = marker
+            written[_MARKER] = marker
         return written
 
     # -- tools ------------------------------------------------------------------------------------------------------
@@ -288,8 +292,11 @@ class ItemWriter:
             self.report.dropped(part.path, f"the reasoning is not provider {self.destination.provider!r}'s own")
             return
         item: dict[str, Any] = {"type": "reasoning", "summary": []}
-        if signature is not None and 0 < len(signature.id) <= _LONGEST_ID:
-            item["id"] = signature.id
+        if signature is not None and signature.id:
+            if len(signature.id) <= _LONGEST_ID or not is_openai(self.destination):
+                item["id"] = signature.id
+            else:
+                self.report.changed(part.path, f"OpenAI takes ids of {_LONGEST_ID} characters: sent without one")
         if part.summary and part.text:
             item["summary"].append({"type": "summary_text", "text": part.text})
         elif part.text:

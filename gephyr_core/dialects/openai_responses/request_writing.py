@@ -7,7 +7,7 @@ from gephyr_core.conversation.prompt import OutputFormat, Prompt
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.openai_chat.schemas import can_be_strict
 from gephyr_core.dialects.openai_chat.targets import is_openai, tool_name
-from gephyr_core.dialects.openai_responses.item_writing import ItemWriter
+from gephyr_core.dialects.openai_responses.item_writing import NO_MARKERS, ItemWriter, takes_markers
 from gephyr_core.dialects.openai_responses.sealing import NAME
 from gephyr_core.dialects.openai_responses.settings_writing import SettingsWriter
 from gephyr_core.dialects.openai_responses.tool_writing import ToolNames, ToolWriter
@@ -28,7 +28,7 @@ def write_request(prompt: Prompt, destination: Destination, report: Report) -> W
     tools = ToolWriter(prompt, destination, report, names, body)
     tools.write()
     structured, wrapped = _output(prompt, destination, report, body)
-    instructions, system = _system(prompt, report)
+    instructions, system = _system(prompt, destination, report)
     if instructions:
         body["instructions"] = instructions
     body["input"] = ItemWriter(prompt, destination, report, names).write(system)
@@ -52,7 +52,7 @@ def write_count(prompt: Prompt, destination: Destination, report: Report) -> Wri
     return Written({name: body[name] for name in _COUNTED if name in body})
 
 
-def _system(prompt: Prompt, report: Report) -> tuple[str, tuple[Text, ...]]:
+def _system(prompt: Prompt, destination: Destination, report: Report) -> tuple[str, tuple[Text, ...]]:
     """Return the instructions, and what stands as a developer's message instead: ``instructions`` has no place for
     cache markers."""
     system = [text for text in prompt.system if text.text]
@@ -60,8 +60,11 @@ def _system(prompt: Prompt, report: Report) -> tuple[str, tuple[Text, ...]]:
     if output is not None and output.schema is None and prompt.dialect != NAME:
         report.emulated(output.path, "that JSON is wanted is said in the system prompt too")
         system.append(Text(_JSON_PLEASE))
-    if any(text.cache is not None for text in system):
+    if takes_markers(prompt, destination) and any(text.cache is not None for text in system):
         return "", tuple(system)
+    for text in system:
+        if text.cache is not None:
+            report.dropped(text.path, NO_MARKERS.format(destination.model))
     return "\n\n".join(text.text for text in system), ()
 
 

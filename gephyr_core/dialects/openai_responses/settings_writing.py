@@ -173,7 +173,8 @@ class SettingsWriter:
                 self.report.changed(
                     self.prompt.path("user"), f"longer than {_LONGEST_USER} characters: its digest is sent"
                 )
-            self.body["safety_identifier"] = user
+            # Azure, and those who speak OpenAI's dialect, know the older name.
+            self.body["safety_identifier" if self.destination.provider == "openai" else "user"] = user
         if metadata is not None:
             self._metadata(metadata)
 

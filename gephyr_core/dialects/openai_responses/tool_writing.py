@@ -96,7 +96,7 @@ class ToolWriter:
         """Put back the tools and the fields of tools that only this dialect has."""
         for path, native in self.prompt.native.items():
             if path.startswith("tools[") and path.endswith("]"):
-                tools.append(native.value)
+                tools.insert(int(path[len("tools[") : -1]), native.value)
         return tools
 
     def _add(self, tools: list[dict[str, Any]], tool: Tool) -> None:
