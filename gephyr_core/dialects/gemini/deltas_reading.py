@@ -182,9 +182,9 @@ class GeminiDeltaReader:
             self._grounding.told = True
         elif (response := mapping(part.tool_response)) is not None:
             whole = read_response(response, self._hosted, signature)
-        elif isinstance(part.text, str) or signature is not None:
-            yield from self._text(part.text if isinstance(part.text, str) else "", Thinking if part.thought else Text)
-            if signature is not None and self._kind is not None:
+        elif text(part.text) or signature is not None:
+            yield from self._text(text(part.text) or "", Thinking if part.thought else Text)
+            if signature is not None:
                 self._is_signed = True
                 yield Signed(self._open, signature)
             return

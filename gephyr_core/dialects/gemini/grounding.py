@@ -58,9 +58,12 @@ class Grounding:
             start, end = place.of(count(segment, "startIndex") or 0), place.of(count(segment, "endIndex"))
             if end is None or start is None or end <= start:
                 start = end = None
-            for number in support.get("groundingChunkIndices") or ():
-                if isinstance(number, int) and 0 <= number < len(chunks):
-                    found.append(_citation(chunks[number], text(segment.get("text")) or "", start, end))
+            cited_text = text(segment.get("text")) or ""
+            found += [
+                _citation(chunks[number], cited_text, start, end)
+                for number in _list(support.get("groundingChunkIndices"))
+                if isinstance(number, int) and 0 <= number < len(chunks)
+            ]
         for cited in self._cited:
             if uri := text(cited.get("uri")):
                 start, end = place.of(count(cited, "startIndex") or 0), place.of(count(cited, "endIndex"))
@@ -73,7 +76,7 @@ class Grounding:
         """The search and the fetches that there were, where the reply does not show them itself."""
         if self.told:
             return
-        queries = [query for query in self._grounding.get("webSearchQueries") or () if isinstance(query, str)]
+        queries = [query for query in _list(self._grounding.get("webSearchQueries")) if isinstance(query, str)]
         webs = [mapping(one.get("web")) or {} for one in _objects(self._grounding, "groundingChunks")]
         pages = [WebSource(url, text(web.get("title")) or "") for web in webs if (url := text(web.get("uri")))]
         if queries or pages:
@@ -160,5 +163,8 @@ def _citation(chunk: dict[str, Any], cited: str, start: int | None, end: int | N
 
 
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:
-    inner = (mapping(value) or {}).get(name)
-    return [one for one in inner if isinstance(one, dict)] if isinstance(inner, list) else []
+    return [one for one in _list((mapping(value) or {}).get(name)) if isinstance(one, dict)]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -8,15 +8,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import attrs
+
 from gephyr_core.conversation.fields import FieldError, Fields
-from gephyr_core.conversation.parts import Origin, Signature
+from gephyr_core.conversation.parts import Origin, Signature, Thinking
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.signatures import unseal
+from gephyr_core.conversation.signatures import unseal, written
 
 NAME = "gemini"
 SKIP_SIGNATURE = "skip_thought_signature_validator"
 """Google's documented filler for a function call that another model made."""
 
+_MARKS = {"redacted": (True, False), "summary": (False, True)}
+"""What kind of reasoning a sealed signature is of: Gemini's thoughts know none, their makers do."""
 _SNAKE = re.compile(r"_([a-z0-9])")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 _STANDARD = str.maketrans("-_", "+/")
@@ -108,3 +112,20 @@ def read_signature(value: str) -> Signature:
     if value == SKIP_SIGNATURE:
         return Signature(value, Origin(NAME))
     return unseal(standard_base64(value), NAME)
+
+
+def read_thought(text: str, signature: Signature | None, path: str = "") -> Thinking:
+    """Read a thought. Another dialect's is again what it was there."""
+    mark, colon, item = signature.id.partition(":") if signature is not None else ("", "", "")
+    if signature is None or not colon or mark not in _MARKS:
+        return Thinking(text, signature, path=path)
+    redacted, summary = _MARKS[mark]
+    return Thinking(text, attrs.evolve(signature, id=item), redacted, summary, path=path)
+
+
+def write_thought_signature(signature: Signature, thought: Thinking) -> str:
+    """Write the signature of a thought; see :func:`read_thought`."""
+    mark = "redacted" if thought.redacted else "summary" if thought.summary else ""
+    if mark and signature.origin.dialect != NAME:
+        signature = attrs.evolve(signature, id=f"{mark}:{signature.id}")
+    return written(signature, NAME)

@@ -14,7 +14,6 @@ from gephyr_core.conversation.parts import (
     Part,
     Signature,
     Text,
-    Thinking,
     ToolCall,
     ToolResult,
 )
@@ -22,7 +21,7 @@ from gephyr_core.conversation.prompt import Native, Role, Turn
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.gemini import hosted
 from gephyr_core.dialects.gemini.media import read_blob, read_file
-from gephyr_core.dialects.gemini.messages import Message, read_signature
+from gephyr_core.dialects.gemini.messages import Message, read_signature, read_thought
 from gephyr_core.dialects.rendering import encode_json
 
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER}
@@ -88,7 +87,7 @@ class ContentReader:
         text = part.text("text")
         if text is not None:
             if thought:
-                return Thinking(text, signature, path=part.path)
+                return read_thought(text, signature, part.path)
             return Text(text, signature=signature, path=part.path) if text or signature else None
         if (media := read_media(part)) is not None:
             return media
@@ -104,7 +103,7 @@ class ContentReader:
                 return found
         if any(value is not None for value in part.left.values()):
             raise self.report.refused(part.path, f"a part with {', '.join(part.left)} is not known")
-        return Thinking("", signature, path=part.path) if signature and thought else _bare(signature, part.path)
+        return read_thought("", signature, part.path) if signature and thought else _bare(signature, part.path)
 
     def _call(self, call: Message, position: str, signature: Signature | None) -> ToolCall:
         name = call.required_text("name")

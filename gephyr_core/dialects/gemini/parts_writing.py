@@ -169,7 +169,10 @@ class ContentWriter:
     def _call(self, call: ToolCall, *, first: bool) -> dict[str, Any]:
         """Write a call. *first*: of its step, the one that Gemini 3 wants signed. It is, wherever it stands, so that
         a turn is written the same when it is no longer the current one."""
-        function: dict[str, Any] = {"name": self.names.of(call.name), "args": arguments_object(call, self.report)}
+        arguments, whole = arguments_object(call)
+        if not whole:
+            self.report.changed(call.path, "the arguments are no JSON object: they stand in one, as 'input'")
+        function: dict[str, Any] = {"name": self.names.of(call.name), "args": arguments}
         if call.id:
             function = {"id": call.id, **function}
         written: dict[str, Any] = {"functionCall": function}

@@ -14,18 +14,15 @@ from gephyr_core.dialects.translator import Destination
 _ANY = msgspec.json.Decoder()
 
 
-def arguments_object(call: ToolCall, report: Report) -> dict[str, Any]:
-    """The arguments of a call, which Gemini wants as an object."""
+def arguments_object(call: ToolCall) -> tuple[dict[str, Any], bool]:
+    """The arguments of a call as the object that Gemini wants, and whether they were one."""
     if call.freeform:
-        return {"input": call.arguments}
+        return {"input": call.arguments}, True
     try:
         value = _ANY.decode(call.arguments) if call.arguments.strip() else {}
     except (msgspec.MsgspecError, ValueError, RecursionError):
         value = call.arguments
-    if isinstance(value, dict):
-        return value
-    report.changed(call.path, "the arguments are no JSON object: they stand in one, as 'input'")
-    return {"input": value}
+    return (value, True) if isinstance(value, dict) else ({"input": value}, False)
 
 
 def write_result(
