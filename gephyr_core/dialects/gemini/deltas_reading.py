@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import attrs
 import msgspec
 
-from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall
+from gephyr_core.conversation.parts import Part, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
     Cited,
@@ -28,7 +28,7 @@ from gephyr_core.dialects.gemini.errors import stream_error
 from gephyr_core.dialects.gemini.grounding import Grounding
 from gephyr_core.dialects.gemini.hosted import read_call, read_code, read_code_result, read_response
 from gephyr_core.dialects.gemini.media import read_blob, read_file
-from gephyr_core.dialects.gemini.messages import read_signature
+from gephyr_core.dialects.gemini.messages import read_signature, read_thought
 from gephyr_core.dialects.gemini.stops import read_blocked, read_break, read_stop, reason_word
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import ErrorKind
@@ -183,13 +183,21 @@ class GeminiDeltaReader:
         elif (response := mapping(part.tool_response)) is not None:
             whole = read_response(response, self._hosted, signature)
         elif text(part.text) or signature is not None:
-            yield from self._text(text(part.text) or "", Thinking if part.thought else Text)
-            if signature is not None:
-                self._is_signed = True
-                yield Signed(self._open, signature)
+            yield from self._said(text(part.text) or "", signature, Thinking if part.thought else Text)
             return
         if whole is not None:
             yield from self._whole(whole)
+
+    def _said(self, told: str, signature: Signature | None, kind: type[Text | Thinking]) -> Iterator[Delta]:
+        thought = read_thought(told, signature)
+        if kind is Thinking and thought.redacted:
+            yield from self._whole(thought)
+            return
+        yield from self._text(told, kind)
+        signature = thought.signature if kind is Thinking else signature
+        if signature is not None:
+            self._is_signed = True
+            yield Signed(self._open, signature)
 
     def _text(self, told: str, kind: type[Text | Thinking]) -> Iterator[Delta]:
         """Add text to the open part, or to a new one. An empty text only carries a signature."""

@@ -17,7 +17,7 @@ from gephyr_core.dialects.translator import ReplyContext
 
 
 def read_reply(body: bytes, report: Report) -> Reply:
-    """Read a whole reply, or a stream in its array form. Raises ``ValueError`` when it is none, or tells of an error."""
+    """Read a whole reply, or a stream as one array. Raises ``ValueError`` when it is none, or tells of an error."""
     whole = decode_chunk(body)
     chunks = decode_array(body) if whole is None else [whole]
     if not chunks or not any(chunk.candidates or chunk.prompt_feedback or chunk.error for chunk in chunks):

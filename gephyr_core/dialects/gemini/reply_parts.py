@@ -50,8 +50,10 @@ def thought_part(text: str, thought: Thinking, signature: Signature | None) -> d
 
 
 def whole_part(part: Part, index: int, context: ReplyContext) -> dict[str, Any] | None:
-    """Write a part that comes whole; *index* is its own, of which a call's id is made where there is none. None for what
-    has no place in a reply's content."""
+    """Write a part that comes whole; *index* is its own, of which a call's id is made where there is none.
+
+    None for what has no place in a reply's content.
+    """
     match part:
         case ToolCall():
             call_id = part.id or f"call_{context.key}_{index}"
