@@ -16,8 +16,8 @@ IDENTIFIERS = {"id", "call_id", "tool_call_id", "tool_use_id", "callId"}
 """Names that a request makes up for itself; a target without such names goes by position."""
 
 
-DEFAULTS = {"n": 1, "generationConfig.candidateCount": 1}
-"""Values that ask for what every dialect does anyway."""
+DEFAULTS = {"n": 1, "candidateCount": 1, "detail": "auto", "service_tier": "auto", "summary": "auto"}
+"""Values, by the last name of their path, that ask for what every dialect does anyway."""
 
 
 def unaccounted(request: dict[str, Any], body: dict[str, Any], report: Report) -> list[str]:
@@ -30,7 +30,7 @@ def unaccounted(request: dict[str, Any], body: dict[str, Any], report: Report) -
     missing: dict[str, Any] = {}
     said: set[str] = set()
     for path, value in leaves(request):
-        if value == DEFAULTS.get(path):
+        if value == DEFAULTS.get(path.rpartition(".")[2]):
             continue
         near = path.removesuffix(".phase")  # of a message, while the report speaks of its content
         if any(within(path, entry) or within(entry, near) for entry in told):
@@ -67,7 +67,10 @@ class Written:
         """Whether *value* is in the body: as it is, in a longer text, or as the JSON in a string."""
         if isinstance(value, int | float):
             return value in self._numbers or json.dumps(value) in self._text
-        return value in self._strings or any(form in self._text for form in _forms(value))
+        if value in self._strings or any(form in self._text for form in _forms(value)):
+            return True
+        inner = _decoded(value)  # arguments written as text may be an object elsewhere
+        return inner is not None and all(self.holds(each) for _, each in leaves(inner))
 
 
 def _everything(value: Any) -> Iterator[tuple[str, Any]]:
@@ -81,9 +84,8 @@ def _everything(value: Any) -> Iterator[tuple[str, Any]]:
             yield from _everything(inner)
     else:
         yield "", value
-        if isinstance(value, str) and value[:1] in {"{", "["}:
-            with contextlib.suppress(ValueError):
-                yield from _everything(json.loads(value))
+        if isinstance(value, str):
+            yield from _everything(_decoded(value))
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -98,13 +100,18 @@ def _forms(value: str) -> Iterator[str]:
         yield _plain(value.partition(",")[2])
     elif "-" in value or "_" in value:
         yield value.replace("-", "+").replace("_", "/")
-    if value[:1] in {"{", "["}:
-        try:
-            decoded = json.loads(value)
-        except ValueError:
-            return
+    decoded = _decoded(value)
+    if decoded is not None:
         yield json.dumps(decoded)
         yield json.dumps(decoded, separators=(",", ":"), ensure_ascii=False)
+
+
+def _decoded(value: str) -> Any:
+    """The object or array that a string holds as JSON; None for any other string."""
+    if value[:1] in {"{", "["}:
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return None
 
 
 def _plain(data: str) -> str:

@@ -32,6 +32,18 @@ def canonical(arguments: Any) -> str:
     return json.dumps(arguments or {}, sort_keys=True)
 
 
+CUT = "cut off"
+"""Stands for arguments that the reply's end cut off; what a dialect of objects makes of them is its own affair."""
+
+
+def _arguments(text: str) -> str:
+    """Arguments of a function's call, which are JSON unless they were cut off."""
+    try:
+        return canonical(json.loads(text)) if text.strip() else canonical({})
+    except ValueError:
+        return CUT
+
+
 def whole(dialect: str, reply: Any) -> Answer:
     """Read a whole reply."""
     return _WHOLE[dialect](reply)
@@ -61,6 +73,8 @@ def _openai_usage(answer: Answer, usage: Any, kind: tuple[str, str]) -> None:
         answer.input, answer.output = usage.get(f"{kind[0]}_tokens"), usage.get(f"{kind[1]}_tokens")
         details = usage.get(f"{kind[0]}_tokens_details") or {}
         answer.cached = details.get("cached_tokens")
+        if (answer.cached or 0) + (details.get("cache_write_tokens") or 0) > (answer.input or 0):
+            answer.input = answer.cached = None  # some count so; no other dialect can say it
 
 
 # -- Chat Completions -------------------------------------------------------------------------------------------------
@@ -122,7 +136,7 @@ def _responses(reply: Any) -> Answer:
                 answer.text += "".join(part.get("text") or part.get("refusal") or "" for part in content)
             case {"type": "function_call", "name": name, "arguments": arguments}:
                 space = item.get("namespace")
-                answer.calls.append((f"{space}__{name}" if space not in (None, name) else name, canonical(arguments)))
+                answer.calls.append((f"{space}__{name}" if space not in (None, name) else name, _arguments(arguments)))
             case {"type": "tool_search_call", "execution": "client", "arguments": arguments}:
                 answer.calls.append(("tool_search", canonical(arguments)))
             case {"type": "custom_tool_call", "name": name, "input": text}:
@@ -185,7 +199,7 @@ def _anthropic_stream(events: list[Any]) -> Answer:
             case {"type": "message_delta", "usage": late}:
                 usage |= {name: count for name, count in late.items() if count is not None}
     for index, text in inputs.items():
-        blocks[index]["input"] = json.loads(text) if text else {}
+        blocks[index]["input"] = json.loads(canonical(text))
     return _anthropic({"content": [blocks[index] for index in sorted(blocks)], "usage": usage})
 
 

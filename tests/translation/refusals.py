@@ -3,7 +3,10 @@
 LEGITIMATE = (
     r"hosted tool '.+' is not available on provider '.+'",
     r"^is not available on provider '.+'$",
-    r"gives one reply$",
+    r"gives one reply$|only one reply is carried",
+    r"model '.+' cannot be made to call a tool",
+    r"a document of type .+ is not taken by provider",
+    r"(audio|video) is not taken by provider",
     r"takes no (audio|video)",
     r"a video is not taken by provider '.+'",
     r"takes a document's bytes, not its address",

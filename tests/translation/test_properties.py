@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from gephyr_core.conversation.assembly import Assembler, deltas_of
-from gephyr_core.conversation.parts import Text, ToolCall
+from gephyr_core.conversation.parts import Refusal, Text, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role
 from gephyr_core.conversation.reply import Reply
 from gephyr_core.conversation.report import Report, UntranslatableError
@@ -143,8 +143,8 @@ def test_a_reply_is_valid_whole_and_streamed_and_the_same_both_ways(dialect: str
 
 
 def meaning(reply: Reply) -> tuple[Any, ...]:
-    """What a user sees of a reply."""
-    text = "".join(part.text for part in reply.parts if isinstance(part, Text))
+    """What a user sees of a reply; Anthropic tells a refusal as text."""
+    text = "".join(part.text for part in reply.parts if isinstance(part, Text | Refusal))
     calls = [(part.name, json.loads(part.arguments)) for part in reply.parts if isinstance(part, ToolCall)]
     return text, calls, reply.stop.reason, reply.usage.input, reply.usage.output
 
