@@ -297,7 +297,8 @@ class ItemWriter:
                 item["id"] = signature.id
             else:
                 self.report.changed(part.path, f"OpenAI takes ids of {_LONGEST_ID} characters: sent without one")
-        if part.summary and part.text:
+        # A client of another dialect cannot say that a text is a summary; what is sealed has no other text.
+        if part.text and (part.summary or (sealed and not self.own)):
             item["summary"].append({"type": "summary_text", "text": part.text})
         elif part.text:
             item["content"] = [{"type": "reasoning_text", "text": part.text}]
