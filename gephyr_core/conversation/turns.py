@@ -1,5 +1,6 @@
 """Turns as the strict dialects want them: roles that alternate, and every tool call answered where it must be."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -34,17 +35,18 @@ def paired(turns: Sequence[Turn], report: Report) -> list[Turn]:
 
     What had to be added or changed is reported.
     """
-    if not any(isinstance(part, ToolCall | ToolResult) for turn in turns for part in turn.parts):
+    pairs = _Pairs()
+    pairs.find(turns)
+    if not pairs.calls and not pairs.results:
         return list(turns)
-    results, called = _results(turns), _call_ids(turns)
     ordered: list[Turn] = []
     for index, turn in enumerate(turns):
-        parts = tuple(_without_results(turn, called, report)) if turn.role is Role.USER else turn.parts
+        parts = tuple(_without_results(index, turn, pairs, report)) if turn.role is Role.USER else turn.parts
         if parts or not turn.parts:
             ordered.append(turn if parts == turn.parts else attrs.evolve(turn, parts=parts))
-        calls = [part for part in turn.parts if isinstance(part, ToolCall)]
-        if calls and (index + 1 < len(turns) or any(call.id in results for call in calls)):
-            answers = tuple(_answer(call, results, report) for call in calls)
+        calls = [((index, place), part) for place, part in enumerate(turn.parts) if isinstance(part, ToolCall)]
+        if calls and (index + 1 < len(turns) or any(place in pairs.answers for place, _ in calls)):
+            answers = tuple(_answer(call, pairs.answers.get(place), report) for place, call in calls)
             ordered.append(Turn(Role.USER, answers, path=turn.path))
     return ordered
 
@@ -54,32 +56,65 @@ def call_names(prompt: Prompt) -> dict[str, str]:
     return {part.id: part.name for turn in prompt.turns for part in turn.parts if isinstance(part, ToolCall)}
 
 
-def _results(turns: Iterable[Turn]) -> dict[str, ToolResult]:
-    found: dict[str, ToolResult] = {}
-    for turn in turns:
-        for part in turn.parts:
-            if isinstance(part, ToolResult):
-                found.setdefault(part.call_id, part)
-    return found
+_Place = tuple[int, int]
+"""Of a part: its turn's index, and its own in the turn."""
 
 
-def _call_ids(turns: Iterable[Turn]) -> dict[str, None]:
-    return {part.id: None for turn in turns for part in turn.parts if isinstance(part, ToolCall)}
+@attrs.define
+class _Pairs:
+    """Which result answers which call. Some clients give the same id to calls of several turns: a result answers the
+    last call before it that has its id, and of several in one turn the first that is not answered yet."""
+
+    calls: dict[str, list[_Place]] = attrs.field(factory=dict)
+    results: dict[_Place, ToolResult] = attrs.field(factory=dict)
+    answers: dict[_Place, ToolResult] = attrs.field(factory=dict)
+    """A call's place to its result."""
+    answering: dict[_Place, None] = attrs.field(factory=dict)
+    """Places of results that answer a call."""
+    _next: dict[tuple[str, int], int] = attrs.field(factory=dict)
+    """By id and turn: which of ``calls`` waits for a result first."""
+
+    def find(self, turns: Sequence[Turn]) -> None:
+        for index, turn in enumerate(turns):
+            for number, part in enumerate(turn.parts):
+                if isinstance(part, ToolCall):
+                    self.calls.setdefault(part.id, []).append((index, number))
+                elif isinstance(part, ToolResult):
+                    self.results[index, number] = part
+        for place, result in self.results.items():
+            call = self._call(result.call_id, place)
+            if call is not None:
+                self.answers[call] = result
+                self.answering[place] = None
+
+    def _call(self, call_id: str, place: _Place) -> _Place | None:
+        """The call that the result at *place* answers."""
+        calls = self.calls.get(call_id)
+        if not calls:
+            return None
+        turn = calls[max(0, bisect_left(calls, place) - 1)][0]
+        next_one = self._next.get((call_id, turn), bisect_left(calls, (turn, 0)))
+        if next_one == len(calls) or calls[next_one][0] != turn:
+            return None
+        self._next[call_id, turn] = next_one + 1
+        return calls[next_one]
 
 
-def _answer(call: ToolCall, results: dict[str, ToolResult], report: Report) -> ToolResult:
-    result = results.get(call.id)
+def _answer(call: ToolCall, result: ToolResult | None, report: Report) -> ToolResult:
     if result is None:
         report.emulated(call.path, "the call has no result, and the target wants one: an error result stands in")
         return ToolResult(call.id, (Text(NO_RESULT),), is_error=True, name=call.name, freeform=call.freeform)
     return result if result.name else attrs.evolve(result, name=call.name)
 
 
-def _without_results(turn: Turn, called: dict[str, None], report: Report) -> Iterable[Part]:
-    """The parts of a user's turn that are no results: those have their own place. A result of no call becomes text."""
-    for part in turn.parts:
+def _without_results(index: int, turn: Turn, pairs: _Pairs, report: Report) -> Iterable[Part]:
+    """The parts of a user's turn that are no results: those have their own place. One that answers nothing becomes
+    text."""
+    for number, part in enumerate(turn.parts):
         if not isinstance(part, ToolResult):
             yield part
-        elif part.call_id not in called:
-            report.changed(part.path, f"answers no tool call of the conversation ({part.call_id!r}): carried as text")
+        elif (index, number) not in pairs.answering:
+            known = part.call_id in pairs.calls
+            reason = "the call has a result already" if known else "answers no tool call of the conversation"
+            report.changed(part.path, f"{reason} ({part.call_id!r}): carried as text")
             yield from part.content

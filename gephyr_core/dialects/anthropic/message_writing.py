@@ -50,8 +50,8 @@ class MessageWriter:
     messages: list[Block] = attrs.field(factory=list)
     _deferred: list[Block] = attrs.field(factory=list)
     """Media of the assistant's, which only a user's message can hold."""
-    _ids: dict[str, str] = attrs.field(factory=dict)
-    """The client's id of a call to the one it was last written with."""
+    _ids: dict[str, list[str]] = attrs.field(factory=dict)
+    """The client's id of a call to those that calls with it were written with and that wait for their result."""
     _written: dict[str, None] = attrs.field(factory=dict)
     """Ids of calls that were written: they have to be unique."""
 
@@ -177,7 +177,7 @@ class MessageWriter:
 
     def _assistant(self, turn: Turn) -> list[Block]:
         blocks: list[Block] = []
-        own = [part.call_id for part in turn.parts if isinstance(part, HostedResult) and _is_own(part)]
+        foreign = [part.call_id for part in turn.parts if isinstance(part, HostedResult) and not _is_own(part)]
         for part in turn.parts:
             match part:
                 case Thinking():
@@ -185,7 +185,7 @@ class MessageWriter:
                 case ToolCall():
                     blocks.append(self._call(part))
                 case HostedCall() | HostedResult():
-                    blocks += self._hosted(part, own)
+                    blocks += self._hosted(part, foreign)
                 case Image() | Document() | Audio() | Video():
                     self.report.emulated(part.path, "media of the assistant's follow in a user's message")
                     self._deferred += [_text_block("The assistant's reply had:"), self._media(part)]
@@ -205,17 +205,18 @@ class MessageWriter:
             return [{"type": "redacted_thinking", "data": signature.value}]
         return [{"type": "thinking", "thinking": part.text, "signature": signature.value}]
 
-    def _hosted(self, part: HostedCall | HostedResult, own: Sequence[str]) -> list[Block]:
+    def _hosted(self, part: HostedCall | HostedResult, foreign: Sequence[str]) -> list[Block]:
+        """Write what a provider's own tool was asked or gave. A call may be without result: the provider paused."""
         call = part.id if isinstance(part, HostedCall) else part.call_id
-        if call in own:
+        written: Block | None = None
+        if call not in foreign and self.prompt.dialect == NAME:
             if isinstance(part, HostedResult):
                 written = hosted.result_object(part, call, bash=False)
-            else:
-                written = hosted.call_object(part, call)
-                native = self.prompt.native.get(f"{part.path}.server_name")
-                if written is not None and native is not None:
-                    written["server_name"] = native.value
-            return [] if written is None else [written]
+            elif (written := hosted.call_object(part, call)) is not None:
+                server = self.prompt.native.get(f"{part.path}.server_name")
+                written.update({} if server is None else {"server_name": server.value})
+        if written is not None:
+            return [written]
         self.report.changed(part.path, "what the provider's own tool did is told as text")
         return [_text_block(hosted.hosted_text(part))]
 
@@ -229,7 +230,7 @@ class MessageWriter:
             written = f"toolu_{short_digest(f'{written} {len(self._written)}', 24)}"
         if written != call.id:
             self.report.changed(call.path, f"the call's id is {written!r} there")
-        self._ids[call.id] = written
+        self._ids.setdefault(call.id, []).append(written)
         self._written[written] = None
         block = {"type": "tool_use", "id": written, "name": self.names.of(call.name), "input": self._input(call)}
         if self.prompt.dialect == NAME:
@@ -260,7 +261,9 @@ class MessageWriter:
                 behind.append(self._media(part))
             else:
                 content += self._said(part)
-        block: Block = {"type": "tool_result", "tool_use_id": self._ids.get(result.call_id) or call_id(result.call_id)}
+        waiting = self._ids.get(result.call_id)  # Results stand behind their calls, in the same order.
+        answered_id = waiting.pop(0) if waiting else call_id(result.call_id)
+        block: Block = {"type": "tool_result", "tool_use_id": answered_id}
         if content:
             block["content"] = content
         if result.is_error:

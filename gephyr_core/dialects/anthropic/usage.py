@@ -24,8 +24,8 @@ def merged(old: Usage | None, usage: dict[str, Any] | None) -> Usage | None:
         cache_write=cache_write,
         output=_newer(old.output, count(usage, "output_tokens")),
         reasoning=_newer(old.reasoning, count(mapping(usage.get("output_tokens_details")), "thinking_tokens")),
-        cache_write_long=_newer(old.cache_write_long, cache_write_long or None),
-        web_searches=_newer(old.web_searches, web_searches or None),
+        cache_write_long=_newer(old.cache_write_long, cache_write_long),
+        web_searches=_newer(old.web_searches, web_searches),
     )
 
 

@@ -93,6 +93,8 @@ def neutral(name: str, usage: dict[str, Any]) -> Usage:
             cache_write=usage.get("cache_creation_input_tokens"),
             output=usage.get("output_tokens"),
             reasoning=inner("output_tokens_details", "thinking_tokens"),
+            cache_write_long=inner("cache_creation", "ephemeral_1h_input_tokens"),
+            web_searches=inner("server_tool_use", "web_search_requests"),
         )
     ins, out = ("input", "output") if name == "openai-responses" else ("prompt", "completion")
     return Usage(
