@@ -82,6 +82,25 @@ def to_client(headers: Headers) -> list[Header]:
     ]
 
 
+_TRANSLATED_TYPES = {
+    (False, False): b"application/json",
+    (True, False): b"text/event-stream; charset=utf-8",
+    (True, True): b"application/json; charset=UTF-8",
+}
+
+
+def translated_to_client(headers: Headers, *, dialect: str, stream: bool, array: bool) -> list[Header]:
+    """Return the head of a reply that was translated for a client of *dialect*. Of the provider's headers only the
+    request's id means anything there, under the name that the client's SDK looks for."""
+    kept = [(b"content-type", _TRANSLATED_TYPES[stream, array])]
+    if stream:
+        kept.append((b"cache-control", b"no-cache"))
+    upstream_id = header(headers, b"request-id") or header(headers, b"x-request-id")
+    if upstream_id is not None:
+        kept.append((b"request-id" if dialect == "anthropic" else b"x-request-id", upstream_id))
+    return kept
+
+
 def _named_by_connection(headers: Headers) -> tuple[bytes, ...]:
     """The header names that ``connection`` headers declare to be for this hop only."""
     values = [value for name, value in headers if name == b"connection"]

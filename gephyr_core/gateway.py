@@ -19,6 +19,7 @@ from gephyr_core.events import (
     UpstreamBody,
 )
 from gephyr_core.exchange import Exchange
+from gephyr_core.providers.capabilities import learn
 from gephyr_core.shared import Shared
 
 
@@ -93,9 +94,17 @@ class Gateway:
             case StateRestored():
                 self._shared.pins.restore(event.pins, now)
             case ModelDescribed():
-                pass
+                self._learn_model(event)
             case _:
                 self._pass_on(event, now)
+
+    def _learn_model(self, event: ModelDescribed) -> None:
+        """A provider has told what a model can do: from the next request on it counts."""
+        account = self._shared.scheduler.accounts.get(event.account)
+        if account is not None and event.status == 200:
+            self._shared.learned[account.kind, event.model] = learn(
+                account.translation_dialect, event.model, event.body
+            )
 
     def _start(self, event: RequestStarted, now: float) -> None:
         if event.exchange <= self._newest:

@@ -1,10 +1,12 @@
 """Objects that live at one provider: which account each belongs to, and which client key may use it."""
 
+import re
 from collections.abc import Iterable
 
 import attrs
 import msgspec
 
+from gephyr_core.conversation.signatures import SEAL
 from gephyr_core.dialects.decoding import digest
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import ErrorKind, Problem
@@ -15,6 +17,8 @@ LIFETIME = 30 * 86400.0
 _REFRESH_AFTER = 86400.0
 """Seconds: a pin that is met again is renewed no more often than this. Conversations live on while they are used."""
 _MOST_PINS = 200_000
+_SIGNATURES_LOOKED_AT = 8
+_SIGNATURE = re.compile(rb'"signature"\s*:\s*"([A-Za-z0-9+/=_-]+)"')
 
 
 class Pins:
@@ -105,6 +109,23 @@ def constraint_of(pins: Pins, owner: str, object_id: str | None, envelope: Envel
     return _merged(found, organization, unknown)
 
 
+def signer_of(pins: Pins, owner: str, body: bytes, now: float) -> str | None:
+    """Return the organisation that signed the latest thinking in a request for Anthropic; None where it is not known.
+
+    Signed thinking is good at its maker's only; a client sends back what it got, turn after turn.
+    """
+    end = len(body)
+    for _ in range(_SIGNATURES_LOOKED_AT):
+        end = body.rfind(b'"signature"', 0, end)
+        if end < 0:
+            return None
+        match = _SIGNATURE.match(body, end)
+        pin = None if match is None else pins.find(owner, digest(match[1].decode("utf-8", "replace")), now)
+        if pin is not None:
+            return pin.organization
+    return None
+
+
 def _merged(found: list[Pin], organization: str | None, unknown: str | None) -> Constraint:
     if not found:
         return FREE if organization is None and unknown is None else Constraint(None, organization, unknown)
@@ -137,7 +158,7 @@ def _encrypted(pins: Pins, owner: str, envelope: Envelope, now: float) -> tuple[
     organization, unknown = None, None
     for index, item in enumerate(items if isinstance(items, list) else []):
         secret = item.get("encrypted_content") if isinstance(item, dict) else None
-        if not isinstance(secret, str):
+        if not isinstance(secret, str) or secret.startswith(SEAL):
             continue
         pin = pins.find(owner, digest(secret), now)
         if pin is None:

@@ -4,8 +4,11 @@ import random
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+import attrs
+
 from gephyr_core.commands import Command
 from gephyr_core.config import AccountConfig, Config, provider_kind
+from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
 from gephyr_core.outbound.route import choose_route
@@ -14,9 +17,27 @@ from gephyr_core.providers import PROVIDERS
 from gephyr_core.routing import ModelTable, Target
 from gephyr_core.routing.models import ModelPattern
 from gephyr_core.scheduling import Account, Scheduler
+from gephyr_core.translation.memory import SignatureMemory
 
-Route = tuple[tuple[Target, tuple[Account, ...]], ...]
-"""The targets of a request in the order they are tried, each with the accounts that serve it."""
+
+@attrs.frozen
+class Leg:
+    """One stage of a route: a target, and accounts that are asked for it in one way."""
+
+    target: Target
+    accounts: tuple[Account, ...]
+    dialect: str = ""
+    """The dialect they are asked in, where it is not the client's: the request is translated."""
+    kind: str = ""
+    """The known provider that they are like, for a translated leg: what its models can do."""
+    foreign: bool = False
+    """None of the accounts belongs to the organisation that signed the conversation's reasoning."""
+
+
+Route = tuple[Leg, ...]
+"""The stages of a request in the order they are tried. For one target, accounts that speak the client's dialect come
+before those that have to be translated for."""
+
 _MOST_ROUTES = 4096
 _LONGEST_CACHED_NAME = 256
 
@@ -51,7 +72,10 @@ class Shared:
         """Exchanges that ended since the gateway last looked."""
         self.out: list[Command] = []
         self.emit: Callable[[Command], None] = self.out.append
-        self._routes: dict[tuple[str, str | None], Route] = {}
+        self.memory = SignatureMemory()
+        self.learned: dict[tuple[str, str], Capabilities | None] = {}
+        """What providers' model endpoints told, by kind of provider and model; None while it is being asked."""
+        self._routes: dict[tuple[str, str | None, bool], Route] = {}
 
     def take_commands(self) -> list[Command]:
         """Return what was emitted, and start anew."""
@@ -63,12 +87,13 @@ class Shared:
         """Make a request's id."""
         return f"req_{self.random.getrandbits(96):024x}"
 
-    def route(self, dialect: str, model: str | None) -> Route:
-        """Return where a model (None: an operation without one) can be served by accounts that speak *dialect*."""
-        key = (dialect, model)
+    def route(self, dialect: str, model: str | None, *, translates: bool = False) -> Route:
+        """Return where a model (None: an operation without one) can be served by accounts that speak *dialect*, and
+        with *translates* by others too."""
+        key = (dialect, model, translates)
         route = self._routes.get(key)
         if route is None:
-            route = tuple(self._find_route(dialect, model))
+            route = tuple(self._find_route(dialect, model, translates=translates))
             if model is not None and len(model) > _LONGEST_CACHED_NAME:
                 return route  # it is the client's to choose, and would be held for long
             if len(self._routes) >= _MOST_ROUTES:
@@ -76,15 +101,25 @@ class Shared:
             self._routes[key] = route
         return route
 
-    def _find_route(self, dialect: str, model: str | None) -> Iterator[tuple[Target, tuple[Account, ...]]]:
+    def _find_route(self, dialect: str, model: str | None, *, translates: bool) -> Iterator[Leg]:
         accounts = self.scheduler.accounts.values()
         if model is None:
-            yield Target(""), tuple(account for account in accounts if dialect in account.dialects)
+            yield Leg(Target(""), tuple(account for account in accounts if dialect in account.dialects))
             return
         for target in self.models.resolve(model):
             serving = tuple(account for account in accounts if account.serves(target, dialect))
             if serving:
-                yield target, serving
+                yield Leg(target, serving)
+            if translates:
+                yield from self._translated_legs(dialect, target)
+
+    def _translated_legs(self, dialect: str, target: Target) -> Iterator[Leg]:
+        legs: dict[tuple[str, str], list[Account]] = {}
+        for account in self.scheduler.accounts.values():
+            if dialect not in account.dialects and account.serves_translated(target):
+                legs.setdefault((account.translation_dialect, account.kind), []).append(account)
+        for (asked_in, kind), accounts in legs.items():
+            yield Leg(target, tuple(accounts), asked_in, kind)
 
     def serves(self, model: str) -> bool:
         """Whether any account, in whatever dialect, can be asked for the model."""
@@ -119,6 +154,9 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         id=account.id,
         provider=account.provider,
         dialects=_family(dialect) if dialect else known.dialects,
+        translation_dialect=dialect or known.translation_dialect,
+        kind=provider_kind(config, account.provider),
+        collect=custom.collect if custom is not None else "auto",
         origin=origin,
         base_path=base_path,
         route=choose_route(account.proxy, config.outbound.upstream_proxy),

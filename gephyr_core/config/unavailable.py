@@ -19,7 +19,6 @@ UNAVAILABLE_SETTINGS = (
     "accounts[].weight",
     "auth.web_password",
     "compliance.enabled",
-    "providers[].collect",
     "proxy_pool.enabled",
     "scheduling.binding_idle_seconds",
     "scheduling.last_used_lock_seconds",
@@ -28,9 +27,6 @@ UNAVAILABLE_SETTINGS = (
     "scheduling.mode",
     "scheduling.persist_session_bindings",
     "scheduling.preferred_account",
-    "translation.default_max_tokens",
-    "translation.fetch_urls",
-    "translation.strict",
 )
 """Settings that have to keep their default; ``[]`` stands for each item."""
 

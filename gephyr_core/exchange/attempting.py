@@ -7,13 +7,13 @@ import attrs
 from gephyr_core.errors import ErrorKind, Fault, Sent
 from gephyr_core.events import UpstreamFailed
 from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_cut_reply, of_fault
-from gephyr_core.exchange.endings import Endings
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.state import State
+from gephyr_core.exchange.translating import Translating
 from gephyr_core.scheduling import NEUTRAL, Account, Lease, Wait
 
 
-class Attempting(Endings):
+class Attempting(Translating):
     """Leads an exchange from account to account."""
 
     def acquire(self, now: float) -> None:
@@ -23,13 +23,22 @@ class Attempting(Endings):
             self.give_up(now)
             return
         wait_until: float | None = None
-        for target, accounts in self.plan.route:
-            if target in self.dead_targets:
+        for leg in self.legs:
+            if leg.target in self.dead_targets or leg in self.closed_legs:
                 continue
-            tried = [account for where, account in self.tried if where is None or where == target]
-            answer = self.shared.scheduler.acquire(accounts, tried, now)
+            if leg.dialect and not self.prepared:
+                if self.prepare(now):
+                    self.acquire(now)
+                return
+            if leg.dialect and not self.opens(leg):
+                continue
+            if self.estimates:
+                self.answer_estimate(now)
+                return
+            tried = [account for where, account in self.tried if where is None or where == leg.target]
+            answer = self.shared.scheduler.acquire(leg.accounts, tried, now)
             if isinstance(answer, Lease):
-                self._call(Attempt(0, answer, target, UNLIMITED, now, now))
+                self._call(Attempt(0, answer, leg, UNLIMITED, now, now))
                 return
             if isinstance(answer, Wait):
                 wait_until = answer.until if wait_until is None else min(wait_until, answer.until)
@@ -43,7 +52,7 @@ class Attempting(Endings):
     def waits_for(self, free: Sequence[Account]) -> bool:
         """Whether one of the accounts that are *free* may serve this exchange, which waits."""
         assert self.plan is not None
-        return any(account in free for _, accounts in self.plan.route for account in accounts)
+        return any(account in free for leg in self.legs for account in leg.accounts)
 
     def _call(self, attempt: Attempt) -> None:
         assert self.plan is not None
@@ -52,13 +61,14 @@ class Attempting(Endings):
         call = upstream_call(
             self.id,
             self.attempt_number,
-            self.plan,
-            attempt.target,
+            self.plan.method,
+            self.asking(attempt.leg),
             attempt.lease.account,
             self.shared.config.upstream,
             fresh=attempt.fresh,
         )
         attempt.number, attempt.limits = self.attempt_number, call.limits
+        self.note_losses(attempt.leg)
         self.attempt = attempt
         self.enter(State.CALLING)
         self.shared.emit(call)
@@ -81,7 +91,7 @@ class Attempting(Endings):
             self.give_up(now)
 
     def _has_targets_left(self) -> bool:
-        return self.plan is not None and any(target not in self.dead_targets for target, _ in self.plan.route)
+        return self.plan is not None and any(leg.target not in self.dead_targets for leg in self.plan.route)
 
     def broken(self, event: UpstreamFailed, now: float) -> None:
         """The call broke before the commit point."""
@@ -91,7 +101,7 @@ class Attempting(Endings):
             # A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112
             # section 9.3.1), and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
             self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
-            self._call(Attempt(0, attempt.lease, attempt.target, attempt.limits, now, now, fresh=True))
+            self._call(Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True))
             return
         self.fault(event.fault, event.detail, now, sent=event.sent, cancel=False)
 

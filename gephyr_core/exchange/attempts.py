@@ -14,6 +14,8 @@ from gephyr_core.providers import Verdict, classify_reply
 from gephyr_core.records import AttemptRecord
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import NEUTRAL, Lease, Outcome
+from gephyr_core.shared import Leg
+from gephyr_core.translation.collecting import Collector
 
 _RANK = {429: 0, 529: 1, 503: 2}
 _SHOWN_AS_GATEWAY_FAULT = (ErrorKind.CREDENTIAL, ErrorKind.MONEY)
@@ -28,7 +30,7 @@ class Attempt:
 
     number: int
     lease: Lease
-    target: Target
+    leg: Leg
     limits: TimeLimits
     called_at: float
     heard_at: float
@@ -37,12 +39,19 @@ class Attempt:
     headers: Headers = ()
     decoder: Decoder | None = None
     reader: StreamReader | None = None
+    collector: Collector | None = None
+    """Where a whole reply is had from a stream."""
     held: list[tuple[EventClass, bytes]] = attrs.field(factory=list)
     """Events before the commit point that were not released yet."""
     pieces: list[bytes] = attrs.field(factory=list)
     """Of a whole reply."""
     size: int = 0
     """Bytes held in ``held`` or ``pieces``."""
+
+    @property
+    def target(self) -> Target:
+        """The model, and maybe the provider, that is asked."""
+        return self.leg.target
 
     def record(self, outcome: str, detail: str, now: float, *, stale: bool = False) -> AttemptRecord:
         """Return the record of the attempt as it ends."""
@@ -56,6 +65,7 @@ class Attempt:
             started_at=self.called_at,
             duration=now - self.called_at,
             stale=stale,
+            dialect=self.leg.dialect or None,
         )
 
 
@@ -78,6 +88,8 @@ class Failure:
     """What only the operator is told: it may name hosts and proxies."""
     record: AttemptRecord | None = None
     """The attempt that failed."""
+    translated: bool = False
+    """The provider's reply is in another dialect than the client's."""
 
     @property
     def relayable(self) -> bool:
@@ -86,7 +98,7 @@ class Failure:
         Not where it speaks of the operator's credential, and not the page that something before the provider made: no
         SDK reads HTML.
         """
-        if self.status is None or self.status < 400 or self.kind in _SHOWN_AS_GATEWAY_FAULT:
+        if self.status is None or self.status < 400 or self.kind in _SHOWN_AS_GATEWAY_FAULT or self.translated:
             return False
         return self.status < 500 or not self.body.strip() or looks_like_json(self.body)
 
@@ -99,7 +111,9 @@ class Failure:
         return Problem(self.kind, self.message)
 
 
-def of_reply(status: int, headers: Headers, body: bytes, verdict: Verdict, *, side: bool) -> Failure:
+def of_reply(
+    status: int, headers: Headers, body: bytes, verdict: Verdict, *, side: bool, translated: bool = False
+) -> Failure:
     """The failure that an error reply is. A *side* route's says nothing about the account."""
     blames = verdict.fail_over and not side
     return Failure(
@@ -112,6 +126,7 @@ def of_reply(status: int, headers: Headers, body: bytes, verdict: Verdict, *, si
         status=status,
         headers=headers,
         body=body,
+        translated=translated,
     )
 
 

@@ -44,7 +44,8 @@ class Endings(ExchangeState):
     def give_up(self, now: float) -> None:
         """No account is left to ask: tell the client the most useful of the failures."""
         if not self.failures:
-            self.refuse(self._no_account(now), now)
+            untranslatable = self.refusals and all(leg in self.closed_legs for leg in self.legs)
+            self.refuse(self.refusals[0] if untranslatable else self._no_account(now), now)
             return
         failure = most_useful(self.failures)
         final = self.failures[-1]
@@ -242,6 +243,7 @@ class Endings(ExchangeState):
             duration=now - self.started_at,
             session=None if plan is None else plan.session,
             keepalives=reply.keepalives,
+            translation=() if self.report is None else tuple(self.report.entries),
         )
 
 

@@ -2,7 +2,8 @@
 
 Theory of operation
 -------------------
-``READING`` the client's body, then ``WAITING`` for an account, then ``CALLING`` it. A reply that is a stream goes
+``READING`` the client's body, then ``LOADING`` what Gephyr keeps and ``FETCHING`` addresses where a request needs it,
+then ``WAITING`` for an account, then ``CALLING`` it. A reply that is a stream goes
 through ``PRELUDE``, where events that carry no content are held, into ``RELAYING``; any other reply is ``COLLECTING``
 until it is whole. Until the first content byte goes to the client (the commit point), every failure leads back to
 ``WAITING`` and the next account; after it, a failure ends the client's stream with one terminal event.
@@ -16,6 +17,7 @@ import math
 from msgspec.json import encode
 
 from gephyr_core.commands import CollectMetrics, ReadBody
+from gephyr_core.envelope import EnvelopeError
 from gephyr_core.errors import ErrorKind, Fault, LocalProtocolError, Problem
 from gephyr_core.events import (
     ClientBlocked,
@@ -34,7 +36,7 @@ from gephyr_core.events import (
     UrlFetchFailed,
 )
 from gephyr_core.exchange.admission import admit
-from gephyr_core.exchange.plan import make_plan
+from gephyr_core.exchange.plan import decoded_body, make_plan, rewritten
 from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.state import Cell, Row, State
 from gephyr_core.guards.body_limit import TOO_MANY_BODIES, too_large
@@ -45,7 +47,7 @@ CLIENT_STALL = 60.0
 """Seconds a client may leave the data it asked for unread."""
 # For ``next_wake``, asked after nearly every event: Python 3.11 takes five times as long for an enum's member.
 _READING, _ASKING, _WAITING, _CALLING = State.READING, State.ASKING, State.WAITING, State.CALLING
-_COLLECTING, _DONE = State.COLLECTING, State.DONE
+_COLLECTING, _DONE, _FETCHING, _LOADING = State.COLLECTING, State.DONE, State.FETCHING, State.LOADING
 UpstreamEvent = UpstreamStarted | UpstreamBody | UpstreamEnded | UpstreamFailed
 
 
@@ -110,6 +112,21 @@ class Exchange(Receiving):
         body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
         self.body.clear()
         try:
+            body = decoded_body(self.shared, self.head, body)
+            if self.asks_store(body, now):
+                return
+        except RequestRefused as refusal:
+            self.refuse(refusal.problem, now)
+            return
+        except EnvelopeError as error:
+            self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
+            return
+        self.go(body, now)
+
+    def go(self, body: bytes, now: float) -> None:
+        """Make a plan for *body*, which is complete and decoded, and take an account."""
+        assert self.admitted is not None
+        try:
             self.plan = make_plan(self.shared, self.head, self.admitted.endpoint, self.admitted.owner, body, now)
         except RequestRefused as refusal:
             self.refuse(refusal.problem, now)
@@ -120,6 +137,9 @@ class Exchange(Receiving):
             return
         if self.plan.renamed:
             self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.plan.renamed]
+        self.legs = list(self.plan.route)
+        if self.kept_conversation is not None:  # what is said has to come back in a form that can be kept
+            self.legs = list(rewritten(self.plan.route, self.dialect.name))
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
         self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
         self.acquire(now)
@@ -161,6 +181,10 @@ class Exchange(Receiving):
             return self.started_at + server.idle_timeout
         if self.state is _DONE:
             return math.inf
+        if self.state is _LOADING:
+            return self.load_until
+        if self.state is _FETCHING:
+            return min(self.fetch_until, self._keep_alive_at())
         wake = min(self.wait_until, self.acquire_until) if self.state is _WAITING else self._attempt_limit()
         if self.blocked_at is not None:
             return min(wake, self.blocked_at + CLIENT_STALL)
@@ -189,12 +213,16 @@ class Exchange(Receiving):
             self.refuse(Problem(ErrorKind.CLIENT_TIMEOUT, "the request body stopped coming"), now)
         elif self.state is State.ASKING:
             self.refuse(Problem(ErrorKind.UNAVAILABLE, "the metrics could not be collected"), now)
+        elif self.state is State.LOADING:
+            self.loading_took_too_long(now)
+        elif self.state is State.FETCHING and now >= self.fetch_until:
+            self.fetching_took_too_long(now)
         elif self.state is State.WAITING and now >= self.acquire_until:
             self.acquire(now)
         elif self.state is State.WAITING and now >= self.wait_until:
             assert self.plan is not None  # a cooldown is over: all who wait are asked, in the order in which they came
             self.shared.scheduler.freed += self.plan.accounts()
-        elif self.state is not State.WAITING and now >= self._attempt_limit():
+        elif self.state not in {State.WAITING, State.FETCHING} and now >= self._attempt_limit():
             self._timed_out(now)
         elif self.blocked_at is None and now >= self._keep_alive_at():
             self.keep_alive(now)
@@ -219,6 +247,12 @@ _CLIENT: Row = {
 ROWS: dict[State, Row] = {
     State.READING: {RequestBody: Exchange.request_body, RequestEnded: Exchange.request_ended, **_CLIENT},
     State.ASKING: {MetricsCollected: Exchange.metrics_collected, **_CLIENT},
+    State.LOADING: {Loaded: Exchange.loaded, **_CLIENT},
+    State.FETCHING: {
+        UrlFetched: Exchange.url_fetched,
+        UrlFetchFailed: Exchange.url_fetch_failed,
+        **_CLIENT,
+    },
     State.WAITING: {**_CLIENT},
     State.CALLING: {UpstreamStarted: Exchange.reply_started, UpstreamFailed: Exchange.broken, **_CLIENT},
     State.PRELUDE: {
@@ -248,6 +282,8 @@ _QUESTIONS = (UrlFetched, UrlFetchFailed, Loaded)
 ILLEGAL: dict[State, tuple[type, ...]] = {
     State.READING: (MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
     State.ASKING: (*_BODY, *UPSTREAM_EVENTS, *_QUESTIONS),
+    State.LOADING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, UrlFetched, UrlFetchFailed),
+    State.FETCHING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, Loaded),
     State.WAITING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
     State.CALLING: (*_BODY, MetricsCollected, *_ANSWERS, *_QUESTIONS),
     State.PRELUDE: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),

@@ -1,5 +1,6 @@
 """From a complete request to a plan: what is asked, of which targets and accounts, and what must travel unchanged."""
 
+from typing import Any
 from urllib.parse import quote
 
 import attrs
@@ -7,19 +8,22 @@ import attrs
 from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.config import UpstreamConfig
 from gephyr_core.content_coding import DECODABLE, CodingError, ExpansionError, decode_whole
+from gephyr_core.conversation.signatures import SEAL
 from gephyr_core.envelope import Envelope, EnvelopeError, json_type, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.exchange.admission import Head
 from gephyr_core.forwarding import to_provider
 from gephyr_core.guards.body_limit import too_large
 from gephyr_core.http import Header, header
-from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename
+from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename, signer_of
 from gephyr_core.routing import Endpoint, Target
-from gephyr_core.routing.endpoints import ModelIn
+from gephyr_core.routing.endpoints import ModelIn, Operation
 from gephyr_core.routing.sessions import session_identity
 from gephyr_core.scheduling import Account
 from gephyr_core.shared import Route, Shared
+from gephyr_core.translation.dialects import TRANSLATORS
 
+_SEALED = b'"' + SEAL.encode()
 _NOT_REPEATABLE = ("store", "background")
 """Fields of a create whose repetition leaves something behind at the provider, when true."""
 
@@ -45,13 +49,12 @@ class Plan:
 
     def accounts(self) -> list[Account]:
         """Every account of the route, once."""
-        return list(dict.fromkeys(account for _, accounts in self.route for account in accounts))
+        return list(dict.fromkeys(account for leg in self.route for account in leg.accounts))
 
 
 def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: bytes, now: float) -> Plan:
     """Read the request's body and find its route. Raises ``RequestRefused``."""
     operation = endpoint.operation
-    body = _decoded(shared, head, body)
     try:
         envelope = read_envelope(body) if operation.has_body or body.strip() else None
         model = _model(endpoint, envelope)
@@ -63,7 +66,11 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         repeatable = operation.repeatable and not _leaves_something_behind(envelope)
     except EnvelopeError as error:
         raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param)) from error
-    route = _constrained(_route(shared, operation.account_dialect, model), constraint)
+    route = _constrained(_route(shared, operation, model), constraint)
+    if operation.name == "messages":
+        route = _signed_by(route, signer_of(shared.pins, owner, body, now), operation.dialect)
+    if operation.dialect in TRANSLATORS and operation.translates and _SEALED in body:
+        route = rewritten(route, operation.dialect)
     array = endpoint.stream and "alt=sse" not in head.query.split("&")
     return Plan(
         endpoint,
@@ -82,17 +89,21 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
     )
 
 
-def upstream_call(
-    exchange: int,
-    attempt: int,
-    plan: Plan,
-    target: Target,
-    account: Account,
-    limits: UpstreamConfig,
-    *,
-    fresh: bool,
-) -> CallUpstream:
-    """Return the command that asks *account* for *target*."""
+@attrs.frozen
+class Asking:
+    """What is sent to a provider, whichever of its accounts it is."""
+
+    path: str
+    """From the API's version on."""
+    query: str
+    headers: list[Header]
+    body: bytes
+    stream: bool
+    """A stream is asked for."""
+
+
+def untranslated(plan: Plan, target: Target) -> Asking:
+    """What is asked of a provider that speaks the client's dialect."""
     body, path = plan.body, plan.endpoint.path
     if plan.model is not None and target.model != plan.model:
         if plan.endpoint.operation.model_in is ModelIn.PATH:
@@ -105,20 +116,53 @@ def upstream_call(
         body = rename(body, plan.renamed)
         for client_id, upstream_id in plan.renamed:
             path = path.replace(client_id, upstream_id)
-    path = account.base_path + path
+    return Asking(path, plan.query, plan.headers, body, plan.stream)
+
+
+def collecting(plan: Plan, asking: Asking) -> Asking:
+    """Ask for a stream where the client asked for a whole reply of the same dialect."""
+    if plan.endpoint.operation.model_in is ModelIn.PATH:
+        path = asking.path.removesuffix("generateContent") + "streamGenerateContent"
+        return attrs.evolve(asking, path=path, query="alt=sse", stream=True, headers=_identity(asking.headers))
+    assert plan.envelope is not None
+    more: dict[str, Any] = {"stream": True}
+    if plan.endpoint.operation.dialect in {"openai-chat", "openai-completions"}:
+        more["stream_options"] = {"include_usage": True}
+    body = read_envelope(asking.body).with_fields(more)
+    return attrs.evolve(asking, body=body, stream=True, headers=_identity(asking.headers))
+
+
+def _identity(headers: list[Header]) -> list[Header]:
+    """A stream is not to be compressed: it could not be read as it comes."""
+    kept = [pair for pair in headers if pair[0] != b"accept-encoding"]
+    return [*kept, (b"accept-encoding", b"identity")]
+
+
+def upstream_call(
+    exchange: int,
+    attempt: int,
+    method: str,
+    asking: Asking,
+    account: Account,
+    limits: UpstreamConfig,
+    *,
+    fresh: bool,
+) -> CallUpstream:
+    """Return the command that asks *account*."""
+    path = account.base_path + asking.path
     return CallUpstream(
         exchange=exchange,
         attempt=attempt,
         account=account.id,
-        method=plan.method,
+        method=method,
         origin=account.origin,
-        target=f"{path}?{plan.query}" if plan.query else path,
-        headers=plan.headers,
-        body=body,
+        target=f"{path}?{asking.query}" if asking.query else path,
+        headers=asking.headers,
+        body=asking.body,
         route=account.route,
         limits=TimeLimits(
             connect=limits.connect_timeout,
-            first_byte=limits.first_byte_timeout if plan.stream else limits.total_timeout,
+            first_byte=limits.first_byte_timeout if asking.stream else limits.total_timeout,
             idle=limits.idle_timeout,
             total=limits.total_timeout,
         ),
@@ -126,8 +170,8 @@ def upstream_call(
     )
 
 
-def _decoded(shared: Shared, head: Head, body: bytes) -> bytes:
-    """Undo the client's content coding; the provider gets the body as it is."""
+def decoded_body(shared: Shared, head: Head, body: bytes) -> bytes:
+    """Undo the client's content coding; the provider gets the body as it is. Raises ``RequestRefused``."""
     coding = header(head.event.headers, b"content-encoding")
     if coding is None or coding.strip().lower() == b"identity":
         return body
@@ -186,22 +230,50 @@ def _leaves_something_behind(envelope: Envelope | None) -> bool:
     )
 
 
-def _route(shared: Shared, dialect: str, model: str | None) -> Route:
+def _route(shared: Shared, operation: Operation, model: str | None) -> Route:
     if not shared.scheduler.accounts:
         message = "no account is configured: add one under [[accounts]] and start again"
         if shared.config.accounts:
             message = "no account is enabled: set enabled = true for one under [[accounts]] and start again"
         raise RequestRefused(Problem(ErrorKind.UNAVAILABLE, message))
-    route = shared.route(dialect, model)
-    if route:
+    dialect = operation.account_dialect
+    route = shared.route(dialect, model, translates=operation.translates)
+    if any(leg.accounts for leg in route):
         return route
     if model is None:
-        message = f"no account speaks {dialect}, and this version does not translate"
-        raise RequestRefused(Problem(ErrorKind.NOT_FOUND, message))
+        raise RequestRefused(Problem(ErrorKind.NOT_FOUND, f"no account speaks {dialect}, and this is not translated"))
     message = f"model: {model[:200]!r} is not served by any account"
     if shared.serves(model):
-        message += f" that speaks {dialect}, and this version does not translate"
+        message += f" that speaks {dialect}"
+        if operation.translates:
+            message += "; to have it translated, map the name under [models] or list it in an account's models"
+        else:
+            message += ", and this is not translated"
     raise RequestRefused(Problem(ErrorKind.MODEL_NOT_FOUND, message, param="model", code="model_not_found"))
+
+
+def _signed_by(route: Route, organization: str | None, dialect: str) -> Route:
+    """Ask the organisation that signed the conversation's thinking first. Elsewhere the request is written anew,
+    without the thinking: it would be refused there."""
+    if organization is None:
+        return route
+    own, foreign = [], []
+    for leg in route:
+        signers = tuple(account for account in leg.accounts if account.organization == organization)
+        others = tuple(account for account in leg.accounts if account.organization != organization)
+        if leg.dialect or not others:
+            own.append(leg)
+            continue
+        if signers:
+            own.append(attrs.evolve(leg, accounts=signers))
+        foreign.append(attrs.evolve(leg, accounts=others, dialect=dialect, kind=others[0].kind, foreign=True))
+    return (*(leg for leg in own if not leg.dialect), *foreign, *(leg for leg in own if leg.dialect))
+
+
+def rewritten(route: Route, dialect: str) -> Route:
+    """Have the request written anew for providers of the client's own dialect too: where the conversation holds
+    reasoning that others signed, which they must not see, or where the reply is to be kept."""
+    return tuple(leg if leg.dialect else attrs.evolve(leg, dialect=dialect, kind=leg.accounts[0].kind) for leg in route)
 
 
 def _constrained(route: Route, constraint: Constraint) -> Route:
@@ -209,7 +281,7 @@ def _constrained(route: Route, constraint: Constraint) -> Route:
     if constraint is FREE:
         return route
     if constraint.unknown_item is not None:
-        organizations = {account.organization: None for _, accounts in route for account in accounts}
+        organizations = {account.organization: None for leg in route for account in leg.accounts if not leg.dialect}
         if len(organizations) > 1:
             message = (
                 f"{constraint.unknown_item}: was not made through this gateway with this key, "
@@ -217,14 +289,14 @@ def _constrained(route: Route, constraint: Constraint) -> Route:
             )
             raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, message, param=constraint.unknown_item))
     kept = []
-    for target, accounts in route:
+    for leg in route:
         fitting = tuple(
             account
-            for account in accounts
+            for account in leg.accounts
             if constraint.account in (None, account.id) and constraint.organization in (None, account.organization)
         )
         if fitting:
-            kept.append((target, fitting))
+            kept.append(attrs.evolve(leg, accounts=fitting))
     if not kept:
         message = "the account that made the objects this request refers to is gone, or does not serve the model"
         raise RequestRefused(Problem(ErrorKind.NOT_FOUND, message))

@@ -4,13 +4,14 @@ from gephyr_core.content_coding import CodingError, ExpansionError, UnknownCodin
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
-from gephyr_core.exchange.attempting import Attempting
 from gephyr_core.exchange.attempts import TRANSIENT, Attempt, looks_like_json, of_reply, of_stream_error
+from gephyr_core.exchange.delivering import Delivering
 from gephyr_core.exchange.state import State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import header, media_type
 from gephyr_core.providers import classify_reply
 from gephyr_core.scheduling import SUCCESS
+from gephyr_core.translation.dialects import TRANSLATORS
 
 _LARGEST_PRELUDE = 256 * 1024
 """Bytes of contentless events that are held; beyond, the stream is committed as it is."""
@@ -20,7 +21,7 @@ _LARGEST_ERROR = 1024 * 1024
 """Bytes of an error reply that are read."""
 
 
-class Receiving(Attempting):
+class Receiving(Delivering):
     """Takes the events of the attempt under way."""
 
     def reply_started(self, event: UpstreamStarted, now: float) -> None:
@@ -36,7 +37,14 @@ class Receiving(Attempting):
                 self.fault(Fault.PROTOCOL, f"unknown content-encoding {str(error)[:40]!r}", now)
                 return
         content_type = media_type(event.headers)
-        if event.status < 300 and (content_type == b"text/event-stream" or (plan.stream and plan.array)):
+        streamed = event.status < 300 and content_type == b"text/event-stream"
+        if streamed and not plan.stream and self.asks_for_stream(attempt.leg):
+            attempt.collector = self.collector(attempt)
+            self.enter(State.COLLECTING)
+        elif streamed and attempt.leg.dialect:
+            attempt.reader = self.translating_reader(attempt, now)
+            self.enter(State.PRELUDE)
+        elif streamed or (event.status < 300 and plan.stream and plan.array and not attempt.leg.dialect):
             array = plan.array and content_type != b"text/event-stream"
             attempt.reader = self.dialect.stream_reader(max_line=upstream.max_sse_line, array=array)
             self.enter(State.PRELUDE)
@@ -58,8 +66,13 @@ class Receiving(Attempting):
             limit = min(limit, _LARGEST_ERROR)
         if attempt.size > limit:
             self.fault(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
-        else:
+        elif attempt.collector is None:
             attempt.pieces.append(data)
+        else:
+            try:
+                attempt.collector.feed(data)
+            except ValueError as error:
+                self.fault(Fault.PROTOCOL, str(error), now)
 
     def collected(self, _event: UpstreamEnded, now: float) -> None:
         """The reply is complete: relay it, or find out what its error means."""
@@ -74,13 +87,33 @@ class Receiving(Attempting):
         if attempt.status >= 300:
             verdict = classify_reply(attempt.status, attempt.headers, body, now)
             side = plan.endpoint.operation.side
-            self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side), now)
+            translated = bool(attempt.leg.dialect)
+            self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side, translated=translated), now)
+        elif attempt.collector is not None:
+            attempt.collector.feed(body)
+            self.deliver(attempt.collector.finish(), now)
+        elif attempt.leg.dialect or (plan.stream and self.dialect.name in TRANSLATORS):
+            self._translate_whole(body, now)
         elif self.reply.status:  # a keep-alive has begun a stream
             self.fault(Fault.PROTOCOL, "a whole reply came where a stream was asked for", now, cancel=False)
         elif body.strip() and not looks_like_json(body):
             self.fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
         else:
             self._relay_whole(body, now)
+
+    def _translate_whole(self, body: bytes, now: float) -> None:
+        """A whole reply in another dialect than the client's, or for a client that wants a stream."""
+        attempt, plan = self.live
+        try:
+            if plan.endpoint.operation.counts:
+                self.deliver_count(body, now)
+            else:
+                self.deliver(self.read_reply(body), now)
+        except ValueError as error:
+            if attempt.leg.dialect or self.reply.status:
+                self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now, cancel=False)
+            else:
+                self._relay_whole(body, now)
 
     def _relay_whole(self, body: bytes, now: float) -> None:
         attempt, plan = self.live
@@ -160,7 +193,8 @@ class Receiving(Attempting):
         for later in events[1:]:
             attempt.reader.classify(later)
         if not self.reply.status:
-            self.reply.start(attempt.status, to_client(attempt.headers), attempt.lease.account.id)
+            headers = self.translated_headers(attempt) if attempt.leg.dialect else to_client(attempt.headers)
+            self.reply.start(attempt.status, headers, attempt.lease.account.id)
         self.last_reader = attempt.reader
         self.let_go_of_body()
         self.keep_first_id(attempt)
@@ -171,6 +205,8 @@ class Receiving(Attempting):
             self.reply.send(self.renamed(data), now)
         if attempt.reader.objects:
             self.pin(attempt, attempt.reader.objects, now)
+        if attempt.leg.dialect and attempt.reader.terminal_seen:
+            self.told_all(attempt, now)
 
     # -- a stream after it --------------------------------------------------------------------------------------
 
@@ -198,6 +234,8 @@ class Receiving(Attempting):
             self.reply.send(block, now)
             if reader.objects:
                 self.pin(attempt, reader.objects, now)
+            if attempt.leg.dialect and reader.terminal_seen:
+                self.told_all(attempt, now)
 
     def relay_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
@@ -209,6 +247,8 @@ class Receiving(Attempting):
             return
         if rest:
             self.reply.send(self.renamed(rest), now)
+        if attempt.leg.dialect:
+            self.told_all(attempt, now)
         self.complete(now)
 
     def relay_broken(self, event: UpstreamFailed, now: float) -> None:

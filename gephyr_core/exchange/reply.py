@@ -15,6 +15,7 @@ class Reply:
         "_head_only",
         "_shared",
         "bytes_out",
+        "dropped",
         "first_byte_at",
         "keepalives",
         "over",
@@ -46,6 +47,8 @@ class Reply:
         self.sent_at = now
         """When the client last heard of us; keep-alives count from here."""
         self.keepalives = 0
+        self.dropped = b""
+        """For ``x-gephyr-dropped``: what the translation that serves the client could not carry."""
         self.over = False
 
     def start(self, status: int, headers: list[Header], account: str | None = None) -> None:
@@ -59,6 +62,8 @@ class Reply:
         headers.append((b"x-gephyr-request-id", ours))
         if account is not None and self._shared.config.server.expose_account:
             headers.append((b"x-gephyr-account", account.encode("ascii", "replace")))
+        if self.dropped:
+            headers.append((b"x-gephyr-dropped", self.dropped))
         headers.extend(self._extra)
         self._shared.emit(StartResponse(self._exchange, status, headers))
 

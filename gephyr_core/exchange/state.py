@@ -8,17 +8,22 @@ from typing import Any, ClassVar
 import attrs
 
 from gephyr_core.commands import CancelUpstream
+from gephyr_core.conversation.parts import Inline
+from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import StreamReader
+from gephyr_core.dialects.translator import ReplyContext
+from gephyr_core.errors import Problem
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import Admitted, read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
 from gephyr_core.exchange.plan import Plan
 from gephyr_core.exchange.reply import Reply
-from gephyr_core.records import AttemptRecord, Usage
+from gephyr_core.records import AttemptRecord, StoredObject, Usage
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import Account, Outcome
-from gephyr_core.shared import Shared
+from gephyr_core.shared import Leg, Shared
+from gephyr_core.translation.requests import RequestTranslation
 
 
 class State(enum.Enum):
@@ -26,6 +31,8 @@ class State(enum.Enum):
 
     READING = "reading"
     ASKING = "asking"
+    LOADING = "loading"
+    FETCHING = "fetching"
     WAITING = "waiting"
     CALLING = "calling"
     PRELUDE = "prelude"
@@ -39,12 +46,51 @@ Row = Mapping[type, Cell]
 """The events a state takes, each with the method that takes it."""
 
 
-class ExchangeState:
+class TranslationState:
+    """The fields of an exchange whose request may have to be translated."""
+
+    def __init__(self) -> None:
+        self.legs: list[Leg] = []
+        """The stages of the plan's route, those of a translated request split by whose reasoning they can take."""
+        self.closed_legs: list[Leg] = []
+        """Legs on which the request cannot be asked, since it cannot be translated for them."""
+        self.refusals: list[Problem] = []
+        """Why, in the order of ``closed_legs``."""
+        self.translation: RequestTranslation | None = None
+        self.reply_context: ReplyContext | None = None
+        self.report: Report | None = None
+        """What the latest translation lost."""
+        self.prepared = False
+        """The client's request was read for translation."""
+        self.estimates = False
+        """The request counts tokens, and the provider that would serve it cannot: they are estimated."""
+        self.fetching: dict[int, str] = {}
+        """Addresses that are being fetched, by the number of the question."""
+        self.fetch_until = math.inf
+        self.fetched: dict[str, Inline] = {}
+        self.pending = b""
+        """The request's body, while what it refers to is loaded."""
+        self.load_until = math.inf
+        self.kept_field = ""
+        """The field that refers to a kept object; ``id`` for the path."""
+        self.original_body = b""
+        """The client's request, where the history of a kept object was put into it."""
+        self.kept_conversation: StoredObject | None = None
+        self.kept_input = b""
+        """The input that is kept with the reply, with its history."""
+        self.new_input = b""
+        """The input as the client sent it."""
+        self.keeps_reply = False
+        """The reply is kept for the client to refer to."""
+
+
+class ExchangeState(TranslationState):
     """The fields of an exchange, and the changes they go through together."""
 
     rows: ClassVar[Mapping[State, Row]]
 
     def __init__(self, shared: Shared, event: RequestStarted, now: float) -> None:
+        super().__init__()
         self.shared = shared
         self.id = event.exchange
         self.started_at = now
@@ -96,6 +142,11 @@ class ExchangeState:
         self.row = self.rows[state]
 
     @property
+    def reply_key(self) -> str:
+        """What ids of Gephyr's own making are made of: the same for each attempt."""
+        return self.reply.request_id.removeprefix("req_")
+
+    @property
     def live(self) -> tuple[Attempt, Plan]:
         """The attempt under way, and the plan it follows."""
         assert self.attempt is not None
@@ -112,6 +163,7 @@ class ExchangeState:
         """The request will not be sent again: a stream may run for long, and its body need not stay as long."""
         assert self.plan is not None
         self.plan = attrs.evolve(self.plan, body=b"", envelope=None)
+        self.translation = None
         self.hold(0)
 
     def renamed(self, data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from gephyr_core.routing.models import ModelPattern
 
 _PREFIX = re.compile(r"(?:.*/)?(?:[a-z]{2,6}\.)?(?:anthropic\.|models/)?")
 _ANY = msgspec.json.Decoder()
-_TABLES = ((CLAUDE, "claude"), (GEMINI, "gem"), (OPENAI, ""))
+_TABLES = ((CLAUDE, "claude", "anthropic"), (GEMINI, "gem", "gemini"), (OPENAI, "", "openai"))
 
 
 def capabilities_of(
@@ -55,6 +55,12 @@ def _overridden(found: Capabilities, override: CapabilityOverride) -> Capabiliti
 def is_known(model: str) -> bool:
     """Whether the name is one that the table speaks of, and not only of a family like it."""
     return _family(_bare(model)) not in (None, *GENERIC)
+
+
+def maker_of(model: str) -> str | None:
+    """The provider that makes models of this name; None where the name does not tell."""
+    family = _family(_bare(model))
+    return None if family is None else next(maker for table, _, maker in _TABLES if family in table)
 
 
 def learn(dialect: str, model: str, body: bytes) -> Capabilities | None:
@@ -104,7 +110,7 @@ def _bare(model: str) -> str:
 
 
 def _family(bare: str) -> str | None:
-    for table, beginning in _TABLES:
+    for table, beginning, _ in _TABLES:
         if bare.startswith(beginning):
             families = [name for name in table if bare == name or bare.startswith((f"{name}-", f"{name}.", f"{name}@"))]
             if families:
@@ -116,4 +122,4 @@ def _known(model: str) -> Capabilities:
     family = _family(_bare(model))
     if family is None:
         return UNKNOWN
-    return next(table[family] for table, _ in _TABLES if family in table)
+    return next(table[family] for table, _, _ in _TABLES if family in table)

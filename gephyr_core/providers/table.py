@@ -24,23 +24,31 @@ class Provider:
     dialects: tuple[str, ...]
     """The dialects its endpoint speaks itself."""
     auth: AuthScheme = BEARER
+    translated_to: str = ""
+    """The dialect in which it is asked on behalf of clients that speak none of its own; empty: the first."""
+
+    @property
+    def translation_dialect(self) -> str:
+        """The dialect of translated requests: where there is a choice, the one that carries most."""
+        return self.translated_to or self.dialects[0]
 
 
 _CHAT = ("openai-chat", "openai-completions")
-_OPENAI = (*_CHAT, "openai-responses")
+_RESPONSES = "openai-responses"
+_OPENAI = (*_CHAT, _RESPONSES)
 
 PROVIDERS: dict[str, Provider] = {
     provider.name: provider
     for provider in (
-        Provider("openai", "https://api.openai.com", _OPENAI),
+        Provider("openai", "https://api.openai.com", _OPENAI, translated_to=_RESPONSES),
         Provider("anthropic", "https://api.anthropic.com", ("anthropic",), AuthScheme(b"x-api-key")),
         Provider("gemini", "https://generativelanguage.googleapis.com", ("gemini",), AuthScheme(b"x-goog-api-key")),
-        Provider("azure", None, _OPENAI, AuthScheme(b"api-key")),
+        Provider("azure", None, _OPENAI, AuthScheme(b"api-key"), translated_to=_RESPONSES),
         Provider("openrouter", "https://openrouter.ai/api", (*_OPENAI, "anthropic")),
-        Provider("groq", "https://api.groq.com/openai", ("openai-chat", "openai-responses")),
+        Provider("groq", "https://api.groq.com/openai", ("openai-chat", _RESPONSES)),
         Provider("mistral", "https://api.mistral.ai", ("openai-chat",)),
         Provider("deepseek", "https://api.deepseek.com", _CHAT),
-        Provider("xai", "https://api.x.ai", ("openai-chat", "openai-responses")),
+        Provider("xai", "https://api.x.ai", ("openai-chat", _RESPONSES)),
         Provider("together", "https://api.together.xyz", _CHAT),
         Provider("fireworks", "https://api.fireworks.ai/inference", _OPENAI),
         Provider("openai-compatible", None, _OPENAI),

@@ -39,6 +39,10 @@ class Operation:
     """Its reply may be a stream, where the request asks for one."""
     pinned: bool = False
     """Concerns an object that lives at one provider, named in the path."""
+    translates: bool = False
+    """Can be asked of an account that does not speak the dialect."""
+    counts: bool = False
+    """Counts the tokens of a request instead of answering it."""
 
     @property
     def account_dialect(self) -> str:
@@ -78,9 +82,19 @@ def _post(
     repeatable: bool = True,
     side: bool = False,
     streams: bool = False,
+    counts: bool = False,
 ) -> dict[str, Operation]:
     operation = Operation(
-        name, dialect, model_in, speaks, has_body=True, repeatable=repeatable, side=side, streams=streams
+        name,
+        dialect,
+        model_in,
+        speaks,
+        has_body=True,
+        repeatable=repeatable,
+        side=side,
+        streams=streams,
+        translates=streams or counts,
+        counts=counts,
     )
     return {"POST": operation}
 
@@ -98,10 +112,12 @@ _EXACT: Mapping[str, Mapping[str, Operation]] = {
     "/v1/responses": _post("responses", _RESPONSES, streams=True)
     | {"GET": Operation("responses.socket", _RESPONSES, local=True)},
     "/v1/responses/compact": _post("responses.compact", _RESPONSES),
-    "/v1/responses/input_tokens": _post("responses.input_tokens", _RESPONSES, ModelIn.BODY_OPTIONAL, side=True),
+    "/v1/responses/input_tokens": _post(
+        "responses.input_tokens", _RESPONSES, ModelIn.BODY_OPTIONAL, side=True, counts=True
+    ),
     "/v1/conversations": _post("conversations", _RESPONSES, ModelIn.NOWHERE, repeatable=False),
     "/v1/messages": _post("messages", _ANTHROPIC, streams=True),
-    "/v1/messages/count_tokens": _post("messages.count_tokens", _ANTHROPIC, side=True),
+    "/v1/messages/count_tokens": _post("messages.count_tokens", _ANTHROPIC, side=True, counts=True),
     "/v1/models": {"GET": Operation("models", _CHAT, local=True)},
     "/v1beta/models": {"GET": Operation("models", _GEMINI, local=True)},
 }
@@ -146,9 +162,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...] = (
 
 _GEMINI_CALL = re.compile(r"/(v1(?:beta[0-9]*|alpha)?/(?:models|tunedModels))/(.+):([A-Za-z]+)")
 _GEMINI_VERBS = {
-    "generateContent": Operation("generateContent", _GEMINI, ModelIn.PATH, has_body=True),
-    "streamGenerateContent": Operation("streamGenerateContent", _GEMINI, ModelIn.PATH, has_body=True),
-    "countTokens": Operation("countTokens", _GEMINI, ModelIn.PATH, has_body=True, side=True),
+    "generateContent": Operation("generateContent", _GEMINI, ModelIn.PATH, has_body=True, translates=True),
+    "streamGenerateContent": Operation("streamGenerateContent", _GEMINI, ModelIn.PATH, has_body=True, translates=True),
+    "countTokens": Operation(
+        "countTokens", _GEMINI, ModelIn.PATH, has_body=True, side=True, translates=True, counts=True
+    ),
     "embedContent": Operation("embedContent", _GEMINI, ModelIn.PATH, has_body=True),
     "batchEmbedContents": Operation("batchEmbedContents", _GEMINI, ModelIn.PATH, has_body=True),
 }

@@ -4,6 +4,7 @@ import attrs
 
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Origin
+from gephyr_core.providers.capabilities import maker_of
 from gephyr_core.routing.models import ModelPattern, Target
 
 _ESTIMATES = {
@@ -47,6 +48,12 @@ class Account:
     priority: int = 0
     max_concurrency: int | None = None
     organization: str = ""
+    translation_dialect: str = ""
+    """The dialect it is asked in on behalf of clients that speak none of its own."""
+    kind: str = ""
+    """The known provider that its provider is like."""
+    collect: str = "auto"
+    """``always``, ``auto`` or ``never``: when a whole reply is had by collecting a stream."""
     in_flight: int = 0
     last_lease: int = 0
     """Serial number of its latest lease: among equals, the one idle for longest is next."""
@@ -61,6 +68,15 @@ class Account:
         if dialect not in self.dialects or (target.provider is not None and target.provider != self.provider):
             return False
         return not self.models or any(pattern.matches(target.model) for pattern in self.models)
+
+    def serves_translated(self, target: Target) -> bool:
+        """Whether the account can be asked for the target by clients of other dialects: the route, the account's own
+        ``models`` or the name must say so (``claude-...``), since a bare name may be another provider's."""
+        if target.provider is not None and target.provider != self.provider:
+            return False
+        if not self.models:
+            return target.provider is not None or maker_of(target.model) == self.kind
+        return any(pattern.matches(target.model) for pattern in self.models)
 
     @property
     def has_room(self) -> bool:

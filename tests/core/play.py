@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
+
 from gephyr_core.commands import CallUpstream, Command, Observe
 from gephyr_core.config import AccountConfig, AuthConfig, Config
 from gephyr_core.events import (
@@ -29,6 +31,14 @@ def account(name: str = "a", provider: str = "openai", **more: Any) -> AccountCo
     """An account of the configuration."""
     more.setdefault("base_url", f"https://{name}.test")
     return AccountConfig(id=name, provider=provider, api_key=f"account:{name}", **more)
+
+
+@attrs.frozen
+class Refusal:
+    """An answer of Gephyr's own."""
+
+    status: int
+    body: bytes
 
 
 class Play:
@@ -86,6 +96,18 @@ class Play:
         call = self.expect(CallUpstream)
         assert isinstance(call, CallUpstream)
         return call
+
+    def refused(self, body: bytes, target: str = "/v1/chat/completions", **more: Any) -> "Refusal":
+        """Feed a whole request that is answered without a call, and return the answer."""
+        from gephyr_core.commands import EndResponse, ReadBody, SendBody, StartResponse
+
+        self.start(target, **more)
+        self.expect(ReadBody)
+        self.feed(RequestBody(self.exchange, body))
+        self.expect()
+        self.feed(RequestEnded(self.exchange))
+        start, sent, _ = self.expect(StartResponse, SendBody, EndResponse)
+        return Refusal(start.status, sent.data)
 
     def stream_request(self, target: str = "/v1/chat/completions", **more: Any) -> CallUpstream:
         """Feed a request for a stream."""

@@ -7,7 +7,7 @@ import pytest
 from gephyr_core.config import CapabilityOverride, ConfigError, load_config
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.conversation.prompt import Effort
-from gephyr_core.providers.capabilities import capabilities_of, is_known, learn
+from gephyr_core.providers.capabilities import capabilities_of, is_known, learn, maker_of
 
 
 def of(
@@ -42,6 +42,11 @@ def test_a_name_nobody_knows_is_taken_for_a_current_model() -> None:
     assert not is_known("claude-opus-9")
     assert of("claude-opus-9") == of("claude-opus-5-5")
     assert of("gemini-9-pro", "gemini", "gemini").signatures_required
+
+
+def test_the_name_tells_the_maker() -> None:
+    names = ["claude-x", "us.anthropic.claude-opus-5", "gemini-3-pro", "gpt-5", "o3", "llama-4"]
+    assert [maker_of(name) for name in names] == ["anthropic", "anthropic", "gemini", "openai", "openai", None]
 
 
 def test_a_compatible_servers_model_is_taken_to_understand_everything() -> None:

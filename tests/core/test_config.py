@@ -154,8 +154,6 @@ def test_a_mistake_is_told_with_its_place_and_what_was_expected(mapping, problem
         ({"proxy_pool": {"enabled": True}}, "proxy_pool.enabled"),
         ({"compliance": {"enabled": True}}, "compliance.enabled"),
         ({"scheduling": {"max_wait_seconds": 5}}, "scheduling.max_wait_seconds"),
-        ({"translation": {"strict": True}}, "translation.strict"),
-        ({"providers": {"openai": {"collect": "always"}}}, "providers.openai.collect"),
         ({"providers": {"mine": {"kind": "vertex"}}}, "providers.mine.kind"),
         (account(weight=2), "accounts[0].weight"),
         (account(requests_per_minute=5), "accounts[0].requests_per_minute"),

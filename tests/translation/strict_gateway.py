@@ -32,7 +32,7 @@ class StrictGateway:
 @contextlib.asynccontextmanager
 async def strict_gateway(kind: str, **sections: Any) -> AsyncIterator[StrictGateway]:
     """Serve one account at a strict provider of *kind* (a provider's name in the configuration)."""
-    account = {"id": "the-account", "provider": kind, "api_key": "an-account-key"}
+    account = {"id": "the-account", "provider": kind, "api_key": "an-account-key", "models": ["*"]}
     mapping = {"auth": {"api_keys": [KEY]}, "accounts": [account], **sections}
     provider, clock = StrictProvider(), GatewayClock()
     service = Service(

@@ -6,6 +6,7 @@ sequence. Lines go to standard error; standard output belongs to the command tha
 
 import logging
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from typing import BinaryIO, Literal
 
@@ -94,6 +95,10 @@ def _fields(fact: RequestRecord) -> dict[str, object]:
     fields["stream"] = fact.stream
     attempts = fact.attempts
     fields["attempts"] = len(attempts)
+    if attempts and attempts[-1].dialect is not None:
+        fields["translated_to"] = attempts[-1].dialect
+    for fate, count in Counter(entry.fate.value for entry in fact.translation).items():
+        fields[fate] = count
     if len(attempts) > 1 or (attempts and attempts[0].outcome != "ok"):
         fields["tries"] = [_try(attempt) for attempt in attempts]
     fields["bytes_in"] = fact.bytes_in

@@ -1,0 +1,148 @@
+"""Replies on their way back through a translation: streams, whole replies, and one in place of the other."""
+
+from gephyr_core.conversation.assembly import Assembler, deltas_of
+from gephyr_core.conversation.reply import Failed, Reply, StopReason
+from gephyr_core.conversation.report import Report
+from gephyr_core.conversation.signatures import organization_digest
+from gephyr_core.dialects.base import EventClass
+from gephyr_core.dialects.translator import DeltaWriter, Written
+from gephyr_core.errors import ErrorKind
+from gephyr_core.exchange.attempting import Attempting
+from gephyr_core.exchange.attempts import Attempt, of_stream_error
+from gephyr_core.forwarding import translated_to_client
+from gephyr_core.http import Header
+from gephyr_core.scheduling import SUCCESS
+from gephyr_core.sse import SseFramer
+from gephyr_core.translation.array_form import ArrayForm
+from gephyr_core.translation.collecting import Collector
+from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
+from gephyr_core.translation.restoring import Restorer, restored
+from gephyr_core.translation.stream import TranslatingReader
+
+UNREADABLE_CALL = "the model called a tool in a way that the provider could not read"
+
+
+class Delivering(Attempting):
+    """Gives the client a provider's reply in the client's dialect and form."""
+
+    def translating_reader(self, attempt: Attempt, now: float) -> TranslatingReader:
+        """Return what reads a provider's stream as if it came in the client's dialect."""
+        assert self.plan is not None
+        max_line = self.shared.config.upstream.max_sse_line
+        return TranslatingReader(
+            SseFramer(max_line),
+            TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses()),
+            self._restorer(attempt),
+            self._writer(now),
+            self.dialect.stream_reader(max_line=max_line, array=self.plan.array),
+            Assembler() if self._wants_whole(attempt) else None,
+        )
+
+    def collector(self, attempt: Attempt) -> Collector:
+        """Return what collects a provider's stream."""
+        translator = TRANSLATORS[attempt.leg.dialect or self.dialect.name]
+        framer = SseFramer(self.shared.config.upstream.max_sse_line)
+        return Collector(framer, translator.delta_reader(self._losses()), self._restorer(attempt))
+
+    def read_reply(self, body: bytes) -> Reply:
+        """Read a whole reply. Raises ``ValueError``."""
+        attempt, _ = self.live
+        reply = TRANSLATORS[attempt.leg.dialect or self.dialect.name].read_reply(body, self._losses())
+        return restored(reply, self._restorer(attempt))
+
+    def deliver(self, reply: Reply | Failed, now: float) -> None:
+        """Give the client a reply that is complete, in the form it asked for."""
+        attempt, plan = self.live
+        if isinstance(reply, Failed):
+            self.fail(of_stream_error(reply.kind, reply.message, side=False), now)
+            return
+        if reply.stop.reason is StopReason.BAD_TOOL_CALL:
+            self.fail(of_stream_error(ErrorKind.BAD_GATEWAY, UNREADABLE_CALL, side=True), now)
+            return
+        self.usage = reply.usage
+        self.remember(reply, now)
+        headers = self.translated_headers(attempt)
+        account = attempt.lease.account.id
+        if plan.stream:
+            writer = self._writer(now)
+            data = self._unreleased(b"".join([writer.write(delta) for delta in deltas_of(reply)]))
+            if not self.reply.status:
+                self.reply.start(200, headers, account)
+            self._end_well(now)
+            self.reply.send(data, now)
+            self.reply.end()
+        else:
+            body = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
+            self._end_well(now)
+            self.reply.whole(200, headers, body, now, account)
+        self.finish("ok", now)
+
+    def deliver_count(self, body: bytes, now: float) -> None:
+        """Give the client a count of tokens. Raises ``ValueError`` when *body* is none."""
+        attempt, _ = self.live
+        tokens = TRANSLATORS[attempt.leg.dialect].read_count(body)
+        headers, account = self.translated_headers(attempt), attempt.lease.account.id
+        self._end_well(now)
+        self.reply.whole(200, headers, CLIENTS[self.dialect.name].write_count_reply(tokens), now, account)
+        self.finish("ok", now)
+
+    def told_all(self, attempt: Attempt, now: float) -> None:
+        """A translated stream has come to its end, as far as the client is concerned: it may come back at once."""
+        reader = attempt.reader
+        assert isinstance(reader, TranslatingReader)
+        reply = reader.take_reply()
+        if reply is not None:
+            self.remember(reply, now)
+
+    def translated_headers(self, attempt: Attempt) -> list[Header]:
+        """The head of a translated reply."""
+        assert self.plan is not None
+        return translated_to_client(
+            attempt.headers, dialect=self.dialect.name, stream=self.plan.stream, array=self.plan.array
+        )
+
+    def _end_well(self, now: float) -> None:
+        self.end_attempt("ok", SUCCESS, now)
+        self.served = self.records[-1]
+
+    def _writer(self, now: float) -> DeltaWriter:
+        assert self.plan is not None
+        writer = CLIENTS[self.dialect.name].delta_writer(self.context(now))
+        return ArrayForm(writer) if self.plan.array else writer
+
+    def _restorer(self, attempt: Attempt) -> Restorer:
+        account = attempt.lease.account
+        call = self.translated_call(attempt.leg) if attempt.leg.dialect else None
+        written = Written({}) if call is None else call.written
+        return Restorer(written, organization_digest(account.organization), self.reply_key)
+
+    def _losses(self) -> Report:
+        """The report that takes in what the reply loses too."""
+        if self.report is None:
+            self.report = Report()
+        return self.report
+
+    def _wants_whole(self, attempt: Attempt) -> bool:
+        """Whether the reply has to be held until its end: to be kept, or for signatures the client will drop."""
+        return self.keeps_reply or (self.dialect.name == "openai-chat" and attempt.leg.dialect != "openai-chat")
+
+    def _unreleased(self, data: bytes) -> bytes:
+        """Leave out opening events that the client has seen already."""
+        if not self.released:
+            return data
+        assert self.plan is not None
+        reader = self.dialect.stream_reader(max_line=len(data) + 1, array=self.plan.array)
+        kept = []
+        for event in reader.split(data):
+            opening = reader.classify(event) is EventClass.OPENING
+            if not (opening and reader.opening_name(event) in self.released):
+                kept.append(event)
+        return b"".join([*kept, reader.rest()])
+
+    def remember(self, reply: Reply, now: float) -> None:
+        """Keep what a later request of the client will need."""
+        assert self.admitted is not None
+        if self.dialect.name == "openai-chat":
+            self.shared.memory.learn(self.admitted.owner, reply.parts)
+        if self.keeps_reply:
+            self.keep_reply(reply, now)

@@ -1,0 +1,165 @@
+"""Responses and conversations that Gephyr keeps itself: going on from them, and telling of them."""
+
+from urllib.parse import parse_qs
+
+from gephyr_core.commands import Load, Save
+from gephyr_core.conversation.reply import Reply
+from gephyr_core.dialects.translator import ReplyContext
+from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
+from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.events import Loaded
+from gephyr_core.exchange.endings import Endings
+from gephyr_core.exchange.state import State
+from gephyr_core.translation import stored
+from gephyr_core.translation.dialects import CLIENTS
+
+_LOAD_LIMIT = 10.0
+"""Seconds that the store is given."""
+_JSON = (b"content-type", b"application/json")
+
+
+class Keeping(Endings):
+    """Knows the objects that no provider keeps."""
+
+    def asks_store(self, body: bytes, now: float) -> bool:
+        """Whether the request concerns a kept object, which has to be loaded first, or makes one.
+
+        Raises ``EnvelopeError``.
+        """
+        assert self.admitted is not None
+        endpoint = self.admitted.endpoint
+        operation = endpoint.operation
+        if operation.dialect != "openai-responses":
+            return False
+        if operation.name == "conversations" and not self._has_native_account():
+            self._make_conversation(body, now)
+            return True
+        reference = None
+        if stored.is_kept(endpoint.object_id):
+            reference = str(endpoint.object_id), "id"
+        elif operation.has_body and not operation.pinned:
+            reference = stored.kept_reference(read_envelope(body))
+        if reference is None:
+            return False
+        self.pending, (object_id, self.kept_field) = body, reference
+        self.load_until = now + _LOAD_LIMIT
+        self.enter(State.LOADING)
+        self.shared.emit(Load(self.id, 0, self.admitted.owner, object_id))
+        return True
+
+    def loaded(self, event: Loaded, now: float) -> None:
+        """The answer of the store."""
+        record = event.record
+        if event.failed:
+            self.refuse(Problem(ErrorKind.UNAVAILABLE, "the store of responses cannot be read"), now)
+            return
+        if record is None:
+            code = "previous_response_not_found" if self.kept_field == "previous_response_id" else None
+            message = f"{self.kept_field}: no such object is kept for this key"
+            self.refuse(Problem(ErrorKind.NOT_FOUND, message, param=self.kept_field, code=code), now)
+            return
+        body, self.pending = self.pending, b""
+        try:
+            if self.kept_field == "id":
+                self._answer_kept(event, body, now)
+            else:
+                if record.kind == "conversation":
+                    self.kept_conversation = record
+                self.original_body = body
+                self.go(stored.spliced(read_envelope(body), record, self.kept_field), now)
+        except EnvelopeError as error:
+            self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
+
+    def loading_took_too_long(self, now: float) -> None:
+        """The store does not answer."""
+        self.refuse(Problem(ErrorKind.UNAVAILABLE, "the store of responses does not answer"), now)
+
+    def decide_keeping(self, envelope: Envelope) -> Problem | None:
+        """Decide whether the reply is kept; return what the client is told if it must be and may not."""
+        assert self.plan is not None
+        if self.plan.endpoint.operation.name != "responses":
+            return None
+        store = envelope.value("store")
+        if self.shared.config.translation.stored_responses == "refuse":
+            if store is True:
+                message = "store: the provider keeps no responses, and this gateway is configured not to"
+                return Problem(ErrorKind.BAD_REQUEST, message, param="store")
+            return None
+        self.keeps_reply = store is not False or self.kept_conversation is not None
+        if self.keeps_reply:
+            self.kept_input = bytes(envelope.fields.get("input", b"[]"))
+            self.new_input = self.kept_input
+            if self.original_body:
+                self.new_input = bytes(read_envelope(self.original_body).fields.get("input", b"[]"))
+        return None
+
+    def keep_reply(self, reply: Reply, now: float) -> None:
+        """Keep a reply, with what led to it."""
+        assert self.admitted is not None
+        lifetime = self.shared.config.translation.stored_responses_ttl
+        response = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
+        owner = self.admitted.owner
+        record = stored.response_record(owner, response, _decoded(self.kept_input), now=now, lifetime=lifetime)
+        if record is not None:
+            self.shared.emit(Save(record))
+        if self.kept_conversation is not None:
+            items = [*stored.items_of(_decoded(self.new_input)), *stored.output_of(response)]
+            gone_on = stored.with_items(self.kept_conversation, items, key=self.reply_key, now=now, lifetime=lifetime)
+            self.shared.emit(Save(gone_on))
+        self.kept_input = self.new_input = b""
+
+    def go(self, body: bytes, now: float) -> None:
+        """Make a plan for *body* and take an account."""
+        raise NotImplementedError
+
+    def context(self, now: float) -> ReplyContext:
+        """Return what writing the reply needs to know."""
+        raise NotImplementedError
+
+    def _answer_kept(self, event: Loaded, body: bytes, now: float) -> None:
+        assert self.admitted is not None
+        assert event.record is not None
+        endpoint, query = self.admitted.endpoint, parse_qs(self.head.query)
+        if query.get("stream") == ["true"]:
+            message = "stream: a response that the gateway keeps is told whole"
+            self.refuse(Problem(ErrorKind.BAD_REQUEST, message, param="stream"), now)
+            return
+        answer = stored.answer(
+            endpoint.operation.name,
+            event.record,
+            path=endpoint.path,
+            query=query,
+            body=body,
+            key=self.reply_key,
+            now=now,
+        )
+        if answer is None:
+            self.refuse(Problem(ErrorKind.NOT_FOUND, "there is no such item in the conversation"), now)
+            return
+        if answer.change is not None:
+            self.shared.emit(Save(answer.change))
+        self.reply.whole(200, [_JSON], answer.body, now)
+        self.finish("ok", now)
+
+    def _make_conversation(self, body: bytes, now: float) -> None:
+        assert self.admitted is not None
+        settings = self.shared.config.translation
+        if settings.stored_responses == "refuse":
+            message = "no account keeps conversations, and this gateway is configured not to"
+            self.refuse(Problem(ErrorKind.NOT_FOUND, message), now)
+            return
+        record = stored.new_conversation(
+            self.admitted.owner, body, key=self.reply_key, now=now, lifetime=settings.stored_responses_ttl
+        )
+        self.shared.emit(Save(record))
+        answer = stored.answer("conversations.get", record, path="", query={}, body=b"", key="", now=now)
+        assert answer is not None
+        self.reply.whole(200, [_JSON], answer.body, now)
+        self.finish("ok", now)
+
+    def _has_native_account(self) -> bool:
+        return any("openai-responses" in account.dialects for account in self.shared.scheduler.accounts.values())
+
+
+def _decoded(raw: bytes) -> object:
+    return read_envelope(b'{"input":' + raw + b"}").value("input")

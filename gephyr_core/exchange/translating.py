@@ -1,0 +1,286 @@
+"""Requests that are translated: what is asked on each leg of the route, and answers that need no provider."""
+
+import base64
+from urllib.parse import quote
+
+import attrs
+
+from gephyr_core.commands import CancelQuestions, DescribeModel, FetchUrl
+from gephyr_core.conversation.fields import FieldError
+from gephyr_core.conversation.parts import Inline
+from gephyr_core.conversation.report import Report, UntranslatableError
+from gephyr_core.conversation.signatures import organization_digest
+from gephyr_core.dialects.translator import FOREIGN, Destination, ReplyContext
+from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.events import UrlFetched, UrlFetchFailed
+from gephyr_core.exchange.keeping import Keeping
+from gephyr_core.exchange.plan import Asking, collecting, untranslated
+from gephyr_core.exchange.state import State
+from gephyr_core.guards.body_limit import TOO_MANY_BODIES
+from gephyr_core.providers.capabilities import capabilities_of, is_known
+from gephyr_core.shared import Leg
+from gephyr_core.translation.dialects import CLIENTS
+from gephyr_core.translation.estimate import estimate_tokens
+from gephyr_core.translation.requests import (
+    MOST_URLS,
+    RequestTranslation,
+    TranslatedCall,
+    read_request,
+    reply_context,
+)
+
+_DEFAULT_MAX_TOKENS = 32768
+_LONG_REPLY = 21333
+"""Tokens above which a whole reply may take more than ten minutes (Anthropic's SDK refuses to wait for such a one): it
+is collected from a stream, since connections that are silent for so long are cut."""
+_FETCH_GRACE = 5.0
+"""Seconds beyond the limit of a fetch until its answer is not waited for any more."""
+MODEL_PATHS = {"anthropic": "/v1/models/{model}", "gemini": "/v1beta/models/{model}"}
+"""Where the providers that tell it are asked what a model can do."""
+_MODEL_HEADERS = {"anthropic": ((b"anthropic-version", b"2023-06-01"),)}
+_MOST_LEARNED = 1000
+ESTIMATED = (b"x-gephyr-estimated", b"input_tokens")
+"""Marks a count of tokens that no provider made."""
+
+
+class Translating(Keeping):
+    """Makes of a leg what is asked on it."""
+
+    def translated_call(self, leg: Leg) -> TranslatedCall | None:
+        """Write the request for a translated leg. None: it counts tokens, and the leg's dialect cannot.
+
+        Raises ``FieldError`` and ``UntranslatableError``.
+        """
+        translation = self.read_translation()
+        stream = self.asks_for_stream(leg)
+        return translation.call(self._destination(leg, translation), stream=stream)
+
+    def prepare(self, now: float) -> bool:
+        """Read the request for the legs that need it translated. False: addresses have to be fetched first."""
+        self.prepared = True
+        try:
+            translation = self.read_translation()
+        except (FieldError, UntranslatableError) as error:
+            for leg in self.legs:
+                if leg.dialect:
+                    self.refuse_leg(leg, error)
+            return True
+        assert self.plan is not None
+        problem = None if self.plan.envelope is None else self.decide_keeping(self.plan.envelope)
+        if problem is not None:
+            for leg in self.legs:
+                if leg.dialect:
+                    self.closed_legs.append(leg)
+                    self.refusals.append(problem)
+            return True
+        self.split_by_organization()
+        if not self.shared.config.translation.fetch_urls:
+            return True
+        wanted: dict[str, str] = {}
+        for leg in self.legs:
+            if leg.dialect:
+                wanted |= translation.wanted_urls(leg.dialect)
+        self.fetch(list(wanted)[:MOST_URLS], now)
+        return not self.fetching
+
+    def opens(self, leg: Leg) -> bool:
+        """Whether the request can be asked on a translated leg; notes why not."""
+        try:
+            call = self.translated_call(leg)
+        except (FieldError, UntranslatableError) as error:
+            self.refuse_leg(leg, error)
+            return False
+        self.estimates = call is None
+        return True
+
+    def fetch(self, urls: list[str], now: float) -> None:
+        """Ask for what stands at *urls*."""
+        settings = self.shared.config.translation
+        for number, url in enumerate(urls):
+            self.fetching[number] = url
+            self.shared.emit(FetchUrl(self.id, number, url, settings.fetch_max_bytes, settings.fetch_timeout))
+        if urls:
+            self.fetch_until = now + settings.fetch_timeout + _FETCH_GRACE
+            self.enter(State.FETCHING)
+
+    def url_fetched(self, event: UrlFetched, now: float) -> None:
+        """What stands at an address has come."""
+        url = self.fetching.pop(event.question, None)
+        if url is not None:
+            self.fetched[url] = Inline(event.media_type, base64.b64encode(event.data).decode())
+            if not self.hold(self.held + len(event.data)):
+                self.refuse(TOO_MANY_BODIES, now)
+                return
+        self._fetched_one(now)
+
+    def url_fetch_failed(self, event: UrlFetchFailed, now: float) -> None:
+        """An address could not be fetched: whoever can be given the address itself may serve the request."""
+        url = self.fetching.pop(event.question, None)
+        if url is not None:
+            self._unfetchable(url, event.reason)
+        self._fetched_one(now)
+
+    def fetching_took_too_long(self, now: float) -> None:
+        """The answers that are missing are not waited for any more."""
+        self.shared.emit(CancelQuestions(self.id))
+        for url in self.fetching.values():
+            self._unfetchable(url, "it did not come in time")
+        self.fetching.clear()
+        self._fetched_one(now)
+
+    def _fetched_one(self, now: float) -> None:
+        if self.fetching:
+            return
+        self.read_translation().inline(self.fetched)
+        self.fetched = {}
+        self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
+        self.acquire(now)
+
+    def _unfetchable(self, url: str, reason: str) -> None:
+        translation = self.read_translation()
+        for leg in self.legs:
+            if leg.dialect and leg not in self.closed_legs:
+                wanted = translation.wanted_urls(leg.dialect)
+                if url in wanted:
+                    self.refuse_leg(
+                        leg, UntranslatableError(wanted[url], f"{url[:200]} could not be fetched: {reason}")
+                    )
+
+    def acquire(self, now: float) -> None:
+        """Take an account and call it; wait for one; or give up."""
+        raise NotImplementedError
+
+    def read_translation(self) -> RequestTranslation:
+        """Read the client's request, once. Raises ``FieldError`` and ``UntranslatableError``."""
+        if self.translation is None:
+            assert self.plan is not None
+            assert self.admitted is not None
+            plan, operation = self.plan, self.plan.endpoint.operation
+            self.translation = read_request(
+                operation.dialect,
+                plan.body,
+                model=plan.model or "",
+                stream=plan.stream,
+                headers=plan.headers,
+                strict=self.shared.config.translation.strict,
+                count=operation.counts,
+            )
+            if operation.dialect == "openai-chat":
+                self.translation.prompt = self.shared.memory.restore(self.admitted.owner, self.translation.prompt)
+        return self.translation
+
+    def asks_for_stream(self, leg: Leg) -> bool:
+        """Whether a stream is asked for on the leg: the client wants one, or its whole reply is collected from one."""
+        assert self.plan is not None
+        operation = self.plan.endpoint.operation
+        if self.plan.stream or operation.counts or not operation.translates:
+            return self.plan.stream
+        match leg.accounts[0].collect:
+            case "always":
+                return True
+            case "auto" if leg.dialect:
+                return (self.read_translation().prompt.sampling.max_tokens or 0) > _LONG_REPLY
+        return False
+
+    def asking(self, leg: Leg) -> Asking:
+        """Return what is sent on the leg, which :meth:`is_open` found to be open."""
+        assert self.plan is not None
+        if not leg.dialect:
+            asking = untranslated(self.plan, leg.target)
+            return collecting(self.plan, asking) if self.asks_for_stream(leg) and not self.plan.stream else asking
+        call = self.translated_call(leg)
+        assert call is not None
+        path, _, query = call.path.partition("?")
+        return Asking(path, query, call.headers, call.body, self.asks_for_stream(leg))
+
+    def note_losses(self, leg: Leg) -> None:
+        """The leg is taken: what its translation lost is what the client and the record are told."""
+        call = self.translated_call(leg) if leg.dialect else None
+        self.report = None
+        self.reply.dropped = b""
+        if call is not None:
+            self.report = Report()
+            self.report.add(call.report)
+            self.reply.dropped = self.report.dropped_header()
+
+    def context(self, now: float) -> ReplyContext:
+        """Return what writing the reply needs to know; the same for each attempt."""
+        if self.reply_context is None:
+            assert self.plan is not None
+            self.reply_context = reply_context(
+                self.read_translation().prompt,
+                key=self.reply_key,
+                created=int(now),
+                model=self.plan.model or "",
+                stored=self.keeps_reply,
+                body=self.original_body or self.plan.body,
+            )
+        return self.reply_context
+
+    def split_by_organization(self) -> None:
+        """Ask the organisation that signed the conversation's reasoning first: elsewhere the reasoning is lost."""
+        signer = self.read_translation().organization
+        if not signer:
+            return
+        legs: list[Leg] = []
+        for leg in self.legs:
+            own = tuple(a for a in leg.accounts if organization_digest(a.organization) == signer)
+            others = tuple(a for a in leg.accounts if a not in own)
+            if not leg.dialect or not others:
+                legs.append(leg)
+                continue
+            if own:
+                legs.append(attrs.evolve(leg, accounts=own))
+            legs.append(attrs.evolve(leg, accounts=others, foreign=True))
+        self.legs = sorted(legs, key=lambda leg: leg.foreign)
+
+    def refuse_leg(self, leg: Leg, error: FieldError | UntranslatableError) -> None:
+        """Note that the request cannot be asked on *leg*, and what the client is told if no other leg is open."""
+        problem = Problem(ErrorKind.BAD_REQUEST, str(error)[:2000], param=error.path or None)
+        self.closed_legs.append(leg)
+        self.refusals.append(problem)
+
+    def give_up(self, now: float) -> None:
+        """No account is left to ask. A translated count is estimated then, unless the request itself is at fault."""
+        assert self.plan is not None
+        counted = self.plan.endpoint.operation.counts and self.translation is not None and bool(self.failures)
+        if counted and self.failures[-1].kind is not ErrorKind.BAD_REQUEST:
+            self.answer_estimate(now)
+        else:
+            super().give_up(now)
+
+    def answer_estimate(self, now: float) -> None:
+        """Answer a count of tokens that no provider can make."""
+        assert self.plan is not None
+        prompt = self.read_translation().prompt
+        body = CLIENTS[self.plan.endpoint.operation.dialect].write_count_reply(estimate_tokens(prompt))
+        self.reply.whole(200, [(b"content-type", b"application/json"), ESTIMATED], body, now)
+        self.finish("ok", now)
+
+    def _ask_about(self, leg: Leg) -> None:
+        """Have the provider asked what a model can do that nobody here knows; this request does not wait for it."""
+        learned, key = self.shared.learned, (leg.kind, leg.target.model)
+        path = MODEL_PATHS.get(leg.dialect)
+        if path is None or key in learned or len(learned) >= _MOST_LEARNED:
+            return
+        if is_known(leg.target.model):
+            return
+        learned[key] = None
+        account = leg.accounts[0]
+        target = account.base_path + path.format(model=quote(leg.target.model, safe="/:@+~"))
+        headers = [(b"accept-encoding", b"identity"), *_MODEL_HEADERS.get(leg.dialect, ())]
+        self.shared.emit(DescribeModel(account.id, leg.target.model, account.origin, target, headers, account.route))
+
+    def _destination(self, leg: Leg, translation: RequestTranslation) -> Destination:
+        shared = self.shared
+        self._ask_about(leg)
+        learned = shared.learned.get((leg.kind, leg.target.model))
+        signer = translation.organization
+        return Destination(
+            dialect=leg.dialect,
+            provider=leg.kind,
+            model=leg.target.model,
+            capabilities=capabilities_of(leg.kind, leg.dialect, leg.target.model, shared.config.capabilities, learned),
+            organization=FOREIGN if leg.foreign else signer,
+            default_max_tokens=shared.config.translation.default_max_tokens or _DEFAULT_MAX_TOKENS,
+        )

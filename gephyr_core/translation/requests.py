@@ -1,0 +1,182 @@
+"""One client request on its way into other dialects: read once, written once for each kind of destination."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+from urllib.parse import quote
+
+import attrs
+import msgspec
+
+from gephyr_core.conversation.fields import FieldError
+from gephyr_core.conversation.parts import Inline, Media, Part, ToolResult, Url
+from gephyr_core.conversation.prompt import ClientTool, FreeformTool, Prompt
+from gephyr_core.conversation.report import Fate, Report
+from gephyr_core.dialects.translator import Destination, ReplyContext, Written
+from gephyr_core.http import Header, Headers
+from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS, needs_inline
+
+P = TypeVar("P", bound=Part)
+MOST_URLS = 32
+"""Addresses that are fetched for one request."""
+_TRAVELLING = (b"user-agent", b"accept-encoding", b"traceparent", b"tracestate", b"baggage")
+"""Client headers that mean the same in every dialect."""
+_SHOWN = 3
+"""Paths that a strict refusal names."""
+
+_PATHS = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+}
+_COUNT_PATHS = {"openai-responses": "/v1/responses/input_tokens", "anthropic": "/v1/messages/count_tokens"}
+
+
+@attrs.frozen
+class TranslatedCall:
+    """A request in a provider's dialect, ready to be sent by any of its accounts."""
+
+    path: str
+    """From the API's version on, with the query."""
+    headers: list[Header]
+    body: bytes
+    written: Written
+    report: Report
+    """Of reading and writing."""
+
+
+@attrs.define
+class RequestTranslation:
+    """A client's request, read."""
+
+    prompt: Prompt
+    report: Report
+    """Of reading."""
+    headers: Headers
+    strict: bool
+    count: bool
+    """The request only counts tokens."""
+    _calls: dict[tuple[Destination, bool], TranslatedCall] = attrs.field(factory=dict, init=False)
+
+    def call(self, destination: Destination, *, stream: bool) -> TranslatedCall | None:
+        """Write the request for *destination*. None: the destination's dialect cannot count tokens.
+
+        Raises ``UntranslatableError`` for what cannot be said there, and with ``strict`` for what would be dropped.
+        """
+        key = (destination, stream)
+        call = self._calls.get(key)
+        if call is not None:
+            return call
+        report = Report()
+        report.add(self.report)
+        translator = TRANSLATORS[destination.dialect]
+        prompt = attrs.evolve(self.prompt, model=destination.model, stream=stream)
+        if self.count:
+            counting = translator.write_count(prompt, destination, report)
+            if counting is None:
+                return None
+            written = counting
+        else:
+            written = translator.write_request(prompt, destination, report)
+        if self.strict and (dropped := report.paths(Fate.DROPPED)):
+            more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
+            shown = ", ".join(dropped[:_SHOWN]) + more
+            raise report.refused(shown, f"cannot be carried to provider {destination.provider!r} (translation.strict)")
+        path = _count_path(destination) if self.count else _path(destination, stream=stream)
+        headers = [pair for pair in self.headers if pair[0] in _TRAVELLING]
+        headers += [(b"content-type", b"application/json"), *written.headers]
+        call = TranslatedCall(path, headers, msgspec.json.encode(written.body), written, report)
+        self._calls[key] = call
+        return call
+
+    def wanted_urls(self, dialect: str) -> dict[str, str]:
+        """The addresses that a provider of *dialect* has to be given as bytes, each with where the client wrote it."""
+        wanted: dict[str, str] = {}
+        for turn in self.prompt.turns:
+            for part in turn.parts:
+                for media in part.content if isinstance(part, ToolResult) else (part,):
+                    if isinstance(media, Media) and isinstance(media.source, Url) and needs_inline(dialect, media):
+                        wanted.setdefault(media.source.url, media.path)
+        return wanted
+
+    def inline(self, fetched: Mapping[str, Inline]) -> None:
+        """Put what was fetched in the places of its addresses."""
+        turns = tuple(
+            attrs.evolve(turn, parts=tuple(_with_inlined(part, fetched) for part in turn.parts))
+            for turn in self.prompt.turns
+        )
+        self.prompt = attrs.evolve(self.prompt, turns=turns)
+        self._calls.clear()
+
+    @property
+    def organization(self) -> str:
+        """Digest of the organisation that signed the conversation's latest reasoning; empty where none is known."""
+        for turn in reversed(self.prompt.turns):
+            for part in reversed(turn.parts):
+                signature = getattr(part, "signature", None)
+                if signature is not None and signature.origin.organization:
+                    return str(signature.origin.organization)
+        return ""
+
+
+def read_request(
+    dialect: str,
+    body: bytes,
+    *,
+    model: str,
+    stream: bool,
+    headers: Headers,
+    strict: bool = False,
+    count: bool = False,
+) -> RequestTranslation:
+    """Read a client's request. Raises ``FieldError`` and ``UntranslatableError``."""
+    report = Report()
+    try:
+        value = msgspec.json.decode(body)
+        if not isinstance(value, dict):
+            raise FieldError("", "the body must be a JSON object")
+        prompt = CLIENTS[dialect].read_request(value, report, model=model, stream=stream)
+    except RecursionError as error:
+        raise FieldError("", "the body is nested too deeply") from error
+    except msgspec.DecodeError as error:
+        raise FieldError("", f"the body is not valid JSON: {error}") from error
+    return RequestTranslation(prompt, report, headers, strict, count)
+
+
+def reply_context(prompt: Prompt, *, key: str, created: int, model: str, stored: bool, body: bytes) -> ReplyContext:
+    """Return what writing the reply to *prompt* needs to know; *body* is the client's."""
+    echoed = msgspec.json.decode(body, type=dict[str, msgspec.Raw]) if prompt.dialect == "openai-responses" else {}
+    return ReplyContext(
+        key=key,
+        created=created,
+        model=model,
+        request={name: msgspec.Raw(bytes(raw)) for name, raw in echoed.items() if name != "input"},
+        include_usage=prompt.include_usage,
+        client_tools={tool.function.name: tool.type for tool in prompt.tools if isinstance(tool, ClientTool)},
+        freeform=tuple(tool.name for tool in prompt.tools if isinstance(tool, FreeformTool)),
+        stored=stored,
+    )
+
+
+def _with_inlined(part: Part, fetched: Mapping[str, Inline]) -> Part:
+    if isinstance(part, ToolResult):
+        return attrs.evolve(part, content=tuple(_inlined(inner, fetched) for inner in part.content))
+    return _inlined(part, fetched)
+
+
+def _inlined(part: P, fetched: Mapping[str, Inline]) -> P:
+    if isinstance(part, Media) and isinstance(part.source, Url) and part.source.url in fetched:
+        return attrs.evolve(part, source=fetched[part.source.url])
+    return part
+
+
+def _path(destination: Destination, *, stream: bool) -> str:
+    if destination.dialect == "gemini":
+        verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return f"/v1beta/models/{quote(destination.model, safe='/:@+~')}:{verb}"
+    return _PATHS[destination.dialect]
+
+
+def _count_path(destination: Destination) -> str:
+    if destination.dialect == "gemini":
+        return f"/v1beta/models/{quote(destination.model, safe='/:@+~')}:countTokens"
+    return _COUNT_PATHS[destination.dialect]

@@ -1,0 +1,87 @@
+"""A provider's stream in one dialect, read as if it came in another: what the exchange relays to the client."""
+
+import attrs
+
+from gephyr_core.conversation.assembly import Assembler
+from gephyr_core.conversation.reply import Delta, Ended, Failed, Reply
+from gephyr_core.dialects.base import EventClass, StreamError, StreamReader
+from gephyr_core.dialects.translator import DeltaReader, DeltaWriter
+from gephyr_core.errors import Problem
+from gephyr_core.records import Usage
+from gephyr_core.sse import SseFramer
+from gephyr_core.translation.restoring import Restorer
+
+
+@attrs.define
+class TranslatingReader:
+    """A :class:`~gephyr_core.dialects.base.StreamReader` that translates. What it returns is the client's dialect."""
+
+    _framer: SseFramer
+    _deltas: DeltaReader
+    _restorer: Restorer
+    _writer: DeltaWriter
+    _client: StreamReader
+    """Reads what was written, as it would a provider's stream of the client's dialect: for the commit point."""
+    _assembler: Assembler | None = None
+    """Collects the reply, where somebody wants it whole at the end."""
+    terminal_seen: bool = attrs.field(default=False, init=False)
+    error: StreamError | None = attrs.field(default=None, init=False)
+    objects: list[str] = attrs.field(factory=list, init=False)
+    usage: Usage | None = attrs.field(default=None, init=False)
+
+    @property
+    def reply_id(self) -> str | None:
+        """The reply's id as the client is told it."""
+        return self._client.reply_id
+
+    def take_reply(self) -> Reply | None:
+        """Take the whole reply, once the stream ended well and if it was collected."""
+        if self._assembler is None or not self._assembler.ended:
+            return None
+        assembler, self._assembler = self._assembler, None
+        return assembler.reply()
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Add *data* of the provider's and return the client's events that come of it."""
+        return self._client.split(self.cut(data))
+
+    def cut(self, data: bytes) -> bytes:
+        """Add *data* of the provider's and return the client's events that come of it, as one piece."""
+        block = self._framer.cut(data)
+        return self._written([delta for event in self._framer.events(block) for delta in self._deltas.read(event)])
+
+    def rest(self) -> bytes:
+        """The provider's stream ended cleanly: what that means for the client's."""
+        tail = self._framer.rest()
+        deltas = self._deltas.read(tail) if tail.strip() else []
+        if not any(isinstance(delta, Ended | Failed) for delta in deltas):
+            deltas = [*deltas, *self._deltas.finish()]
+        return self._written(deltas)
+
+    def classify(self, event: bytes) -> EventClass:
+        """Say what an event that was written for the client is."""
+        return self._client.classify(event)
+
+    def opening_name(self, event: bytes) -> str:
+        """The name of an event that opens the client's stream."""
+        return self._client.opening_name(event)
+
+    def failure(self, problem: Problem, now: float = 0.0) -> bytes:  # noqa: ARG002
+        """The event that ends the client's stream after a failure."""
+        return self._writer.failure(problem)
+
+    def _written(self, deltas: list[Delta]) -> bytes:
+        written = []
+        write, restore = self._writer.write, self._restorer.feed
+        for raw in deltas:
+            if self.terminal_seen:
+                break
+            for delta in restore(raw):
+                if self._assembler is not None:
+                    self._assembler.add(delta)
+                if isinstance(delta, Ended):
+                    self.usage, self.terminal_seen = delta.usage, True
+                elif isinstance(delta, Failed):
+                    self.error, self.terminal_seen = StreamError(delta.kind, delta.message, delta.code), True
+                written.append(write(delta))
+        return b"".join(written)
