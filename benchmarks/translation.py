@@ -21,7 +21,7 @@ from gephyr_core.conversation.prompt import FunctionTool, Prompt, Role, Turn
 from gephyr_core.conversation.reply import Delta, Ended, PartEnded, PartStarted, Started, Stop, StopReason, TextAdded
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.translator import Destination, ReplyContext, Translator
-from gephyr_core.dialects.translators import PROVIDER_TRANSLATORS
+from gephyr_core.dialects.translators import TRANSLATORS
 from gephyr_core.events import (
     Event,
     RequestBody,
@@ -80,7 +80,7 @@ def agent_request(dialect: str) -> bytes:
         turns.append(Turn(Role.USER, (ToolResult(call, (Text("def f():\n    return 1\n" * 35),), name=name),)))
     begun = Turn(Role.USER, (Text("Mend the failing test."),))
     prompt = Prompt("made", "m", (Text("You are a coding agent. " * 200),), (begun, *turns), tools)
-    body = PROVIDER_TRANSLATORS[dialect].write_request(prompt, _destination(dialect), Report()).body
+    body = TRANSLATORS[dialect].write_request(prompt, _destination(dialect), Report()).body
     data = msgspec.json.encode(body)
     assert len(data) >= _SMALLEST_AGENT_REQUEST, len(data)
     return data
@@ -99,13 +99,13 @@ class Pair:
 
     def event(self) -> float:
         """Return the seconds of an event of text in the translators alone."""
-        events = reply_events(PROVIDER_TRANSLATORS[self.provider])
+        events = reply_events(TRANSLATORS[self.provider])
         where = texts_of(events)
         return min(self._events(events, where) for _ in range(_ROUNDS)) / (where.stop - where.start)
 
     def _events(self, events: Sequence[bytes], where: slice) -> float:
-        read = PROVIDER_TRANSLATORS[self.provider].delta_reader(Report()).read
-        write = PROVIDER_TRANSLATORS[self.client].delta_writer(_CONTEXT).write
+        read = TRANSLATORS[self.provider].delta_reader(Report()).read
+        write = TRANSLATORS[self.client].delta_writer(_CONTEXT).write
         for event in events[: where.start]:
             for delta in read(event):
                 write(delta)
@@ -120,7 +120,7 @@ class Pair:
     def request(self) -> float:
         """Return the seconds of the agent's request, from bytes to bytes."""
         data = agent_request(self.client)
-        reader, writer = PROVIDER_TRANSLATORS[self.client], PROVIDER_TRANSLATORS[self.provider]
+        reader, writer = TRANSLATORS[self.client], TRANSLATORS[self.provider]
         destination = _destination(self.provider)
 
         def work() -> None:
@@ -132,7 +132,7 @@ class Pair:
 
     def core(self) -> float:
         """Return the seconds of an event of text in the whole core."""
-        events = reply_events(PROVIDER_TRANSLATORS[self.provider])
+        events = reply_events(TRANSLATORS[self.provider])
         where = texts_of(events)
         bench = Bench(self)
         return min(bench.stream(events, where) for _ in range(_ROUNDS)) / (where.stop - where.start)
@@ -149,7 +149,7 @@ class Bench:
         self._path = _PATHS[pair.client]
         destination = _destination(pair.client)
         prompt = Prompt("made", "m", turns=(Turn(Role.USER, (Text("Hi"),)),), stream=True)
-        body = PROVIDER_TRANSLATORS[pair.client].write_request(prompt, destination, Report()).body
+        body = TRANSLATORS[pair.client].write_request(prompt, destination, Report()).body
         self._body = msgspec.json.encode(body)
         self._exchanges = count(1)
         self._now = 1_800_000_000.0

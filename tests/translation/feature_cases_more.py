@@ -192,10 +192,8 @@ GEMINI: dict[str, Body] = {
     "candidates": _config(candidateCount=2),
     "reasoning effort": _config(thinkingConfig={"thinkingLevel": "HIGH"}),
     "reasoning budget": _config(thinkingConfig={"thinkingBudget": 4000}),
-    "reasoning off": _config(thinkingConfig={"thinkingBudget": 0}),
     "output: any JSON object": _config(responseMimeType="application/json"),
     "output: JSON schema": _config(responseMimeType="application/json", responseJsonSchema=_ARGUMENTS),
-    "metadata": _gemini(labels={"a": "b"}),
     "service tier": _gemini(serviceTier="flex"),
     "fields of one dialect that tune": _gemini(
         safetySettings=[{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]

@@ -194,9 +194,10 @@ FEATURES = (
         _sampling(name)
         for name in (
             *("max_tokens", "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed"),
-            *("stop", "logit_bias", "logprobs", "candidates"),
+            *("stop", "logit_bias", "candidates"),
         )
     ),
+    Feature("logprobs", _setting("logprobs", lambda p: bool(p.sampling.logprobs or p.sampling.top_logprobs)), ""),
     Feature("reasoning effort", _reasoning),
     Feature(
         "reasoning budget", _setting("reasoning", lambda p: p.reasoning is not None and p.reasoning.budget is not None)

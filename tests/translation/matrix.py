@@ -9,7 +9,7 @@ from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.report import Report, UntranslatableError
 from tests.translation.feature_cases_more import CASES
 from tests.translation.features import FEATURES, Feature
-from tests.translation.translating import DESTINATIONS, READERS, translations
+from tests.translation.translating import DESTINATIONS, TRANSLATORS, translations
 
 FATES = ("exact", "emulated", "lossy", "refused")
 Counts = dict[str, Counter[str]]
@@ -25,9 +25,9 @@ def _fate_of(name: str, source: str, target: str) -> str:
     feature = next(feature for feature in FEATURES if feature.name.strip("`") == name)
     report = Report()
     body = json.loads(json.dumps(CASES[source][name]))
-    prompt = READERS[source].read_request(body, report, model="m", stream=False)
+    prompt = TRANSLATORS[source].read_request(body, report, model="m", stream=False)
     try:
-        READERS[target].write_request(prompt, DESTINATIONS[target], report)
+        TRANSLATORS[target].write_request(prompt, DESTINATIONS[target], report)
     except UntranslatableError:
         return "refused"
     fate = feature.fate(prompt, report)

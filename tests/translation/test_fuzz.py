@@ -19,7 +19,7 @@ from gephyr_core.sse import SseFramer, parse
 from tests.translation.laws import broken_law
 from tests.translation.mutations import encoded, mutated, mutated_events
 from tests.translation.recorded import CORPUS, DIALECTS, Recording, recordings
-from tests.translation.translating import DESTINATIONS, READERS, read_deltas, write_reply, write_stream
+from tests.translation.translating import DESTINATIONS, TRANSLATORS, read_deltas, write_reply, write_stream
 
 needs_recordings = pytest.mark.skipif(
     not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand"
@@ -33,18 +33,18 @@ def request_translates(dialect: str, body: bytes) -> None:
     """Read and write a request; what is raised is one of the two that become a 400."""
     try:
         value = msgspec.json.decode(body)
-        prompt = READERS[dialect].read_request(value, Report(), model="m", stream=True)
+        prompt = TRANSLATORS[dialect].read_request(value, Report(), model="m", stream=True)
     except (msgspec.DecodeError, FieldError, UntranslatableError):
         return
     for target in DIALECTS:
         with contextlib.suppress(UntranslatableError):
-            msgspec.json.encode(READERS[target].write_request(prompt, DESTINATIONS[target], Report()).body)
+            msgspec.json.encode(TRANSLATORS[target].write_request(prompt, DESTINATIONS[target], Report()).body)
 
 
 def reply_translates(dialect: str, body: bytes) -> None:
     """Read and write a whole reply; what is none is a ValueError."""
     try:
-        reply = READERS[dialect].read_reply(body, Report())
+        reply = TRANSLATORS[dialect].read_reply(body, Report())
     except ValueError:
         return
     for target in DIALECTS:

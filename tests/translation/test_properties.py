@@ -23,7 +23,7 @@ from tests.translation.sdk_replies import stream_problem, whole_problem
 from tests.translation.strategies_of_prompts import prompts, replies
 from tests.translation.translating import (
     DESTINATIONS,
-    READERS,
+    TRANSLATORS,
     read_deltas,
     translations,
     write_reply,
@@ -39,7 +39,7 @@ _TURNS = {"openai-chat": "messages", "openai-responses": "input", "anthropic": "
 
 def written(prompt: Prompt, destination: Destination, report: Report | None = None) -> dict[str, Any]:
     """The request's body as it is sent."""
-    writer = READERS[destination.dialect]
+    writer = TRANSLATORS[destination.dialect]
     body = writer.write_request(prompt, destination, Report() if report is None else report).body
     decoded: dict[str, Any] = json.loads(msgspec.json.encode(body))
     return decoded
@@ -49,7 +49,7 @@ def read(dialect: str, body: dict[str, Any], report: Report | None = None) -> Pr
     """A request's prompt."""
     own = json.loads(json.dumps(body))
     model, stream = str(body.get("model", "m")), bool(body.get("stream"))
-    return READERS[dialect].read_request(own, Report() if report is None else report, model=model, stream=stream)
+    return TRANSLATORS[dialect].read_request(own, Report() if report is None else report, model=model, stream=stream)
 
 
 @over_dialects
@@ -136,7 +136,7 @@ def test_a_reply_is_valid_whole_and_streamed_and_the_same_both_ways(dialect: str
     assembler = Assembler()
     for delta in deltas:
         assembler.add(delta)
-    collected, once = assembler.reply(), READERS[dialect].read_reply(whole, Report())
+    collected, once = assembler.reply(), TRANSLATORS[dialect].read_reply(whole, Report())
     assert meaning(collected) == meaning(once)
     assert meaning(once)[:2] == meaning(reply)[:2]
     assert (once.usage.input, once.usage.output) == (reply.usage.input, reply.usage.output)

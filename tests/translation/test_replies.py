@@ -12,7 +12,7 @@ from gephyr_core.conversation.reply import Reply, TextAdded
 from tests.translation.answers import CUT, Answer, streamed, whole
 from tests.translation.recorded import CORPUS, DIALECTS, Recording, recordings
 from tests.translation.sdk_replies import stream_problem, whole_problem
-from tests.translation.translating import CONTEXT, READERS, read_deltas, read_reply, write_reply, write_stream
+from tests.translation.translating import CONTEXT, TRANSLATORS, read_deltas, read_reply, write_reply, write_stream
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand")
 over_pairs = pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_stream_is_told_as_it_comes(dialect: str) -> None:
     """Each event of text is written at once: the writers hold nothing back but what must wait."""
     for recording in [recording for recording in readable(dialect) if recording.streamed][::5]:
         for target in DIALECTS:
-            writer = READERS[target].delta_writer(CONTEXT)
+            writer = TRANSLATORS[target].delta_writer(CONTEXT)
             for delta in read_deltas(dialect, recording.reply):
                 written = writer.write(delta)
                 assert written or not isinstance(delta, TextAdded) or not delta.text, recording.id

@@ -9,58 +9,29 @@ import attrs
 import msgspec
 
 from gephyr_core.conversation.assembly import Assembler
-from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.conversation.fields import FieldError
-from gephyr_core.conversation.prompt import Effort, Prompt
+from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.reply import Delta, Ended, Failed, Reply
 from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.dialects.translator import Destination, ReplyContext, Written
-from gephyr_core.dialects.translators import READERS
+from gephyr_core.dialects.translators import TRANSLATORS
+from gephyr_core.providers.capabilities import capabilities_of
 from gephyr_core.sse import SseFramer
 from tests.translation.recorded import Recording, recordings
 
-_EFFORTS = (Effort.LOW, Effort.MEDIUM, Effort.HIGH)
+
+def _destination(dialect: str, kind: str, model: str) -> Destination:
+    return Destination(dialect, kind, model, capabilities_of(kind, dialect, model, {}, None))
+
+
 DESTINATIONS = {
-    "openai-chat": Destination(
-        "openai-chat", "openai", "gpt-6-sol", Capabilities(efforts=(Effort.NONE, *_EFFORTS, Effort.XHIGH))
-    ),
-    "openai-responses": Destination(
-        "openai-responses", "openai", "gpt-6-sol", Capabilities(efforts=(Effort.NONE, *_EFFORTS, Effort.XHIGH))
-    ),
-    "anthropic": Destination(
-        "anthropic",
-        "anthropic",
-        "claude-opus-5-5",
-        Capabilities(
-            sampling=False,
-            prefill=False,
-            forced_tools=False,
-            system_turns=True,
-            thinking=("adaptive", "between_tools"),
-            efforts=(*_EFFORTS, Effort.XHIGH, Effort.MAX),
-            automatic_caching=True,
-            max_output_tokens=128_000,
-        ),
-    ),
-    "gemini": Destination(
-        "gemini",
-        "gemini",
-        "gemini-3-pro",
-        Capabilities(thinking_levels=("LOW", "MEDIUM", "HIGH"), signatures_required=True, max_output_tokens=65_536),
-    ),
+    "openai-chat": _destination("openai-chat", "openai", "gpt-6-sol"),
+    "openai-responses": _destination("openai-responses", "openai", "gpt-6-sol"),
+    "anthropic": _destination("anthropic", "anthropic", "claude-opus-5-5"),
+    "gemini": _destination("gemini", "gemini", "gemini-3-pro"),
 }
 """A current model of each provider."""
-OLDER_CLAUDE = Destination(
-    "anthropic",
-    "anthropic",
-    "claude-sonnet-4-5",
-    Capabilities(
-        thinking=("enabled", "disabled"),
-        thinking_budget=(1024, 63_999),
-        forced_tools_with_thinking=False,
-        max_output_tokens=64_000,
-    ),
-)
+OLDER_CLAUDE = _destination("anthropic", "anthropic", "claude-sonnet-4-5")
 """A model that differs from the current one in nearly everything."""
 
 
@@ -88,10 +59,10 @@ def translate(recording: Recording, destination: Destination) -> Translation:
     report = Report()
     prompt = None
     try:
-        reader = READERS[recording.dialect]
+        reader = TRANSLATORS[recording.dialect]
         prompt = reader.read_request(recording.body(), report, model=recording.model, stream=recording.stream)
         prompt = attrs.evolve(prompt, model=destination.model)
-        written = READERS[destination.dialect].write_request(prompt, destination, report)
+        written = TRANSLATORS[destination.dialect].write_request(prompt, destination, report)
     except (UntranslatableError, FieldError) as error:
         return Translation(recording.dialect, recording, prompt, report, None, error)
     return Translation(recording.dialect, recording, prompt, report, written)
@@ -111,7 +82,7 @@ CONTEXT = ReplyContext(key="k7", created=1_800_000_000, model="asked-for")
 def read_reply(recording: Recording) -> Reply:
     """Read a recorded reply, whole or streamed. Raises ``ValueError`` when it is none."""
     if not recording.streamed:
-        return READERS[recording.dialect].read_reply(recording.reply, Report())
+        return TRANSLATORS[recording.dialect].read_reply(recording.reply, Report())
     assembler = Assembler()
     for delta in read_deltas(recording.dialect, recording.reply):
         assembler.add(delta)
@@ -122,13 +93,13 @@ def read_reply(recording: Recording) -> Reply:
 
 def write_reply(dialect: str, reply: Reply, context: ReplyContext = CONTEXT) -> bytes:
     """Write a whole reply for a client."""
-    return READERS[dialect].write_reply(reply, context)
+    return TRANSLATORS[dialect].write_reply(reply, context)
 
 
 def read_deltas(dialect: str, stream: bytes, cut: int = 1 << 16) -> list[Delta]:
     """Read a stream that comes in pieces of *cut* bytes."""
     framer = SseFramer(1 << 26)
-    reader = READERS[dialect].delta_reader(Report())
+    reader = TRANSLATORS[dialect].delta_reader(Report())
     deltas: list[Delta] = []
     for start in range(0, len(stream), cut):
         for event in framer.split(stream[start : start + cut]):
@@ -142,5 +113,5 @@ def read_deltas(dialect: str, stream: bytes, cut: int = 1 << 16) -> list[Delta]:
 
 def write_stream(dialect: str, deltas: Iterable[Delta], context: ReplyContext = CONTEXT) -> bytes:
     """Write deltas for a client."""
-    writer = READERS[dialect].delta_writer(context)
+    writer = TRANSLATORS[dialect].delta_writer(context)
     return b"".join([writer.write(delta) for delta in deltas])
