@@ -45,7 +45,7 @@ class Chunk(msgspec.Struct, gc=False, rename="camel"):
 
     candidates: list[Candidate] | None = None
     prompt_feedback: Any = None
-    usage_metadata: msgspec.Raw | None = None
+    usage_metadata: msgspec.Raw = msgspec.Raw(b"")
     """Told in each chunk; only the last counts, and is decoded."""
     model_version: Any = None
     response_id: Any = None
@@ -67,6 +67,6 @@ def decode_array(data: bytes) -> list[Chunk] | None:
     return decode(_ARRAY, data)
 
 
-def decode_any(data: msgspec.Raw | None) -> Any:
-    """Decode what was left undecoded."""
-    return None if data is None else decode(_ANY, bytes(data))
+def decode_any(data: msgspec.Raw) -> Any:
+    """Decode what was left undecoded; None where there was nothing."""
+    return decode(_ANY, bytes(data))

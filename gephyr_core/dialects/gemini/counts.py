@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 
-from gephyr_core.dialects.decoding import count, mapping
+from gephyr_core.dialects.decoding import count, mapping, total
 from gephyr_core.dialects.gemini.usage import gemini_usage
 from gephyr_core.records import Usage
 
@@ -28,24 +28,21 @@ def read_usage(value: object) -> Usage | None:
 
 def usage_object(usage: Usage) -> dict[str, Any]:
     """Write a ``usageMetadata``: thoughts and what tools gave stand beside what they are part of elsewhere."""
-    prompt = max(0, (usage.input or 0) - (usage.tool_input or 0))
-    written = {
+    prompt = None if usage.input is None else max(0, usage.input - (usage.tool_input or 0))
+    said = None if usage.output is None else max(0, usage.output - (usage.reasoning or 0))
+    written: dict[str, Any] = {
         "promptTokenCount": prompt,
-        "candidatesTokenCount": max(0, (usage.output or 0) - (usage.reasoning or 0)),
-        "totalTokenCount": (usage.input or 0) + (usage.output or 0),
+        "candidatesTokenCount": said,
+        "totalTokenCount": total(usage.input, usage.output),
+        "cachedContentTokenCount": usage.cached,
+        "thoughtsTokenCount": usage.reasoning,
+        "toolUsePromptTokenCount": usage.tool_input,
     }
-    if usage.cached is not None:
-        written["cachedContentTokenCount"] = usage.cached
-    if usage.reasoning is not None:
-        written["thoughtsTokenCount"] = usage.reasoning
-    if usage.tool_input is not None:
-        written["toolUsePromptTokenCount"] = usage.tool_input
-    details = {
-        "promptTokensDetails": (prompt, usage.audio_input),
-        "candidatesTokensDetails": (written["candidatesTokenCount"], usage.audio_output),
-    }
-    told = {name: _details(all_of_it, audio) for name, (all_of_it, audio) in details.items() if audio}
-    return {**written, **told}
+    if usage.audio_input:
+        written["promptTokensDetails"] = _details(prompt or 0, usage.audio_input)
+    if usage.audio_output:
+        written["candidatesTokensDetails"] = _details(said or 0, usage.audio_output)
+    return {name: value for name, value in written.items() if value is not None}
 
 
 def _audio(details: object) -> int | None:

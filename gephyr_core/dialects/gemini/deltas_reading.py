@@ -61,7 +61,7 @@ class GeminiDeltaReader:
     _called: bool = False
     _finish: str = ""
     _blocked: Stop | None = None
-    _usage: msgspec.Raw | None = None
+    _usage: msgspec.Raw = attrs.field(factory=msgspec.Raw)
     _hosted: str = ""
     """Id of the latest call of a tool of Google's."""
     _id: str = ""
@@ -83,7 +83,7 @@ class GeminiDeltaReader:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
         added = self._only_text(chunk)
         if added:
-            if chunk.usage_metadata is not None:
+            if chunk.usage_metadata:
                 self._usage = chunk.usage_metadata
             if self._kind is Text:
                 self._grounding.said.append(added)
@@ -126,7 +126,7 @@ class GeminiDeltaReader:
         if chunk.error:
             error = stream_error(chunk.error)
             return self._fail(Failed(error.kind, error.message, error.code))
-        if chunk.usage_metadata is not None:
+        if chunk.usage_metadata:
             self._usage = chunk.usage_metadata
         self._blocked = read_blocked((mapping(chunk.prompt_feedback) or {}).get("blockReason")) or self._blocked
         deltas: list[Delta] = []

@@ -58,9 +58,8 @@ class Grounding:
             start, end = place.of(count(segment, "startIndex") or 0), place.of(count(segment, "endIndex"))
             if end is None or start is None or end <= start:
                 start = end = None
-            cited_text = text(segment.get("text")) or ""
             found += [
-                _citation(chunks[number], cited_text, start, end)
+                _citation(chunks[number], start, end)
                 for number in _list(support.get("groundingChunkIndices"))
                 if isinstance(number, int) and 0 <= number < len(chunks)
             ]
@@ -117,13 +116,14 @@ class _Places:
 def grounding_object(citations: list[tuple[int, str, Citation]], results: list[HostedResult | HostedCall]) -> Any:
     """Write ``groundingMetadata``. *citations*: each with where its text begins, in bytes, and that text."""
     chunks: list[dict[str, Any]] = []
-    places: dict[str, int] = {}
 
-    def chunk(url: str, title: str) -> int:
-        if url not in places:
-            places[url] = len(chunks)
-            chunks.append({"web": {"uri": url, "title": title}})
-        return places[url]
+    def chunk(url: str, title: str, cited_text: str = "") -> int:
+        found: dict[str, Any] = {"web": {"uri": url, "title": title}}
+        if not url:
+            found = {"retrievedContext": {"title": title, "text": cited_text}}
+        if found not in chunks:
+            chunks.append(found)
+        return chunks.index(found)
 
     queries: list[str] = []
     for part in results:
@@ -132,7 +132,10 @@ def grounding_object(citations: list[tuple[int, str, Citation]], results: list[H
         else:
             for source in part.sources:
                 chunk(source.url, source.title)
-    supports = [_support(start, said, cited, chunk(cited.url, cited.title)) for start, said, cited in citations]
+    supports = [
+        _support(start, said, cited, chunk(cited.url, cited.title, cited.cited_text))
+        for start, said, cited in citations
+    ]
     named = {"webSearchQueries": queries, "groundingChunks": chunks, "groundingSupports": supports}
     return {name: value for name, value in named.items() if value}
 
@@ -156,10 +159,10 @@ def _queries(call: HostedCall) -> list[str]:
     return [query for query in queries if isinstance(query, str) and query]
 
 
-def _citation(chunk: dict[str, Any], cited: str, start: int | None, end: int | None) -> Citation:
+def _citation(chunk: dict[str, Any], start: int | None, end: int | None) -> Citation:
     made_of = next((one for name in _MADE_OF if (one := mapping(chunk.get(name))) is not None), {})
     url = text(made_of.get("uri") or made_of.get("sourceUri")) or ""
-    return Citation(url, text(made_of.get("title")) or "", text(made_of.get("text")) or cited, start, end)
+    return Citation(url, text(made_of.get("title")) or "", text(made_of.get("text")) or "", start, end)
 
 
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:

@@ -89,6 +89,15 @@ def read_response(fields: dict[str, Any], call_id: str, signature: Signature | N
     )
 
 
+def is_beside(part: HostedCall | HostedResult) -> bool:
+    """Whether a reply tells of it beside its content: searches and fetches, but for calls that Google itself showed."""
+    if part.kind not in ("web_search", "web_fetch"):
+        return False
+    if isinstance(part, HostedCall):
+        return part.name not in _CALL_KINDS
+    return not (part.dialect == NAME and part.raw.startswith('{"toolResponse"'))
+
+
 def call_part(call: HostedCall) -> dict[str, Any]:
     """Write a call of a tool of Google's, or of another provider's that does the same."""
     asked = arguments_of(call)

@@ -56,7 +56,7 @@ def write_media(part: Media, destination: Destination, report: Report, *, own: b
     if kind not in destination.capabilities.modalities and not text_document:
         raise report.refused(part.path, f"model {destination.model!r} takes no {kind}")
     if isinstance(source, Inline):
-        return {"inlineData": blob(source)}
+        return {"inlineData": {"mimeType": source.media_type, "data": source.data} if own else blob(source)}
     if isinstance(source, FileId):
         if source.dialect != NAME:
             raise report.refused(part.path, f"file {source.id!r} is not known to provider {destination.provider!r}")

@@ -23,7 +23,7 @@ from gephyr_core.conversation.reply import Stop, StopReason
 from gephyr_core.conversation.signatures import written
 from gephyr_core.dialects.gemini.counts import usage_object
 from gephyr_core.dialects.gemini.grounding import grounding_object
-from gephyr_core.dialects.gemini.hosted import arguments_of, call_part, result_part
+from gephyr_core.dialects.gemini.hosted import arguments_of, call_part, is_beside, result_part
 from gephyr_core.dialects.gemini.media import blob
 from gephyr_core.dialects.gemini.messages import NAME, write_thought_signature
 from gephyr_core.dialects.gemini.result_writing import arguments_object
@@ -31,8 +31,6 @@ from gephyr_core.dialects.gemini.stops import block_reason, finish_reason
 from gephyr_core.dialects.translator import ReplyContext
 from gephyr_core.records import Usage
 
-_BESIDE = ("web_search", "web_fetch")
-"""Tools whose doings stand beside the content."""
 _FETCHED = {True: "URL_RETRIEVAL_STATUS_ERROR", False: "URL_RETRIEVAL_STATUS_SUCCESS"}
 
 
@@ -60,7 +58,7 @@ def whole_part(part: Part, index: int, context: ReplyContext) -> dict[str, Any] 
             object_: dict[str, Any] = {
                 "functionCall": {"id": call_id, "name": part.name, "args": arguments_object(part)[0]}
             }
-        case HostedCall() | HostedResult() if part.kind in _BESIDE:
+        case HostedCall() | HostedResult() if is_beside(part):
             return None
         case HostedCall():
             object_ = call_part(part)
@@ -100,14 +98,17 @@ class Beside:
 
     def hosted(self, part: Part) -> None:
         """A tool of the provider's was called, or gave something."""
-        if isinstance(part, HostedCall | HostedResult) and part.kind in _BESIDE:
+        if isinstance(part, HostedCall | HostedResult) and is_beside(part):
             self._hosted.append(part)
 
     def fields(self) -> dict[str, Any]:
         """The candidate's fields."""
         searches = [part for part in self._hosted if part.kind == "web_search"]
         written_: dict[str, Any] = {}
-        if grounding := grounding_object(self.cited, searches):
+        if anywhere := [_citation_object(one) for _, _, one in self.cited if _is_anywhere(one)]:
+            written_["citationMetadata"] = {"citations": anywhere}
+        placed = [one for one in self.cited if not _is_anywhere(one[2])]
+        if grounding := grounding_object(placed, searches):
             written_["groundingMetadata"] = grounding
         if read := self._urls():
             written_["urlContextMetadata"] = {"urlMetadata": read}
@@ -121,6 +122,15 @@ class Beside:
             for call in calls
             if isinstance(url := arguments_of(call).get("url"), str)
         ]
+
+
+def _is_anywhere(citation: Citation) -> bool:
+    """Whether a page is cited by nothing in particular."""
+    return citation.start is None and bool(citation.url)
+
+
+def _citation_object(citation: Citation) -> dict[str, Any]:
+    return {"uri": citation.url, "title": citation.title} if citation.title else {"uri": citation.url}
 
 
 def reply_object(
