@@ -19,16 +19,20 @@ MESSAGE = {
     "stop_sequence": None,
     "usage": {"input_tokens": 3, "output_tokens": 2},
 }
-EVENTS = (
+START = (
     b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
     b'"model":"claude-sonnet-4-5","content":[],"stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
     b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text",'
-    b'"text":""}}\n\n',
+    b'"text":""}}\n\n'
+)
+TEXT = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
-    b'"text":"hello"}}\n\n',
+    b'"text":"hello"}}\n\n'
+)
+END = (
     b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
     b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
-    b'"usage":{"output_tokens":2}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
+    b'"usage":{"output_tokens":2}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
 ROUTES = ModelsConfig(routes={"gpt-4o": ("anthropic/claude-sonnet-4-5",)})
 
@@ -66,7 +70,8 @@ def test_the_reply_comes_back_in_the_clients_and_says_what_was_dropped() -> None
     (record,) = play.records
     assert [(entry.path, entry.fate.value) for entry in record.translation] == [("seed", "dropped")]
     assert record.attempts[0].dialect == "anthropic"
-    assert record.usage is not None and record.usage.output == 2
+    assert record.usage is not None
+    assert record.usage.output == 2
     play.finish()
 
 
@@ -75,12 +80,12 @@ def test_a_stream_comes_back_as_one() -> None:
     call = play.request(STREAM)
     play.head(call, headers=SSE)
     play.expect()
-    play.body(call, EVENTS[0])
+    play.body(call, START)
     play.expect()
-    play.body(call, EVENTS[1])
+    play.body(call, TEXT)
     _, sent = play.expect(StartResponse, SendBody)
     assert b'"content":"hello"' in sent.data
-    play.body(call, EVENTS[2])
+    play.body(call, END)
     last = play.expect(SendBody)
     assert last.data.endswith(b"data: [DONE]\n\n")
     play.end(call)
@@ -104,7 +109,7 @@ def test_a_stream_that_ends_without_its_end_before_content_fails_over() -> None:
     call = play.request(STREAM)
     play.head(call, headers=SSE)
     play.expect()
-    play.body(call, EVENTS[0])
+    play.body(call, START)
     play.expect()
     play.end(call)
     assert play.expect(CallUpstream).account == "d"
@@ -115,7 +120,7 @@ def test_a_stream_that_breaks_off_after_content_ends_with_the_clients_own_error(
     call = play.request(STREAM)
     play.head(call, headers=SSE)
     play.expect()
-    play.body(call, EVENTS[0] + EVENTS[1])
+    play.body(call, START + TEXT)
     play.expect(StartResponse, SendBody)
     play.end(call)
     sent, _ = play.expect(SendBody, EndResponse)

@@ -95,10 +95,7 @@ def _fields(fact: RequestRecord) -> dict[str, object]:
     fields["stream"] = fact.stream
     attempts = fact.attempts
     fields["attempts"] = len(attempts)
-    if attempts and attempts[-1].dialect is not None:
-        fields["translated_to"] = attempts[-1].dialect
-    for fate, count in Counter(entry.fate.value for entry in fact.translation).items():
-        fields[fate] = count
+    fields.update(_translation(fact))
     if len(attempts) > 1 or (attempts and attempts[0].outcome != "ok"):
         fields["tries"] = [_try(attempt) for attempt in attempts]
     fields["bytes_in"] = fact.bytes_in
@@ -117,6 +114,13 @@ def _fields(fact: RequestRecord) -> dict[str, object]:
     if fact.keepalives:
         fields["keepalives"] = fact.keepalives
     return fields
+
+
+def _translation(fact: RequestRecord) -> dict[str, object]:
+    """Into which dialect a request was translated, and how many of its fields met which fate."""
+    if not fact.attempts or fact.attempts[-1].dialect is None:
+        return {}
+    return {"translated_to": fact.attempts[-1].dialect, **Counter(entry.fate.value for entry in fact.translation)}
 
 
 def _try(attempt: AttemptRecord) -> dict[str, object]:
