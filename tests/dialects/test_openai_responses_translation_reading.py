@@ -207,7 +207,6 @@ def test_settings_are_read_under_the_names_that_reports_use() -> None:
     ids=json.dumps,
 )
 def test_what_only_openai_can_look_up_is_refused_elsewhere_and_kept_at_home(fields: dict[str, Any]) -> None:
-    from gephyr_core.dialects.openai_chat.translator import ChatTranslator
 
     prompt = read(**fields)
     written = write(prompt).body
