@@ -16,7 +16,7 @@ IDENTIFIERS = {"id", "call_id", "tool_call_id", "tool_use_id", "callId"}
 """Names that a request makes up for itself; a target without such names goes by position."""
 
 
-DEFAULTS = {"n": 1, "candidateCount": 1, "detail": "auto", "service_tier": "auto", "summary": "auto"}
+DEFAULTS = {"n": 1, "candidateCount": 1, "detail": "auto", "summary": "auto", "parallel_tool_calls": True}
 """Values, by the last name of their path, that ask for what every dialect does anyway."""
 
 
@@ -95,6 +95,8 @@ def _forms(value: str) -> Iterator[str]:
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield value.lower()
     yield value.upper()
+    if " " not in value:
+        yield _plain(value)  # a document of text may be carried as text
     if value.startswith("data:"):
         yield value.partition(",")[2]
         yield _plain(value.partition(",")[2])

@@ -51,7 +51,7 @@ def _call(name: str, arguments: Any, path: str) -> Iterator[Said]:
 
 
 def _result(content: str, path: str) -> Iterator[Said]:
-    yield Said("result", squeezed(content) or "-", path)
+    yield Said("result", "-" if content in {"", "{}"} else squeezed(content) or "-", path)
 
 
 def _canonical(value: Any) -> str:

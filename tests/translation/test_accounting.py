@@ -38,6 +38,19 @@ SAID_OTHERWISE = {
     "text.format.name",
     "response_format.json_schema.strict",  # what Anthropic and Gemini do anyway
     "text.format.strict",
+    "stream_options.include_usage",  # the others always tell
+    "messages[].content[].is_error",  # Gemini's response is an error then
+    "generationConfig.responseMimeType",  # response_format says it
+    "generationConfig.response_mime_type",
+    "generationConfig.responseModalities[]",  # text is what the others write anyway
+    "generationConfig.thinkingConfig.includeThoughts",  # asks for thoughts to be shown
+    "generationConfig.thinkingConfig.include_thoughts",
+    "toolConfig.functionCallingConfig.mode",  # ANY with names, VALIDATED: tool_choice says it
+    "contents[].parts[].fileData.mime_type",  # the address tells it
+    "contents[].parts[].function_response.parts[].file_data.mime_type",
+    "contents[].parts[].inlineData.mimeType",  # the format of a sound, or the name of a file
+    "contents[].parts[].inline_data.mime_type",
+    "tools[].parameters.title",  # a label
     "tools[].name",  # of hosted tools: their type says it
 }
 """Fields whose meaning is carried by another value, so that looking for theirs finds nothing."""
