@@ -156,6 +156,9 @@ class Effort(enum.Enum):
     """As much as the model finds fit."""
 
 
+_THINKING = ("enabled", "adaptive", "between_tools")
+
+
 @attrs.frozen
 class Reasoning:
     """What the client wants of reasoning."""
@@ -169,6 +172,22 @@ class Reasoning:
     """Whether thoughts (or their summary) are wanted in the reply; None: the provider's default."""
     summary: str = ""
     """OpenAI's ``auto``, ``concise``, ``detailed``."""
+
+    @property
+    def wants_thoughts(self) -> bool:
+        """Whether the client expects to see thoughts: it said so, or its dialect shows them unless told not to."""
+        if self.shown is not None:
+            return self.shown
+        return bool(self.summary) or self.kind in _THINKING
+
+    @property
+    def is_left_to_model(self) -> bool:
+        """Whether the client wants reasoning and leaves it to the model how much."""
+        if self.effort is not None:
+            return self.effort is Effort.ADAPTIVE
+        if self.budget is not None:
+            return self.budget < 0
+        return self.kind in _THINKING or self.shown is True
 
 
 @attrs.frozen

@@ -41,8 +41,7 @@ def thinking_config(prompt: Prompt, destination: Destination, report: Report) ->
         if reasoning.effort not in (None, Effort.NONE) or (reasoning.budget or 0) > 0:
             report.dropped(path, f"model {destination.model!r} does not reason")
         return {}
-    wanted = bool(reasoning.summary) if reasoning.shown is None else reasoning.shown
-    if wanted and written.get("thinkingBudget") != 0:
+    if reasoning.wants_thoughts and written.get("thinkingBudget") != 0:
         written["includeThoughts"] = True
     elif reasoning.shown is False and prompt.dialect == NAME:
         written["includeThoughts"] = False

@@ -129,6 +129,9 @@ class SettingsWriter:
             return
         path = self.prompt.path("reasoning")
         effort = self._effort(reasoning)
+        silent = Effort.NONE in self.destination.capabilities.efforts  # unless told to reason (GPT-5.1 and later)
+        if effort is None and not self.own and silent and reasoning.is_left_to_model:
+            effort = Effort.MEDIUM
         if effort is not None:
             level = self._level(effort, path)
             if level is not None:

@@ -61,9 +61,9 @@ class SettingsWriter:
         self._native()
         self.body["store"] = False
         if self._reasons():
-            include = self.body.setdefault("include", [])
-            if ENCRYPTED not in include:
-                self.body["include"] = [*include, ENCRYPTED]
+            include = self.body.get("include")
+            known = include if isinstance(include, list) else []
+            self.body["include"] = known if ENCRYPTED in known else [*known, ENCRYPTED]
 
     def _reasons(self) -> bool:
         """Whether the model is known to reason: others refuse to be asked for proofs of it."""
@@ -116,17 +116,24 @@ class SettingsWriter:
         written: dict[str, Any] = {}
         path = self.prompt.path("reasoning")
         effort = _effort(reasoning)
+        if effort is None and not self.own and self._is_silent_by_default() and reasoning.is_left_to_model:
+            effort = Effort.MEDIUM
+            self.report.changed(path, f"model {self.destination.model!r} reasons only if told how much: medium is said")
         if effort is not None and (level := self._level(effort, path)) is not None:
             written["effort"] = level.value
             if reasoning.effort is None and reasoning.budget is not None and reasoning.kind != "disabled":
                 self.report.changed(path, f"a budget is carried as effort {level.value!r}")
-        if reasoning.summary or reasoning.shown:
+        if reasoning.wants_thoughts and effort is not Effort.NONE:
             if self.own or self.destination.capabilities.efforts:
                 written["summary"] = reasoning.summary or "auto"
             else:
                 self._drop("reasoning", f"model {self.destination.model!r} is not known to reason")
         if written:
             self.body["reasoning"] = written
+
+    def _is_silent_by_default(self) -> bool:
+        """Whether the model does not reason unless told to: those that can be told ``none`` (GPT-5.1 and later)."""
+        return Effort.NONE in self.destination.capabilities.efforts
 
     def _level(self, wanted: Effort, path: str) -> Effort | None:
         """The nearest effort that the model takes, rather less than more."""
