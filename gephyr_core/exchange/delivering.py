@@ -14,6 +14,8 @@ from gephyr_core.http import Header
 from gephyr_core.scheduling import SUCCESS
 from gephyr_core.sse import SseFramer
 from gephyr_core.translation.array_form import ArrayForm
+from gephyr_core.translation.carrying import CLIENT as CARRIED
+from gephyr_core.translation.carrying import CarryingRestorer
 from gephyr_core.translation.collecting import Collector
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
 from gephyr_core.translation.restoring import Restorer, restored
@@ -114,7 +116,8 @@ class Delivering(Attempting):
         account = attempt.lease.account
         call = self.translated_call(attempt.leg) if attempt.leg.dialect else None
         written = Written({}) if call is None else call.written
-        return Restorer(written, organization_digest(account.organization), self.reply_key)
+        kind = CarryingRestorer if self.dialect.name == CARRIED and attempt.leg.dialect else Restorer
+        return kind(written, organization_digest(account.organization), self.reply_key)
 
     def _losses(self) -> Report:
         """The report that takes in what the reply loses too."""

@@ -19,6 +19,7 @@ from gephyr_core.exchange.state import State
 from gephyr_core.guards.body_limit import TOO_MANY_BODIES
 from gephyr_core.providers.capabilities import capabilities_of, is_known
 from gephyr_core.shared import Leg
+from gephyr_core.translation.carrying import returned
 from gephyr_core.translation.dialects import CLIENTS
 from gephyr_core.translation.estimate import estimate_tokens
 from gephyr_core.translation.requests import (
@@ -165,6 +166,8 @@ class Translating(Keeping):
                 strict=self.shared.config.translation.strict,
                 count=operation.counts,
             )
+            if operation.dialect == "anthropic":
+                self.translation.prompt = returned(self.translation.prompt)
             if operation.dialect == "openai-chat":
                 self.translation.prompt = self.shared.memory.restore(self.admitted.owner, self.translation.prompt)
         return self.translation
