@@ -38,18 +38,27 @@ def _is_indirect(schema: dict[str, Any]) -> bool:
 def _as_object(schema: dict[str, Any], report: Report, path: str) -> dict[str, Any]:
     if schema.get("type") not in (None, "object") or any(key in schema for key in _CHOICES):
         report.changed(path, "the root of a tool's schema has to be a plain object: alternatives are joined")
-    properties: dict[str, Any] = dict(schema.get("properties") or {})
-    required = list(schema.get("required") or ())
+    properties, required = dict(_properties(schema)), list(_items(schema, "required"))
     for key in _CHOICES:
-        for branch in schema.get(key) or ():
+        for branch in _items(schema, key):
             if not isinstance(branch, dict):
                 continue
-            for name, inner in (branch.get("properties") or {}).items():
+            for name, inner in _properties(branch).items():
                 properties.setdefault(name, inner)
             if key == "allOf":
-                required += [name for name in branch.get("required") or () if name not in required]
+                required += [name for name in _items(branch, "required") if name not in required]
     kept = {key: value for key, value in schema.items() if key not in _CHOICES}
     return {**kept, "type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def _properties(schema: dict[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def _items(schema: dict[str, Any], key: str) -> list[Any]:
+    items = schema.get(key)
+    return items if isinstance(items, list) else []
 
 
 def _valid(schema: dict[str, Any], depth: int) -> dict[str, Any]:
@@ -145,7 +154,9 @@ def _strict(schema: dict[str, Any], depth: int) -> dict[str, Any]:
 
 
 def _strict_object(left: dict[str, Any], fresh: dict[str, Any], depth: int) -> None:
-    properties = left.pop("properties", None) or {}
+    properties = left.pop("properties", None)
+    if not isinstance(properties, dict):
+        properties = {}
     left.pop("additionalProperties", None)
     fresh.setdefault("type", "object")
     fresh["properties"] = {

@@ -54,6 +54,8 @@ class InputReader:
 
     def _item(self, item: Fields) -> None:
         kind = item.left.get("type") or ("message" if "role" in item.left else "item_reference")
+        if not isinstance(kind, str):
+            raise item.wrong("type", "a string", kind)
         role = item.left.get("role")
         if kind == "message" and role != "assistant":
             self._message(item)
