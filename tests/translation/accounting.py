@@ -4,6 +4,7 @@ import base64
 import binascii
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,10 @@ DEFAULTS = {"n": 1, "candidateCount": 1, "detail": "auto", "summary": "auto", "p
 """Values, by the last name of their path, that ask for what every dialect does anyway."""
 
 
+_BESIDE = re.compile(r"\.(phase|thoughtSignature|thought_signature)$")
+"""Fields that stand beside what the report speaks of."""
+
+
 def unaccounted(request: dict[str, Any], body: dict[str, Any], report: Report) -> list[str]:
     """The paths of *request* whose values are neither in *body* nor told of.
 
@@ -32,7 +37,7 @@ def unaccounted(request: dict[str, Any], body: dict[str, Any], report: Report) -
     for path, value in leaves(request):
         if value == DEFAULTS.get(path.rpartition(".")[2]):
             continue
-        near = path.removesuffix(".phase")  # of a message, while the report speaks of its content
+        near = _BESIDE.sub("", path)
         if any(within(path, entry) or within(entry, near) for entry in told):
             said.add(str(value))
         elif not written.holds(value):
