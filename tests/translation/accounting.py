@@ -17,7 +17,14 @@ IDENTIFIERS = {"id", "call_id", "tool_call_id", "tool_use_id", "callId"}
 """Names that a request makes up for itself; a target without such names goes by position."""
 
 
-DEFAULTS = {"n": 1, "candidateCount": 1, "detail": "auto", "summary": "auto", "parallel_tool_calls": True}
+DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "candidateCount": (1,),
+    "detail": ("auto",),
+    "summary": ("auto",),
+    "parallel_tool_calls": (True,),
+    "service_tier": ("auto", "default"),
+}
 """Values, by the last name of their path, that ask for what every dialect does anyway."""
 
 
@@ -35,7 +42,7 @@ def unaccounted(request: dict[str, Any], body: dict[str, Any], report: Report) -
     missing: dict[str, Any] = {}
     said: set[str] = set()
     for path, value in leaves(request):
-        if value == DEFAULTS.get(path.rpartition(".")[2]):
+        if value in DEFAULTS.get(path.rpartition(".")[2], ()):
             continue
         near = _BESIDE.sub("", path)
         if any(within(path, entry) or within(entry, near) for entry in told):
