@@ -217,7 +217,8 @@ class ItemWriter:
 
     def _assistant(self, parts: Sequence[Part]) -> None:
         said: list[Text | Refusal] = []
-        for part in parts:
+        for given in parts:
+            part = given if self.own or not isinstance(given, HostedCall | HostedResult) else self._told(given)
             if isinstance(part, Text | Refusal) and (not said or _phase(said[-1]) == _phase(part)):
                 said.append(part)
                 continue
@@ -230,8 +231,10 @@ class ItemWriter:
                     self._reasoning(part)
                 case ToolCall():
                     self._call(part)
+                case HostedResult() if (item := raw_item(part)) is not None:
+                    self.items.append(item)
                 case HostedCall() | HostedResult():
-                    said += self._hosted(part)
+                    pass  # A result of this dialect's own holds its call too.
                 case Image(source=Inline(data=data)) if self.own:
                     image = {"type": "image_generation_call", "id": f"ig_{len(self.items)}", "result": data}
                     self.items.append({**image, "status": "completed"})
@@ -273,14 +276,9 @@ class ItemWriter:
             return []
         return [decode(_ANY, citation.raw) for citation in text.citations if citation.dialect == NAME]
 
-    def _hosted(self, part: HostedCall | HostedResult) -> list[Text | Refusal]:
-        if isinstance(part, HostedResult) and self.own and (item := raw_item(part)) is not None:
-            self.items.append(item)
-            return []
-        if self.own:
-            return []  # The result behind the call holds both.
+    def _told(self, part: HostedCall | HostedResult) -> Text:
         self.report.changed(part.path, "what the provider's own tool did is told as text")
-        return [Text(hosted_text(part))]
+        return Text(hosted_text(part))
 
     def _reasoning(self, part: Thinking) -> None:
         """Write reasoning where the provider takes it for its own: sealed, or as text where it is open."""
