@@ -40,6 +40,12 @@ def read(report: Report | None = None, **request: Any) -> Prompt:
     return RESPONSES.read_request(body, report or Report(), model="m", stream=bool(request.get("stream")))
 
 
+def write(prompt: Prompt, destination: Destination = OPENAI, report: Report | None = None) -> dict[str, Any]:
+    """The body of a request for a provider."""
+    body: dict[str, Any] = RESPONSES.write_request(prompt, destination, report if report is not None else Report()).body
+    return body
+
+
 def read_deltas(stream: bytes, cut: int = 1 << 20) -> list[Delta]:
     """Read a stream that comes in pieces of *cut* bytes."""
     reader, framer = RESPONSES.delta_reader(Report()), SseFramer(1 << 24)
