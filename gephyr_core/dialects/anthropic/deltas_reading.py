@@ -35,14 +35,14 @@ from gephyr_core.sse import parse
 
 _UNFINISHED = "the provider's stream ended before the reply was complete"
 _UNREADABLE = "the provider sent an event that cannot be read"
+_DONE = "[DONE]"
+"""What ends the streams of OpenAI, and of some who speak this dialect too."""
 _TEXT_EVENT = b"event: content_block_delta\ndata: "
 
 
 class _Added(msgspec.Struct, gc=False):
     type: str
     text: str = ""
-    thinking: str = ""
-    partial_json: str = ""
 
 
 class _BlockDelta(msgspec.Struct, gc=False):
@@ -92,17 +92,10 @@ class AnthropicDeltaReader:
         """Read one event."""
         if self._over:
             return []
-        data: bytes | str
         if event.startswith(_TEXT_EVENT) and event.find(b"\n", len(_TEXT_EVENT)) == len(event) - 2:
-            data = event[len(_TEXT_EVENT) :]
-            try:
-                added = _BLOCK_DELTA.decode(data)
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                return self._take(data, "content_block_delta")
-            index = self._texts.get(added.index)
-            if index is not None and added.delta.type == "text_delta":
-                return [TextAdded(index, added.delta.text)] if added.delta.text else []
-            return self._take(data, "content_block_delta")
+            added = decode(_BLOCK_DELTA, event[len(_TEXT_EVENT) :])
+            if added is not None and added.delta.type == "text_delta" and added.index in self._texts:
+                return [TextAdded(self._texts[added.index], added.delta.text)] if added.delta.text else []
         parsed = parse(event)
         return self._take(parsed.data, parsed.event) if parsed.data else []
 
@@ -114,8 +107,10 @@ class AnthropicDeltaReader:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         return self._end({})
 
-    def _take(self, data: bytes | str, event: str) -> list[Delta]:
+    def _take(self, data: str, event: str) -> list[Delta]:
         fields = decode(_OBJECT, data)
+        if fields is None and data == _DONE:
+            return []
         if fields is None:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
         kind = text(fields.get("type")) or event
@@ -181,7 +176,8 @@ class AnthropicDeltaReader:
             self._texts[number] = index
             if told := text(block.get("text")):
                 deltas.append(TextAdded(index, told))
-            for value in block.get("citations") or ():
+            cited = block.get("citations")
+            for value in cited if isinstance(cited, list) else ():
                 deltas += self._cited(index, value)
         elif isinstance(part, Thinking) and not part.redacted:
             if told := text(block.get("thinking")):

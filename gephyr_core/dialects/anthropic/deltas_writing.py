@@ -108,7 +108,7 @@ class AnthropicDeltaWriter:
     # -- blocks -----------------------------------------------------------------------------------------------------
 
     def _part_started(self, delta: PartStarted) -> bytes:
-        part, head = delta.part, b"" if self._started else self._begin(Started("", ""))
+        part, head = delta.part, self._closed() if self._started else self._begin(Started("", ""))
         if isinstance(part, Thinking) and part.redacted:
             return head + self._whole(delta)
         match part:
@@ -202,6 +202,10 @@ class AnthropicDeltaWriter:
             head += self._delta({"type": "input_json_delta", "partial_json": wrapped})
         return head + self._close()
 
+    def _closed(self) -> bytes:
+        """End the part that its provider left open."""
+        return b"" if self._flowing == _NONE and self._call is None else self._part_ended(PartEnded(self._flowing))
+
     def _close(self) -> bytes:
         stopped = _event("content_block_stop", index=self._blocks)
         self._blocks += 1
@@ -216,7 +220,11 @@ class AnthropicDeltaWriter:
         if block["type"] == "text":  # The SDKs join what comes in deltas; a text at the start is not looked at by all.
             self._pending = Text("")
             return self._added(TextAdded(delta.index, block["text"])) + self._close()
-        return _event("content_block_start", index=self._blocks, content_block=block) + self._close()
+        if "input" not in block:
+            return _event("content_block_start", index=self._blocks, content_block=block) + self._close()
+        given = encode_json(block["input"]).decode()  # Claude Code takes what comes in deltas alone.
+        opened = _event("content_block_start", index=self._blocks, content_block={**block, "input": {}})
+        return opened + self._delta({"type": "input_json_delta", "partial_json": given}) + self._close()
 
     # -- the message ------------------------------------------------------------------------------------------------
 
@@ -235,9 +243,7 @@ class AnthropicDeltaWriter:
         return _event("message_start", message=message)
 
     def _ended(self, delta: Ended) -> bytes:
-        head = b"" if self._started else self._begin(Started("", ""))
-        if self._flowing != _NONE or self._call is not None:
-            head += self._part_ended(PartEnded(self._flowing))
+        head = self._closed() if self._started else self._begin(Started("", ""))
         self._over = True
         stop = stop_fields(delta.stop, called=self._called, refused=self._refused)
         head += _event("message_delta", delta=stop, usage=usage_delta(delta.usage))

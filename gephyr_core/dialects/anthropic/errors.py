@@ -5,6 +5,7 @@ from typing import Any
 from gephyr_core.dialects.base import RenderedError, StreamError
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.rendering import rendered
+from gephyr_core.error_words import kind_of_words
 from gephyr_core.errors import ErrorKind, Problem
 
 _INVALID_REQUEST = "invalid_request_error"
@@ -52,11 +53,16 @@ _SPENT = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
 """Rate limits that waiting does not mend."""
 
 _OVERLOADED_STATUS = 529
+_TOO_LONG = "prompt is too long"
+"""No type says so, these words do: Claude Code and its like compact the conversation when they read them."""
 
 
 def error_object(problem: Problem) -> dict[str, Any]:
     """Return the error message, as a reply's body or as the data of an ``error`` event."""
-    return {"type": "error", "error": {"type": _TYPES[problem.kind], "message": problem.message}}
+    message = problem.message
+    if problem.kind is ErrorKind.CONTEXT_TOO_LONG and _TOO_LONG not in message.lower():
+        message = f"{_TOO_LONG}: {message}"
+    return {"type": "error", "error": {"type": _TYPES[problem.kind], "message": message}}
 
 
 def render_error(problem: Problem, request_id: str) -> RenderedError:
@@ -74,6 +80,6 @@ def stream_error(error: object) -> StreamError:
     kind = _KINDS.get(name or "", ErrorKind.SERVER)
     if (mapping(fields.get("details")) or {}).get("error_code") in _SPENT:
         kind = ErrorKind.MONEY
-    elif kind is ErrorKind.BAD_REQUEST and message.startswith("prompt is too long"):
-        kind = ErrorKind.CONTEXT_TOO_LONG
+    elif kind is ErrorKind.BAD_REQUEST:
+        kind = kind_of_words(message) or kind
     return StreamError(kind=kind, message=message, code=name)

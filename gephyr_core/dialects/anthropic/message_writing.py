@@ -141,7 +141,7 @@ class MessageWriter:
             if text.cache is not None:
                 self.report.dropped(text.path, "Anthropic takes no empty text, and no cache marker on it")
             elif text.text:
-                self.report.changed(text.path, "Anthropic takes no text that is only white space")
+                self.report.dropped(text.path, "Anthropic takes no text that is only white space")
             return []
         block = _text_block(text.text)
         if text.citations:
