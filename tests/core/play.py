@@ -99,6 +99,11 @@ class Play:
 
     def refused(self, body: bytes, target: str = "/v1/chat/completions", **more: Any) -> "Refusal":
         """Feed a whole request that is answered without a call, and return the answer."""
+        start, sent, _ = self.refusal_of(body, target, **more)
+        return Refusal(start.status, sent.data)
+
+    def refusal_of(self, body: bytes, target: str, **more: Any) -> Any:
+        """As :meth:`refused`, but return the commands."""
         from gephyr_core.commands import EndResponse, ReadBody, SendBody, StartResponse
 
         self.start(target, **more)
@@ -106,8 +111,7 @@ class Play:
         self.feed(RequestBody(self.exchange, body))
         self.expect()
         self.feed(RequestEnded(self.exchange))
-        start, sent, _ = self.expect(StartResponse, SendBody, EndResponse)
-        return Refusal(start.status, sent.data)
+        return self.expect(StartResponse, SendBody, EndResponse)
 
     def stream_request(self, target: str = "/v1/chat/completions", **more: Any) -> CallUpstream:
         """Feed a request for a stream."""

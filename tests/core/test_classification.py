@@ -102,6 +102,93 @@ def test_a_ramp_limit_passes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, error("Your input exceeds the context window of this model.", code="context_length_exceeded")),
+        (400, error("This model's maximum context length is 8192 tokens. However, you requested 9000 tokens")),
+        (400, error("prompt is too long: 210000 tokens > 200000 maximum", type="invalid_request_error")),
+        (413, error("Prompt is too long", type="invalid_request_error")),
+        (400, error("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease one")),
+        (400, error("The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).")),
+        (400, [error("The input token count exceeds the maximum number of tokens allowed.", code=400)]),
+        (400, error("the request exceeds the available context size, try increasing it", code=400)),
+        (400, error("too much", code=400, type="exceed_context_size_error")),
+        (
+            400,
+            {
+                "object": "error",
+                "message": "Prompt contains 6 tokens, too large for model with 3 maximum context length",
+                "code": "3051",
+            },
+        ),
+        (400, {"object": "error", "message": "This model's maximum context length is 4096 tokens.", "code": 400}),
+        (400, error("Please reduce the length of the messages or completion.", type="invalid_request_error")),
+        (400, {"code": "x", "error": "This model's maximum prompt length is 13 but the request contains 53 tokens."}),
+        (422, error("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000")),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_seen_in_each_providers_words(status: int, body: object) -> None:
+    verdict = classify(status, body)
+    assert (verdict.kind, what_follows(verdict)) == (ErrorKind.CONTEXT_TOO_LONG, UNCHANGED)
+
+
+AZURE_FILTER = (
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify"
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error("Your request was rejected.", code="content_policy_violation", type="invalid_request_error"),
+        error("Your request was rejected as a result of our safety system.", type="image_generation_user_error"),
+        error(AZURE_FILTER, code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}),
+        error("filtered", innererror={"code": "ResponsibleAIPolicyViolation"}),
+        error(AZURE_FILTER, param="prompt"),
+        error("Output blocked by content filtering policy", type="invalid_request_error"),
+        error(
+            "Invalid prompt: your prompt was flagged as potentially violating our usage policy.", code="invalid_prompt"
+        ),
+        error("The prompt contains sensitive words that violate Google's Responsible AI practices.", code=400),
+        error("Content Exists Risk", type="invalid_request_error", code="invalid_request_error"),
+    ],
+)
+def test_a_policy_is_seen_in_each_providers_words(body: dict[str, Any]) -> None:
+    verdict = classify(400, body)
+    assert (verdict.kind, what_follows(verdict)) == (ErrorKind.CONTENT_POLICY, UNCHANGED)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (
+            400,
+            error("max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens"),
+            ErrorKind.BAD_REQUEST,
+        ),
+        (
+            400,
+            error("max_tokens is too large: 90000. This model supports at most 4096 completion tokens"),
+            ErrorKind.BAD_REQUEST,
+        ),
+        (400, error("Invalid 'tools[0].function.name': string too long."), ErrorKind.BAD_REQUEST),
+        (
+            413,
+            error("Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 7000"),
+            ErrorKind.TOO_LARGE,
+        ),
+        (413, error("Request exceeds the maximum size", type="request_too_large"), ErrorKind.TOO_LARGE),
+        (429, error("prompt is too long for your rate limit"), ErrorKind.RATE_LIMIT),
+        (500, error("prompt is too long"), ErrorKind.SERVER),
+    ],
+)
+def test_other_limits_are_not_taken_for_a_prompt_that_is_too_long(
+    status: int, body: dict[str, Any], kind: ErrorKind
+) -> None:
+    assert classify(status, body).kind is kind
+
+
+@pytest.mark.parametrize(
     "body",
     [
         error("The model `x` does not exist or you do not have access to it.", code="model_not_found"),
@@ -165,7 +252,7 @@ RECORDED: dict[tuple[str, int], tuple[ErrorKind, ...]] = {
     ("azure", 401): (ErrorKind.CREDENTIAL,),
     ("azure", 404): (ErrorKind.NOT_FOUND, ErrorKind.MODEL_NOT_FOUND),
     ("azure", 429): (ErrorKind.RATE_LIMIT,),
-    ("deepseek", 400): (ErrorKind.BAD_REQUEST,),
+    ("deepseek", 400): (ErrorKind.CONTEXT_TOO_LONG,),
     ("deepseek", 401): (ErrorKind.CREDENTIAL,),
     ("gemini", 400): (ErrorKind.CREDENTIAL,),
     ("gemini", 403): (ErrorKind.CREDENTIAL,),
@@ -173,10 +260,10 @@ RECORDED: dict[tuple[str, int], tuple[ErrorKind, ...]] = {
     ("gemini", 429): (ErrorKind.RATE_LIMIT,),
     ("groq", 400): (ErrorKind.BAD_REQUEST,),
     ("groq", 404): (ErrorKind.MODEL_NOT_FOUND,),
-    ("openai", 400): (ErrorKind.BAD_REQUEST,),
+    ("openai", 400): (ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_TOO_LONG),
     ("openai", 401): (ErrorKind.CREDENTIAL,),
     ("openai", 404): (ErrorKind.MODEL_NOT_FOUND,),
-    ("openrouter", 400): (ErrorKind.BAD_REQUEST,),
+    ("openrouter", 400): (ErrorKind.CONTEXT_TOO_LONG,),
     ("openrouter", 401): (ErrorKind.CREDENTIAL,),
     ("openrouter", 429): (ErrorKind.RATE_LIMIT,),
     ("together", 401): (ErrorKind.CREDENTIAL,),
