@@ -19,7 +19,7 @@ PURE = (
 to the gateway). ``datetime`` and ``json`` are functions of their arguments as the core uses them, see BANNED."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("http", "sse", "json_array", "errors", "records", "events", "commands", "dates", "content_coding"),
+    ("http", "sse", "json_array", "errors", "error_words", "records", "events", "commands", "dates", "content_coding"),
     ("config", "envelope", "conversation"),
     ("dialects", "providers", "routing"),
     ("scheduling", "outbound", "guards", "pins", "forwarding", "catalog", "monitor", "translation"),

@@ -5,6 +5,7 @@ from typing import Any
 from gephyr_core.dialects.base import RenderedError, StreamError
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.rendering import rendered
+from gephyr_core.error_words import kind_of_words
 from gephyr_core.errors import ErrorKind, Problem, kind_of_status
 
 _INVALID_REQUEST = "invalid_request_error"
@@ -89,9 +90,12 @@ def stream_error(error: object) -> StreamError:
     kind = _KIND_OF_NAME.get(text(code) or "") or _KIND_OF_NAME.get(text(kind_name) or "")
     if kind is None or isinstance(code, int):
         kind = kind_of_status(code)
+    message = text(fields.get("message")) or "the provider told no message"
+    if kind is ErrorKind.BAD_REQUEST:
+        kind = kind_of_words(message) or kind
     told = code if isinstance(code, str | int) and code else kind_name
     return StreamError(
         kind=kind,
-        message=text(fields.get("message")) or "the provider told no message",
+        message=message,
         code=str(told) if told else None,
     )

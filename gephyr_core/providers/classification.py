@@ -10,6 +10,7 @@ import attrs
 import msgspec
 
 from gephyr_core.dates import LONGEST_WAIT, retry_after
+from gephyr_core.error_words import kind_of_words
 from gephyr_core.errors import ErrorKind, kind_of_status
 from gephyr_core.http import Headers
 
@@ -23,6 +24,8 @@ _MONEY_CODES = (
     "enforced_spend_limit_reached",
     "contract_spend_limit_reached",
 )
+_TOLD_BY_WORDS = (400, 413, 422)
+"""Statuses that tell a prompt that is too long, or against a policy, from another bad request by words alone."""
 _MODEL_CODES = ("model_not_found", "DeploymentNotFound")
 """OpenAI's, and Azure's, whose message speaks of a deployment."""
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -79,7 +82,8 @@ def _kind(status: int, error: _Body) -> ErrorKind:
         return ErrorKind.CREDENTIAL
     if status < 400:
         return ErrorKind.BAD_GATEWAY  # a redirect is never followed: it would carry the credential elsewhere
-    return kind_of_status(status)
+    told = kind_of_words(error.message, error.codes) if status in _TOLD_BY_WORDS else None
+    return told or kind_of_status(status)
 
 
 def _is_401_in_disguise(error: _Body) -> bool:
@@ -114,6 +118,8 @@ def _read(body: bytes) -> _Body:
     message = error.get("message")
     codes = [error.get("code"), error.get("type"), error.get("status")]
     delay = None
+    inner = error.get("innererror")  # Azure's
+    codes.append(inner.get("code") if isinstance(inner, dict) else None)
     details = error.get("details")
     for detail in details if isinstance(details, list) else [details]:
         if isinstance(detail, dict):

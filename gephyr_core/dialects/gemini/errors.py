@@ -5,6 +5,7 @@ from typing import Any
 from gephyr_core.dialects.base import RenderedError, StreamError
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.rendering import rendered, retry_seconds
+from gephyr_core.error_words import kind_of_words
 from gephyr_core.errors import ErrorKind, Problem, kind_of_status
 
 _INVALID_ARGUMENT = "INVALID_ARGUMENT"
@@ -81,4 +82,6 @@ def stream_error(error: object) -> StreamError:
         kind = ErrorKind.CREDENTIAL
     code = name or (str(fields["code"]) if fields.get("code") else None)
     message = text(fields.get("message")) or "the provider told no message"
+    if kind is ErrorKind.BAD_REQUEST:
+        kind = kind_of_words(message) or kind
     return StreamError(kind=kind, message=message, code=code)
