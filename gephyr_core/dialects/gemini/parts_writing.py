@@ -132,6 +132,8 @@ class ContentWriter:
     def _text(self, text: Text) -> list[dict[str, Any]]:
         if text.citations:
             self.report.dropped(text.path, "Gemini takes no citations of what was said")
+        if text.phase:
+            self.report.dropped(f"{text.path}.phase", "Gemini does not tell commentary from answers")
         written: dict[str, Any] = {"text": text.text}
         self._sign(written, text.signature, text.path, "the text's signature")
         return [written] if text.text or "thoughtSignature" in written else []

@@ -45,9 +45,8 @@ def write_request(prompt: Prompt, destination: Destination, report: Report) -> W
         body[CONFIG] = config
     _settings(prompt, report, body)
     _native(prompt, destination, report, body)
-    marked = next(_marked(prompt), None)
-    if marked is not None:
-        report.dropped(marked, "Gemini caches by itself, and takes no cache markers")
+    for path in _marked(prompt):
+        report.dropped(path, "Gemini caches by itself, and takes no cache markers")
     return Written(body, tool_names=names.changed, freeform=tuple(tools.freeform))
 
 
@@ -156,8 +155,8 @@ def _settings(prompt: Prompt, report: Report, body: dict[str, Any]) -> None:
     if prompt.service_tier:
         if prompt.dialect == NAME:
             body["serviceTier"] = prompt.service_tier
-        elif prompt.service_tier not in ("auto", "default", "standard", "standard_only"):
-            report.dropped(prompt.path("service_tier"), "service tiers are not carried between providers")
+        else:
+            report.dropped(prompt.path("service_tier"), f"there is no tier {prompt.service_tier!r} to ask for")
 
 
 def _native(prompt: Prompt, destination: Destination, report: Report, body: dict[str, Any]) -> None:

@@ -43,6 +43,8 @@ def thinking_config(prompt: Prompt, destination: Destination, report: Report) ->
         return {}
     if reasoning.wants_thoughts and written.get("thinkingBudget") != 0:
         written["includeThoughts"] = True
+        if reasoning.summary not in ("", "auto"):
+            report.changed(path, f"Gemini's summaries are of one kind, not {reasoning.summary!r}")
     elif reasoning.shown is False and prompt.dialect == NAME:
         written["includeThoughts"] = False
     return written

@@ -145,9 +145,9 @@ class ToolWriter:
             raise self.report.refused(
                 tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
             )
-        limited = tool.allowed_domains or tool.blocked_domains or tool.max_uses is not None or tool.location
-        if limited:
-            self.report.dropped(tool.path, f"limits of {name} (domains, place, number of uses) cannot be said there")
+        for option, value in tool.options.items():
+            if option not in ("type", "name") and value not in (None, False, [], {}):
+                self.report.dropped(f"{tool.path}.{option}", f"{name} takes no such option")
         if {name: {}} not in self._hosted:
             self._hosted.append({name: {}})
 
