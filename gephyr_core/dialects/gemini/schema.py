@@ -12,7 +12,7 @@ import attrs
 
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.schema import inlined
-from gephyr_core.dialects.gemini.schema_merging import merged
+from gephyr_core.dialects.gemini.schema_merging import described, merged, unique
 from gephyr_core.dialects.rendering import encode_json
 
 _TYPES = ("string", "number", "integer", "boolean", "array", "object")
@@ -38,6 +38,8 @@ _SILENT = ("$schema", "$id", "$comment", "$anchor", "$defs", "definitions", "typ
 _DEEPEST = 40
 _MOST = 10_000
 """Subschemas of one schema that are written: alternatives within alternatives multiply."""
+_LISTED_FOR_ONE = 16
+"""Names of properties that count for one subschema of ``_MOST``."""
 _LARGEST = 2**63 - 1
 _ANYTHING = ("STRING", "NUMBER", "BOOLEAN", "OBJECT")
 
@@ -103,14 +105,18 @@ class _Cleaner:
             return self._typed(schema, depth, nullable=nullable)
         rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf", "nullable")}
         if len(branches) == 1:
-            only = merged(rest, branches[0])
+            only = described(rest, branches[0])
             return self.clean({**only, "nullable": True} if nullable else only, depth + 1)
-        written = [self.clean(merged(rest, branch), depth + 1) for branch in branches]
-        unfolded = [inner for one in written for inner in one.get("anyOf", (one,))]
-        unique = [one for index, one in enumerate(unfolded) if one not in unfolded[:index]]
+        written = [self._alternative(rest, branch, depth + 1) for branch in branches]
+        several = unique([inner for one in written for inner in one.get("anyOf", (one,))])
         if nullable:
-            unique = [{**one, "nullable": True} for one in unique]
-        return {"anyOf": unique} if len(unique) > 1 else unique[0]
+            several = [{**one, "nullable": True} for one in several]
+        return {"anyOf": several} if len(several) > 1 else several[0]
+
+    def _alternative(self, rest: dict[str, Any], branch: dict[str, Any], depth: int) -> dict[str, Any]:
+        """Write one of several alternatives, each with what stands beside them: that is paid for each time."""
+        self._left -= (len(_mapping(rest.get("properties"))) + len(_strings(rest.get("required")))) // _LISTED_FOR_ONE
+        return self.clean(branch if self._left < 0 else described(rest, branch), depth)
 
     def flat(self, schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         """The schema with ``allOf`` joined into it."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gephyr_core.dialects.rendering import encode_json
+
 _LISTED = ("required",)
 _MAPPED = ("properties", "$defs", "definitions", "patternProperties")
 _GREATER = ("minimum", "minLength", "minItems", "minProperties", "exclusiveMinimum")
@@ -15,7 +17,7 @@ def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         if key not in first:
             joined[key] = value
         elif key in _LISTED and isinstance(value, list) and isinstance(first[key], list):
-            joined[key] = [*first[key], *(name for name in value if name not in first[key])]
+            joined[key] = list(dict.fromkeys(name for name in [*first[key], *value] if isinstance(name, str)))
         elif key in _MAPPED and isinstance(value, dict) and isinstance(first[key], dict):
             joined[key] = _maps(first[key], value)
         elif key in _GREATER and _are_numbers(value, first[key]):
@@ -23,12 +25,31 @@ def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         elif key in _LESSER and _are_numbers(value, first[key]):
             joined[key] = min(value, first[key])
         elif key == "enum" and isinstance(value, list) and isinstance(first[key], list):
-            joined[key] = [one for one in value if one in first[key]] or value
+            taken = dict.fromkeys(map(encode_json, first[key]))
+            joined[key] = [one for one in value if encode_json(one) in taken] or value
         elif key == "type":
             joined[key] = _types(first[key], value)
         else:
             joined[key] = value
     return joined
+
+
+def described(schema: dict[str, Any], branch: dict[str, Any]) -> dict[str, Any]:
+    """An alternative together with what stands beside it: both describe it, and what is said of the field comes
+    first."""
+    joined = merged(schema, branch)
+    said, more = schema.get("description"), branch.get("description")
+    if isinstance(said, str) and isinstance(more, str) and said and more and said != more:
+        joined["description"] = f"{said}\n{more}"
+    return joined
+
+
+def unique(values: list[Any]) -> list[Any]:
+    """The values, each once, in their order. Linear, whatever they are."""
+    found: dict[bytes, Any] = {}
+    for value in values:
+        found.setdefault(encode_json(value), value)
+    return list(found.values())
 
 
 def _maps(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
