@@ -48,8 +48,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
 def _audio(details: object) -> int | None:
     """How many tokens are sound; None where it is not told."""
     found = [mapping(one) or {} for one in details] if isinstance(details, list) else []
-    counts = [count(one, "tokenCount") or 0 for one in found if one.get("modality") in _AUDIO]
-    return sum(counts) if counts else None
+    return total(*(count(one, "tokenCount") for one in found if one.get("modality") in _AUDIO))
 
 
 def _details(tokens: int, audio: int) -> list[dict[str, Any]]:

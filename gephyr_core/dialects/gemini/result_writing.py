@@ -1,7 +1,6 @@
 """Function calls' arguments, and what the functions gave, for a provider."""
 
 import base64
-import binascii
 from typing import Any
 
 import msgspec
@@ -67,5 +66,5 @@ def _document_text(part: Media) -> str | None:
         return None
     try:
         return base64.b64decode(source.data, validate=True).decode()
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
