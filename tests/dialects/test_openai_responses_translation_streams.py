@@ -39,7 +39,7 @@ from gephyr_core.conversation.parts import (
     Url,
     WebSource,
 )
-from gephyr_core.conversation.prompt import Turn
+from gephyr_core.conversation.prompt import Prompt, Turn
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
     Ended,
@@ -67,7 +67,8 @@ def types(events: list[dict[str, Any]]) -> list[str]:
 
 def sent_back(whole: dict[str, Any]) -> Turn:
     """What a client that sends the output back has said."""
-    (turn,) = read(input=whole["output"]).turns
+    prompt: Prompt = read(input=whole["output"])
+    (turn,) = prompt.turns
     return turn
 
 

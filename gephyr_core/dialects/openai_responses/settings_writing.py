@@ -161,6 +161,8 @@ class SettingsWriter:
             tier = _STANDARD_TIERS.get(prompt.service_tier, prompt.service_tier)
             if self.own or (is_openai(self.destination) and tier in SERVICE_TIERS):
                 self.body["service_tier"] = tier
+                if tier != prompt.service_tier:
+                    self.report.changed(prompt.path("service_tier"), f"called {tier!r} at OpenAI")
             else:
                 self._drop("service_tier", f"provider {self.destination.provider!r} has no tier {tier!r}")
 

@@ -112,7 +112,7 @@ def _namespace(options: dict[str, Any], owner: Fields) -> Iterator[Tool]:
             function = _function(fields)
             name, description, schema = function.name, function.description, function.schema or {}
         fields.left.clear()
-        described = f"{about}\n\n{description}".strip() if about and not description else description
+        described = f"{about}\n\n{description}".strip()
         kind = (NAMESPACE_FREEFORM if freeform else NAMESPACE) + namespace
         flat = FunctionTool(flat_name(namespace, name), described, schema or None, path=fields.path)
         yield ClientTool(kind, NAME, {**options, "tools": [told]}, flat, path=fields.path)

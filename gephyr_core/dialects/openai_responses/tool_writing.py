@@ -16,6 +16,7 @@ from gephyr_core.conversation.prompt import (
     ToolChoice,
 )
 from gephyr_core.conversation.report import Report
+from gephyr_core.dialects.decoding import mapping
 from gephyr_core.dialects.openai_chat.schemas import can_be_strict, parameters
 from gephyr_core.dialects.openai_chat.targets import is_openai, tool_name
 from gephyr_core.dialects.openai_responses.client_tools import FREEFORM_SCHEMA, NAMESPACE, NAMESPACE_FREEFORM
@@ -23,6 +24,12 @@ from gephyr_core.dialects.openai_responses.sealing import NAME
 from gephyr_core.dialects.translator import Destination
 
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+_CONTEXT_SIZES = ("low", "medium", "high")
+_KNOWN_OPTIONS = (
+    *("type", "name", "max_uses", "allowed_domains", "blocked_domains", "user_location", "cache_control"),
+    *("search_context_size", "parameters"),
+)
+"""Options of others' hosted tools that are read, or told of elsewhere."""
 _HOSTED = {"web_search": "web_search", "code_execution": "code_interpreter"}
 
 
@@ -173,9 +180,19 @@ class ToolWriter:
             raise self.report.refused(
                 tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
             )
+        for name in tool.options:
+            if name not in _KNOWN_OPTIONS:
+                self.report.dropped(f"{tool.path}.{name}", "this option of the tool is not OpenAI's")
         if tool.kind == "code_execution":
             return {"type": "code_interpreter", "container": {"type": "auto"}}
+        return self._web_search(tool)
+
+    def _web_search(self, tool: HostedTool) -> dict[str, Any]:
         written: dict[str, Any] = {"type": "web_search"}
+        # OpenRouter's stands among parameters.
+        options = {**tool.options, **(mapping(tool.options.get("parameters")) or {})}
+        if options.get("search_context_size") in _CONTEXT_SIZES:
+            written["search_context_size"] = options["search_context_size"]
         if tool.allowed_domains:
             written["filters"] = {"allowed_domains": list(tool.allowed_domains)}
         if tool.location:
