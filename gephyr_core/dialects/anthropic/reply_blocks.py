@@ -59,7 +59,8 @@ class HostedBlocks:
 
     def result(self, result: HostedResult) -> Block:
         """Write a result; as text where the Messages API has no shape for it, or its call was not written."""
-        call_id, bash = self._calls.get(result.call_id, ("", False))
+        own = result.call_id if result.dialect == NAME and result.raw else ""  # Its call may be in an earlier reply.
+        call_id, bash = self._calls.get(result.call_id, (own, False))
         block = hosted.result_object(result, call_id, bash=bash) if call_id else None
         return text_block(hosted.hosted_text(result)) if block is None else block
 

@@ -48,7 +48,7 @@ class ThinkingWriter:
         wanted = self.prompt.reasoning
         types = self.destination.capabilities.thinking
         if wanted is None:
-            if "adaptive" in types and "disabled" in types and self._obstacle("adaptive"):
+            if "adaptive" in types and "disabled" in types and self._is_forced("adaptive"):
                 self.body["thinking"] = {"type": "disabled"}  # Such models may think without being asked.
             return
         kind = self._kind(wanted)
@@ -65,16 +65,18 @@ class ThinkingWriter:
 
     def _obstacle(self, kind: str) -> str:
         """Why the model may not think in this reply; empty where it may."""
-        model = self.destination.model
-        if self.body.get("tool_choice", {}).get("type") in _FORCING and (
-            kind == "enabled" or not self.destination.capabilities.forced_tools_with_thinking
-        ):
-            return f"model {model!r} does not think where it is made to call a tool"
+        if self._is_forced(kind):
+            return f"model {self.destination.model!r} does not think where it is made to call a tool"
         if self.goes_on:
             return "a model does not think where it goes on with an assistant's message"
         if kind == "enabled" and _lacks_thinking(self.body["messages"]):
             return "the reasoning behind the last tool call is not there, and the model would have to go on with it"
         return ""
+
+    def _is_forced(self, kind: str) -> bool:
+        """Whether the model is made to call a tool, and could not think then."""
+        forced = self.body.get("tool_choice", {}).get("type") in _FORCING
+        return forced and (kind == "enabled" or not self.destination.capabilities.forced_tools_with_thinking)
 
     def _none(self) -> None:
         capabilities = self.destination.capabilities
@@ -108,6 +110,8 @@ class ThinkingWriter:
     def _kind(self, wanted: Reasoning) -> str:
         """The type of thinking; empty where the model knows efforts only."""
         types = self.destination.capabilities.thinking
+        if self.prompt.dialect == NAME and not wanted.kind:
+            return ""  # An effort alone: of the answer.
         if wanted.kind in types:
             kind = wanted.kind
         else:
