@@ -245,6 +245,8 @@ class CallPart(OpenPart):
             told_input = (mapping(decode(_ANY, text)) or {}).get("input")
             text = told_input if isinstance(told_input, str) else text
             told = self.events.event(f"{self.event}.delta", **where, delta=text)
+        elif self.field == "arguments":
+            text = text or "{}"
         named = {"name": self.item["name"]} if self.field == "arguments" else {}
         told += self.events.event(f"{self.event}.done", **where, **named, **{self.field: text})
         return told + self.events.done(self.place, {**self.item, "status": "completed", self.field: text})
