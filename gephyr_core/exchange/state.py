@@ -23,7 +23,7 @@ from gephyr_core.records import AttemptRecord, StoredObject, Usage
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import Account, Outcome
 from gephyr_core.shared import Leg, Shared
-from gephyr_core.translation.requests import RequestTranslation
+from gephyr_core.translation.requests import RequestTranslation, TranslatedCall
 
 
 class State(enum.Enum):
@@ -57,6 +57,8 @@ class TranslationState:
         self.refusals: list[Problem] = []
         """Why, in the order of ``closed_legs``."""
         self.translation: RequestTranslation | None = None
+        self.translated_calls: list[tuple[Leg, TranslatedCall | None]] = []
+        """What was written for the legs so far; None where the leg's dialect cannot count tokens."""
         self.reply_context: ReplyContext | None = None
         self.report: Report | None = None
         """What the latest translation lost."""
@@ -164,6 +166,7 @@ class ExchangeState(TranslationState):
         assert self.plan is not None
         self.plan = attrs.evolve(self.plan, body=b"", envelope=None)
         self.translation = None
+        self.translated_calls.clear()
         self.hold(0)
 
     def renamed(self, data: bytes) -> bytes:

@@ -52,9 +52,13 @@ class Translating(Keeping):
 
         Raises ``FieldError`` and ``UntranslatableError``.
         """
+        for known, written in self.translated_calls:
+            if known is leg:
+                return written
         translation = self.read_translation()
-        stream = self.asks_for_stream(leg)
-        return translation.call(self._destination(leg, translation), stream=stream)
+        call = translation.call(self._destination(leg, translation), stream=self.asks_for_stream(leg))
+        self.translated_calls.append((leg, call))
+        return call
 
     def prepare(self, now: float) -> bool:
         """Read the request for the legs that need it translated. False: addresses have to be fetched first."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -109,6 +110,7 @@ def _bare(model: str) -> str:
     return name[match.end() :] if match else name
 
 
+@lru_cache(maxsize=1024)
 def _family(bare: str) -> str | None:
     for table, beginning, _ in _TABLES:
         if bare.startswith(beginning):

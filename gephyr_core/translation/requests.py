@@ -55,17 +55,12 @@ class RequestTranslation:
     strict: bool
     count: bool
     """The request only counts tokens."""
-    _calls: dict[tuple[Destination, bool], TranslatedCall] = attrs.field(factory=dict, init=False)
 
     def call(self, destination: Destination, *, stream: bool) -> TranslatedCall | None:
         """Write the request for *destination*. None: the destination's dialect cannot count tokens.
 
         Raises ``UntranslatableError`` for what cannot be said there, and with ``strict`` for what would be dropped.
         """
-        key = (destination, stream)
-        call = self._calls.get(key)
-        if call is not None:
-            return call
         report = Report()
         report.add(self.report)
         translator = TRANSLATORS[destination.dialect]
@@ -84,9 +79,7 @@ class RequestTranslation:
         path = _count_path(destination) if self.count else _path(destination, stream=stream)
         headers = [pair for pair in self.headers if pair[0] in _TRAVELLING]
         headers += [(b"content-type", b"application/json"), *written.headers]
-        call = TranslatedCall(path, headers, msgspec.json.encode(written.body), written, report)
-        self._calls[key] = call
-        return call
+        return TranslatedCall(path, headers, msgspec.json.encode(written.body), written, report)
 
     def wanted_urls(self, dialect: str) -> dict[str, str]:
         """The addresses that a provider of *dialect* has to be given as bytes, each with where the client wrote it."""
@@ -105,7 +98,6 @@ class RequestTranslation:
             for turn in self.prompt.turns
         )
         self.prompt = attrs.evolve(self.prompt, turns=turns)
-        self._calls.clear()
 
     @property
     def organization(self) -> str:
