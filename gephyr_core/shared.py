@@ -106,17 +106,24 @@ class Shared:
         if model is None:
             yield Leg(Target(""), tuple(account for account in accounts if dialect in account.dialects))
             return
-        for target in self.models.resolve(model):
+        targets, found = self.models.resolve(model), False
+        for target in targets:
             serving = tuple(account for account in accounts if account.serves(target, dialect))
-            if serving:
-                yield Leg(target, serving)
+            legs = [Leg(target, serving)] if serving else []
             if translates:
-                yield from self._translated_legs(dialect, target)
+                legs += self._translated_legs(dialect, target, Account.serves_translated)
+            found = found or bool(legs)
+            yield from legs
+        if translates and not found:
+            for target in targets:
+                yield from self._translated_legs(dialect, target, Account.makes)
 
-    def _translated_legs(self, dialect: str, target: Target) -> Iterator[Leg]:
+    def _translated_legs(
+        self, dialect: str, target: Target, serves: Callable[[Account, Target], bool]
+    ) -> Iterator[Leg]:
         legs: dict[tuple[str, str], list[Account]] = {}
         for account in self.scheduler.accounts.values():
-            if dialect not in account.dialects and account.serves_translated(target):
+            if dialect not in account.dialects and serves(account, target):
                 legs.setdefault((account.translation_dialect, account.kind), []).append(account)
         for (asked_in, kind), accounts in legs.items():
             yield Leg(target, tuple(accounts), asked_in, kind)

@@ -194,11 +194,12 @@ def most_useful(failures: Sequence[Failure]) -> Failure:
     return min(reversed(failures), key=_rank)
 
 
-def _rank(failure: Failure) -> int:
+def _rank(failure: Failure) -> tuple[int, bool]:
+    """Among equals, one that can be told in the provider's own words comes first."""
     if failure.kind in _SHOWN_AS_GATEWAY_FAULT:
-        return len(_RANK) + 1
+        return len(_RANK) + 1, failure.translated
     status = failure.status or {ErrorKind.RATE_LIMIT: 429, ErrorKind.OVERLOADED: 529}.get(failure.kind, 0)
-    return _RANK.get(status, len(_RANK))
+    return _RANK.get(status, len(_RANK)), failure.translated
 
 
 def looks_like_json(body: bytes) -> bool:

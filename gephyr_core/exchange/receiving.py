@@ -110,7 +110,7 @@ class Receiving(Delivering):
             else:
                 self.deliver(self.read_reply(body), now)
         except ValueError as error:
-            if attempt.leg.dialect or self.reply.status:
+            if attempt.leg.dialect or self.reply.status or not looks_like_json(body):
                 self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now, cancel=False)
             else:
                 self._relay_whole(body, now)

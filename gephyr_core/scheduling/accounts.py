@@ -70,13 +70,18 @@ class Account:
         return not self.models or any(pattern.matches(target.model) for pattern in self.models)
 
     def serves_translated(self, target: Target) -> bool:
-        """Whether the account can be asked for the target by clients of other dialects: the route, the account's own
-        ``models`` or the name must say so (``claude-...``), since a bare name may be another provider's."""
+        """Whether the account can be asked for the target by clients of other dialects: the route or the account's own
+        ``models`` must say so, since a bare name may be another provider's."""
         if target.provider is not None and target.provider != self.provider:
             return False
         if not self.models:
-            return target.provider is not None or maker_of(target.model) == self.kind
+            return target.provider is not None
         return any(pattern.matches(target.model) for pattern in self.models)
+
+    def makes(self, target: Target) -> bool:
+        """Whether the name alone tells that the account's provider makes the model (``claude-...``). Says enough only
+        where nobody else serves the name."""
+        return not self.models and target.provider is None and maker_of(target.model) == self.kind
 
     @property
     def has_room(self) -> bool:

@@ -60,7 +60,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory, stub: Stub) -> Iterator[Serv
             "provider": provider,
             "api_key": "an-account-key",
             "base_url": stub.url(f"{provider}-{model}-{number}"),
-            "models": [model],
+            "models": [f"{provider}-{model}"],
             "priority": -number,
         }
         for provider, model, number in names

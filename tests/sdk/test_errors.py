@@ -31,11 +31,11 @@ OPENAI: dict[str, tuple[Call, str, int, str | None, str | None]] = {
     ),
     "unknown-response": (lambda c: c.responses.retrieve("resp_1"), "NotFoundError", 404, None, None),
     "unknown-previous-response": (
-        lambda c: c.responses.create(model="dying-sync", input="Hello", previous_response_id="resp_1"),
+        lambda c: c.responses.create(model="openai-dying-sync", input="Hello", previous_response_id="resp_1"),
         *("NotFoundError", 404, "previous_response_not_found", "previous_response_id"),
     ),
     "too-large": (
-        lambda c: c.embeddings.create(model="dying-sync", input=TOO_LARGE),
+        lambda c: c.embeddings.create(model="openai-dying-sync", input=TOO_LARGE),
         *("APIStatusError", 413, "request_too_large", None),
     ),
     "wrong-method": (
@@ -66,7 +66,7 @@ ANTHROPIC: dict[str, tuple[Call, str, int, str]] = {
     ),
     "too-large": (
         lambda c: c.messages.create(
-            model="dying-sync", max_tokens=9, messages=[{"role": "user", "content": TOO_LARGE}]
+            model="anthropic-dying-sync", max_tokens=9, messages=[{"role": "user", "content": TOO_LARGE}]
         ),
         *("ContentTooLargeError", 413, "request_too_large"),
     ),
@@ -82,10 +82,10 @@ GEMINI: dict[str, tuple[Call, int, str]] = {
     "unknown-model": (lambda c: c.models.generate_content(model="none", contents="Hello"), 404, "NOT_FOUND"),
     "unlisted-model": (lambda c: c.models.get(model="none"), 404, "NOT_FOUND"),
     "too-large": (
-        lambda c: c.models.generate_content(model="dying-sync", contents=TOO_LARGE),
+        lambda c: c.models.generate_content(model="gemini-dying-sync", contents=TOO_LARGE),
         *(413, "INVALID_ARGUMENT"),
     ),
-    "wrong-method": (lambda c: c.models.delete(model="dying-sync"), 405, "INVALID_ARGUMENT"),
+    "wrong-method": (lambda c: c.models.delete(model="gemini-dying-sync"), 405, "INVALID_ARGUMENT"),
 }
 """A call, and what it raises: code and status."""
 
@@ -145,7 +145,7 @@ async def test_gemini_raises_for_a_wrong_key(clients: Clients) -> None:
     client = await clients.gemini(api_key="wrong")
     errors = pytest.importorskip("google.genai.errors")
     call = client.models.generate_content
-    error = await _raised(lambda: call(model="dying-sync", contents="Hello"), errors.ClientError)
+    error = await _raised(lambda: call(model="gemini-dying-sync", contents="Hello"), errors.ClientError)
     assert (error.code, error.status) == (401, "UNAUTHENTICATED")
 
 

@@ -44,8 +44,8 @@ async def test_openai_raises_for_what_both_accounts_said(
 ) -> None:
     openai = pytest.importorskip("openai")
     client = await clients.openai()
-    asked = {**CHAT.request, "model": f"{model}-{clients.kind}"}
-    _both(stub, "openai", asked["model"], json_answer(_OPENAI_ERROR, said, headers))
+    asked = {**CHAT.request, "model": f"openai-{model}-{clients.kind}"}
+    _both(stub, asked["model"], json_answer(_OPENAI_ERROR, said, headers))
     error = await _raised(lambda: client.chat.completions.create(**asked), getattr(openai, name))
     assert error.status_code == status
     assert error.code == ("bad_gateway" if said == 401 else "said_so")
@@ -59,8 +59,8 @@ async def test_anthropic_raises_for_what_both_accounts_said(
 ) -> None:
     anthropic = pytest.importorskip("anthropic")
     client = await clients.anthropic()
-    asked = {**ANTHROPIC.request, "model": f"{model}-{clients.kind}"}
-    _both(stub, "anthropic", asked["model"], json_answer(_ANTHROPIC_ERROR, said, headers))
+    asked = {**ANTHROPIC.request, "model": f"anthropic-{model}-{clients.kind}"}
+    _both(stub, asked["model"], json_answer(_ANTHROPIC_ERROR, said, headers))
     error = await _raised(lambda: client.messages.create(**asked), getattr(anthropic, name))
     assert error.status_code == status
     assert error.body["error"]["type"] == ("api_error" if said == 401 else "said_error")
@@ -74,8 +74,8 @@ async def test_gemini_raises_for_what_both_accounts_said(
 ) -> None:
     errors = pytest.importorskip("google.genai.errors")
     client = await clients.gemini()
-    model = f"{model}-{clients.kind}"
-    _both(stub, "gemini", model, json_answer(_GEMINI_ERROR, said, headers))
+    model = f"gemini-{model}-{clients.kind}"
+    _both(stub, model, json_answer(_GEMINI_ERROR, said, headers))
     call = client.models.generate_content
     error = await _raised(lambda: call(model=model, contents="Hello"), getattr(errors, name))
     assert (error.code, error.status) == (status, "UNAVAILABLE" if said == 401 else "SAID")
@@ -86,8 +86,8 @@ async def test_a_client_that_retries_is_not_sent_to_sleep_for_an_hour(clients: C
     """Anthropic's SDK sleeps for whatever ``retry-after`` says, unless told not to retry."""
     anthropic = pytest.importorskip("anthropic")
     client = await clients.anthropic(max_retries=2)
-    asked = {**ANTHROPIC.request, "model": f"limited-long-{clients.kind}"}
-    _both(stub, "anthropic", asked["model"], json_answer(_ANTHROPIC_ERROR, 429, {"retry-after": "3600"}))
+    asked = {**ANTHROPIC.request, "model": f"anthropic-limited-long-{clients.kind}"}
+    _both(stub, asked["model"], json_answer(_ANTHROPIC_ERROR, 429, {"retry-after": "3600"}))
     begun = time.monotonic()
     error = await _raised(lambda: client.messages.create(**asked), anthropic.RateLimitError)
     again = await _raised(lambda: client.messages.create(**asked), anthropic.RateLimitError)
@@ -101,9 +101,9 @@ async def test_a_client_that_retries_is_not_sent_to_sleep_for_an_hour(clients: C
 
 @pytest.mark.parametrize("speech", [CHAT, RESPONSES, ANTHROPIC, GEMINI], ids=lambda speech: speech.name)
 async def test_a_bad_account_is_not_noticed_where_another_serves(clients: Clients, stub: Stub, speech: Speech) -> None:
-    model = f"one-bad-{clients.kind}"
-    stub.script(f"{speech.provider}-{model}-1", json_answer({"error": {"message": "no"}}, 401))
-    stub.script(f"{speech.provider}-{model}-2", speech.answer())
+    model = f"{speech.provider}-one-bad-{clients.kind}"
+    stub.script(f"{model}-1", json_answer({"error": {"message": "no"}}, 401))
+    stub.script(f"{model}-2", speech.answer())
     assert "hello" in repr(await _ask(clients, speech, model))
     assert [seen["account"][-1] for seen in stub.take()][-1] == "2"
 
@@ -167,17 +167,17 @@ async def test_a_gemini_stream_that_dies_raises_a_server_error(clients: Clients,
     assert (error.code, error.status) == (502, "UNAVAILABLE")
 
 
-def _both(stub: Stub, provider: str, model: str, answer: Answer) -> None:
+def _both(stub: Stub, model: str, answer: Answer) -> None:
     """Let both accounts of a model say the same."""
     stub.take()
     for number in (1, 2):
-        stub.script(f"{provider}-{model}-{number}", answer)
+        stub.script(f"{model}-{number}", answer)
 
 
 def _dying(stub: Stub, clients: Clients, speech: Speech) -> str:
     """The model whose streams break off after their first word, and whose second account is not to be asked."""
-    model = f"dying-{clients.kind}"
-    _both(stub, speech.provider, model, sse_answer(*speech.prelude, speech.content, then="reset"))
+    model = f"{speech.provider}-dying-{clients.kind}"
+    _both(stub, model, sse_answer(*speech.prelude, speech.content, then="reset"))
     return model
 
 
