@@ -20,6 +20,8 @@ _KINDS = {
     "tool_search_tool_regex": "tool_search",
     "tool_search_tool_bm25": "tool_search",
 }
+MCP_ID = "mcptoolu_"
+"""How Anthropic's ids of calls of a remote server begin."""
 CALLS = ("server_tool_use", "mcp_tool_use")
 """Blocks of calls that the provider answers itself."""
 _RESULT = "_tool_result"
@@ -145,6 +147,8 @@ def call_object(call: HostedCall, call_id: str) -> dict[str, Any] | None:
     """Write a call of a provider's own tool; None where the Messages API has no shape for it."""
     fields = _decoded(call.arguments)
     if call.kind == "mcp":
+        if not call_id.startswith(MCP_ID):
+            return None
         return {"type": "mcp_tool_use", "id": call_id, "name": call.name, "server_name": "mcp", "input": fields}
     name = call.name if call.name in _KINDS or call.kind == "advisor" else call.kind
     if call.kind == "code_execution" and (name == BASH or fields.get("language") == "bash"):

@@ -137,6 +137,8 @@ class MessageWriter:
     def _text(self, text: Text) -> list[Block]:
         if text.signature is not None:
             self.report.dropped(f"{text.path}.signature", "Anthropic has no place for the signature of a text")
+        if text.phase:
+            self.report.dropped(f"{text.path}.phase", "Anthropic does not tell commentary from answers")
         if not text.text.strip():
             if text.cache is not None:
                 self.report.dropped(text.path, "Anthropic takes no empty text, and no cache marker on it")
@@ -154,7 +156,7 @@ class MessageWriter:
         if own:
             block["citations"] = own
         if len(own) < len(text.citations):
-            self.report.dropped(f"{text.path}.citations", "citations of other providers are not taken")
+            self.report.dropped(text.path, "citations of other providers are not taken")
 
     def _said(self, part: Part) -> list[Block]:
         match part:
@@ -249,6 +251,9 @@ class MessageWriter:
             arguments = None
         if isinstance(arguments, dict):
             return arguments
+        if arguments == []:  # How some languages write an empty object.
+            self.report.changed(call.path, "the arguments are an empty object, and were written as an empty array")
+            return {}
         self.report.changed(call.path, "the arguments are no JSON object: carried as the text that they are")
         return {"arguments": call.arguments}
 

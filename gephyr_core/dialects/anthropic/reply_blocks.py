@@ -48,7 +48,7 @@ class HostedBlocks:
     def call(self, call: HostedCall, index: int) -> Block:
         """Write a call; as text where the Messages API has no such tool."""
         call_id = call.id
-        if not call_id.startswith(("srvtoolu_", "mcptoolu_")):
+        if not call_id.startswith(("srvtoolu_", hosted.MCP_ID)):
             made = short_digest(call_id, 24) if call_id else f"{self._context.key}{index}"
             call_id = f"srvtoolu_{made}"
         block = hosted.call_object(call, call_id)

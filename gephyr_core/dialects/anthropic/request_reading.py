@@ -46,7 +46,7 @@ def read_request(body: dict[str, Any], report: Report, *, model: str, stream: bo
     choice, parallel = read_choice(fields)
     effort, output = _output_config(fields, native)
     reasoning = _thinking(fields, native, effort)
-    if reasoning is not None and not reasoning.kind:
+    if reasoning is not None and effort and reasoning.budget is None:
         paths["reasoning"] = "output_config.effort"
     prompt = Prompt(
         NAME,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gephyr_core.conversation.parts import Text
-from gephyr_core.conversation.prompt import Prompt
+from gephyr_core.conversation.prompt import OutputFormat, Prompt
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.anthropic.marks import MOST_MARKERS, Marks
 from gephyr_core.dialects.anthropic.message_writing import MessageWriter
@@ -66,7 +66,7 @@ def _output(prompt: Prompt, destination: Destination, report: Report, body: dict
     if output is None or output.schema is None:
         return "", False
     if destination.capabilities.structured_output:
-        schema = strict_schema(output.schema, report, output.path)
+        schema = strict_schema(_described(output), report, output.path)
         body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
         return "", False
     if not destination.capabilities.forced_tools:
@@ -86,3 +86,10 @@ def _output(prompt: Prompt, destination: Destination, report: Report, body: dict
     body["tool_choice"] = {"type": "any"} if taken else {"type": "tool", "name": name}
     report.emulated(output.path, "a tool that has to be called stands in for structured output")
     return name, wrapped
+
+
+def _described(output: OutputFormat) -> dict[str, Any]:
+    """The schema with what the client says of it, which has no place of its own."""
+    schema = output.schema or {}
+    told = [text for text in (output.description, schema.get("description")) if text]
+    return {**schema, "description": "\n\n".join(told)} if output.description else schema

@@ -56,6 +56,8 @@ class SettingsWriter:
                 reason = f"provider {self.destination.provider!r} has no tier {prompt.service_tier!r}"
                 self.report.dropped(prompt.path("service_tier"), reason)
             else:
+                if tier != prompt.service_tier:
+                    self.report.changed(prompt.path("service_tier"), f"tier {tier!r} comes nearest")
                 self.body["service_tier"] = tier
         self._native()
 

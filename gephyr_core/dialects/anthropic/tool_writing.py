@@ -31,6 +31,18 @@ HOSTED = {
     "code_execution": "code_execution_20250825",
 }
 """Kinds of hosted tools that Anthropic has too, with the type that all models of today take."""
+_CARRIED = (
+    "type",
+    "name",
+    "filters",
+    "allowed_domains",
+    "blocked_domains",
+    "max_uses",
+    "user_location",
+    "cache_control",
+)
+"""Options of hosted tools that have a neutral name."""
+_NOTHING: tuple[object, ...] = (None, "", [], {})
 _FREEFORM_SCHEMA = {
     "type": "object",
     "properties": {"input": {"type": "string"}},
@@ -162,6 +174,9 @@ class ToolWriter:
             raise self.report.refused(
                 tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
             )
+        for option, value in tool.options.items():
+            if option not in _CARRIED and value not in _NOTHING:
+                self.report.dropped(f"{tool.path}.{option}", f"{HOSTED[tool.kind]} has no such option")
         written: dict[str, Any] = {"type": HOSTED[tool.kind], "name": tool.kind}
         if tool.kind == "code_execution":
             return written
