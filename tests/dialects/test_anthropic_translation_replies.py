@@ -95,6 +95,7 @@ PARTS: list[Part] = [
     HostedResult("b_1", "code_execution", output="no", is_error=True),
     HostedCall("wf_1", "web_fetch", "web_fetch", '{"url":"https://x"}'),
     HostedResult("wf_1", "web_fetch", (WebSource("https://x", "X", "text"),)),
+    HostedCall("mcp_1", "mcp", "ask", "{}"),
     HostedCall("fs_1", "file_search", "file_search", '{"queries":[]}'),
     HostedResult("fs_1", "file_search", output="found"),
     Image(Inline("image/png", "AA==")),

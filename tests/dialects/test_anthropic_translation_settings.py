@@ -173,6 +173,11 @@ def test_what_the_model_cannot_be_held_to_is_described() -> None:
     }
 
 
+def test_what_a_client_says_of_its_schema_stands_in_the_schema() -> None:
+    form = OutputFormat({**SCHEMA, "description": "A city."}, description="Where?", path="f")
+    assert write(foreign(output=form)).body["output_config"]["format"]["schema"]["description"] == "Where?\n\nA city."
+
+
 def test_any_json_is_asked_for_in_words() -> None:
     body = output(None, ABLE).body
     assert body["system"] == [{"type": "text", "text": "Answer with one JSON object and nothing else."}]

@@ -101,6 +101,13 @@ def test_a_search_is_limited_to_places_or_from_places() -> None:
     assert dropped(report) == ["t"]
 
 
+def test_options_of_a_search_that_anthropic_lacks_are_told_of() -> None:
+    report = Report()
+    options = {"type": "web_search", "search_context_size": "low", "filters": {}}
+    tools_of(HostedTool("web_search", "web_search", "openai-responses", options, path="t"), report=report)
+    assert dropped(report) == ["t.search_context_size"]
+
+
 def test_a_function_makes_room_for_the_providers_tool_of_its_name() -> None:
     tools = (FunctionTool("web_search", path="tools[0]"), HostedTool("web_search", "s", "openai-responses", {}))
     written = write(foreign(tools=tools))

@@ -156,7 +156,8 @@ class MessageWriter:
         if own:
             block["citations"] = own
         if len(own) < len(text.citations):
-            self.report.dropped(text.path, "citations of other providers are not taken")
+            where = "annotations" if self.prompt.dialect == "openai-responses" else "citations"
+            self.report.dropped(f"{text.path}.{where}", "citations of other providers are not taken")
 
     def _said(self, part: Part) -> list[Block]:
         match part:
