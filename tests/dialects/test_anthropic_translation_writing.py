@@ -299,7 +299,7 @@ def test_citations_of_others_are_dropped() -> None:
     report = Report()
     cited = Text("x", citations=(Citation("https://x"),), path="t")
     assert "citations" not in messages_of(user("Hi"), assistant(cited), user("y"), report=report)[1]["content"][0]
-    assert dropped(report) == ["t"]
+    assert dropped(report) == ["t.citations"]
 
 
 def test_participants_have_no_names() -> None:

@@ -107,6 +107,7 @@ def _forms(value: str) -> Iterator[str]:
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield value.lower()
     yield value.upper()
+    yield base64.b64encode(value.encode()).decode()  # a text may be carried as the bytes of a document
     if " " not in value:
         yield _plain(value)  # a document of text may be carried as text
     if value.startswith("data:"):

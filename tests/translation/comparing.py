@@ -60,7 +60,7 @@ def _lost_results(source: Sequence[Said], target: Sequence[Said]) -> Iterable[Sa
     written = [_forms(item.value) for item in target if item.kind == "result"]
     texts = "".join(item.value for item in target if item.kind == "text")
     for item in source:
-        if item.kind == "result":
+        if item.kind == "result" and item.value != "-":  # an empty one has nothing to be found by
             forms = _forms(item.value)
             match = next((other for other in written if any(f in o for f in forms for o in other)), None)
             if match is not None:

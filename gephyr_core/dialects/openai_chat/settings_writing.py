@@ -206,6 +206,8 @@ class SettingsWriter:
             tier = _STANDARD_TIERS.get(prompt.service_tier, prompt.service_tier)
             if self.own or (openai and tier in SERVICE_TIERS):
                 self.body["service_tier"] = tier
+                if tier != prompt.service_tier:
+                    self.report.changed(prompt.path("service_tier"), f"called {tier!r} there")
             else:
                 self._drop(prompt.path("service_tier"), f"provider {provider!r} has no tier {prompt.service_tier!r}")
 
