@@ -66,9 +66,9 @@ class Life(RuleBasedStateMachine):
         config = Config(
             accounts=(
                 account("a", max_concurrency=limit),
-                account("b", max_concurrency=limit),
+                account("b", max_concurrency=limit, models=("*",)),
                 account("c", "anthropic"),
-                account("d", "anthropic"),
+                account("d", "anthropic", models=("*",)),
             ),
             auth=OPEN,
             server=ServerConfig(max_buffered_bytes=200),
@@ -93,8 +93,8 @@ class Life(RuleBasedStateMachine):
             match command:
                 case ReadBody(exchange=exchange):
                     self.reading[exchange] = self.targets[exchange]
-                case CallUpstream(exchange=exchange, attempt=attempt):
-                    self.answering[exchange] = (attempt, self.targets[exchange], False)
+                case CallUpstream(exchange=exchange, attempt=attempt, target=target):
+                    self.answering[exchange] = (attempt, target, False)
                 case CancelUpstream(exchange=exchange):
                     self.answering.pop(exchange, None)
                 case Observe():
