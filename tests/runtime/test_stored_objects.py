@@ -241,6 +241,7 @@ def test_a_lower_limit_holds_from_the_next_batch_on(tmp_path: Path) -> None:
 
 def test_reading_waits_on_a_thread_of_its_own(tmp_path: Path) -> None:
     """The loop goes on while the disk is busy, and one who gives up is not waited for."""
+    before = threading.enumerate()
     store = Store.open(tmp_path, clock=Clock())
     store.save(made(1))
     written(store)
@@ -258,7 +259,7 @@ def test_reading_waits_on_a_thread_of_its_own(tmp_path: Path) -> None:
 
     assert asyncio.run(scene()) == made(1)
     store.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("gephyr-store")]
+    assert [thread for thread in threading.enumerate() if thread not in before] == []
 
 
 def test_a_file_that_cannot_be_read_is_told_to_who_asks(tmp_path: Path) -> None:
