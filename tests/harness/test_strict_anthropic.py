@@ -274,3 +274,11 @@ def test_thinking_of_another_organisation_or_model_is_dropped_without_a_word() -
     provider = StrictProvider()
     assert ask(provider, MESSAGES, changed(BOUND, messages=other)).status == 200
     assert said(BOUND, lambda body: body.update(model="claude-fable-5-1")) == ""
+
+
+def test_numbers_of_a_schema_may_be_nought_or_one() -> None:
+    """``minimum: 0`` is no boolean: coding agents write it."""
+    from gephyr.harness.strict.anthropic_checks import is_schema
+
+    assert is_schema({"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "minItems": 1}}})
+    assert not is_schema({"type": "integer", "minimum": True})

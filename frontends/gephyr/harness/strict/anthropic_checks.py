@@ -215,7 +215,7 @@ def is_schema(schema: Any) -> bool:
         all(kind in _TYPES for kind in kinds)
         and all(isinstance(schema[word], list) for word in words if word in schema)
         and all(
-            isinstance(schema[word], int | float) and schema[word] not in (True, False)
+            isinstance(schema[word], int | float) and not isinstance(schema[word], bool)
             for word in numbers
             if word in schema
         )
