@@ -1,8 +1,13 @@
 """A local estimate of a prompt's tokens, for counts that no provider makes.
 
 Text counts by its letters: about four to a token in Latin scripts, fewer elsewhere. Messages, tools and calls cost a
-few tokens besides, pictures a flat number, documents by their size. Against what OpenAI counted for 312 recorded
-prompts the median is 1.08 times the truth, and nine in ten lie between 0.67 and 2.2 times; pictures stray further.
+few tokens besides, pictures a flat number, documents by their size.
+
+Against what OpenAI counted for 593 recorded prompts without media or hosted tools, the error is 13 % in the median and
+50 % at the 90th percentile; the estimate is 1.07 times the truth in the median. With a picture or a document it can be
+off by several times either way, since models count those differently (OpenAI's from 10 to 8,500 for one picture).
+Anthropic counts some 500 tokens more where there are tools (the median of 125 recordings), for words of its own; it and
+Google have endpoints that count, which are asked first.
 """
 
 import msgspec
