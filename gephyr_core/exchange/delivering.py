@@ -18,6 +18,7 @@ from gephyr_core.translation.carrying import CLIENT as CARRIED
 from gephyr_core.translation.carrying import CarryingRestorer
 from gephyr_core.translation.collecting import Collector
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
+from gephyr_core.translation.memory import FORGETFUL, ReasoningAssembler
 from gephyr_core.translation.restoring import Restorer, restored
 from gephyr_core.translation.stream import TranslatingReader
 
@@ -37,7 +38,7 @@ class Delivering(Attempting):
             self._restorer(attempt),
             self._writer(now),
             self.dialect.stream_reader(max_line=max_line, array=self.plan.array),
-            Assembler() if self._wants_whole(attempt) else None,
+            self._assembler(attempt),
         )
 
     def collector(self, attempt: Attempt) -> Collector:
@@ -125,9 +126,12 @@ class Delivering(Attempting):
             self.report = Report()
         return self.report
 
-    def _wants_whole(self, attempt: Attempt) -> bool:
-        """Whether the reply has to be held until its end: to be kept, or for signatures the client will drop."""
-        return self.keeps_reply or (self.dialect.name == "openai-chat" and attempt.leg.dialect != "openai-chat")
+    def _assembler(self, attempt: Attempt) -> Assembler | None:
+        """Return what holds the reply until its end, to be kept; or its reasoning, if the client may drop that."""
+        if self.keeps_reply:
+            return Assembler()
+        signs = attempt.leg.dialect != "openai-chat"
+        return ReasoningAssembler() if self.dialect.name in FORGETFUL and signs else None
 
     def _unreleased(self, data: bytes) -> bytes:
         """Leave out opening events that the client has seen already."""
@@ -145,7 +149,7 @@ class Delivering(Attempting):
     def remember(self, reply: Reply, now: float) -> None:
         """Keep what a later request of the client will need."""
         assert self.admitted is not None
-        if self.dialect.name == "openai-chat":
+        if self.dialect.name in FORGETFUL:
             self.shared.memory.learn(self.admitted.owner, reply.parts)
         if self.keeps_reply:
             self.keep_reply(reply, now)

@@ -22,6 +22,7 @@ from gephyr_core.shared import Leg
 from gephyr_core.translation.carrying import returned
 from gephyr_core.translation.dialects import CLIENTS
 from gephyr_core.translation.estimate import estimate_tokens
+from gephyr_core.translation.memory import FORGETFUL
 from gephyr_core.translation.requests import (
     MOST_URLS,
     RequestTranslation,
@@ -170,10 +171,10 @@ class Translating(Keeping):
                 strict=self.shared.config.translation.strict,
                 count=operation.counts,
             )
+            if operation.dialect in FORGETFUL:
+                self.translation.prompt = self.shared.memory.restore(self.admitted.owner, self.translation.prompt)
             if operation.dialect == "anthropic":
                 self.translation.prompt = returned(self.translation.prompt)
-            if operation.dialect == "openai-chat":
-                self.translation.prompt = self.shared.memory.restore(self.admitted.owner, self.translation.prompt)
         return self.translation
 
     def asks_for_stream(self, leg: Leg) -> bool:

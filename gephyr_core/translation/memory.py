@@ -1,18 +1,33 @@
-"""Signed reasoning for clients whose dialect has no place for it, kept by the id of the tool call that came of it.
+"""Signed reasoning that clients drop, kept by the id of the tool call that came of it.
 
-A client of Chat Completions sends a tool's result back with the call it answers, but most drop what they do not know:
-the reasoning before the call, and its signature. A provider that wants them back gets them from here.
+A client sends a tool's result back with the call it answers, but not always with the reasoning before the call: clients
+of Chat Completions have no place for it, Claude Code drops it where another model answers than it asked for, Gemini CLI
+drops every thought. A provider that wants it back gets it from here.
 """
 
 from collections.abc import Iterable, Sequence
 
 import attrs
 
+from gephyr_core.conversation.assembly import Assembler
 from gephyr_core.conversation.parts import Part, Signature, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
+from gephyr_core.conversation.reply import Delta, TextAdded
 
+FORGETFUL = ("openai-chat", "anthropic", "gemini")
+"""Dialects with clients that drop reasoning. Those of Responses without stored state send back what they got."""
 _MOST_BYTES = 64 * 1024 * 1024
 _ENTRY_OVERHEAD = 500
+
+
+@attrs.define
+class ReasoningAssembler(Assembler):
+    """Collects what there is to remember of a stream: not the text, which is most of it."""
+
+    def add(self, delta: Delta) -> None:
+        """Take in one delta."""
+        if not isinstance(delta, TextAdded):
+            Assembler.add(self, delta)
 
 
 @attrs.frozen

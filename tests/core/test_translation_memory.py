@@ -1,8 +1,10 @@
 """Reasoning that a client's dialect has no place for is put back where a provider wants it."""
 
+from gephyr_core.conversation.assembly import deltas_of
 from gephyr_core.conversation.parts import Origin, Part, Signature, Text, Thinking, ToolCall, ToolResult
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
-from gephyr_core.translation.memory import SignatureMemory
+from gephyr_core.conversation.reply import Reply, Stop, StopReason
+from gephyr_core.translation.memory import ReasoningAssembler, SignatureMemory
 
 SIGNED = Signature("c2ln", Origin("gemini", "gemini-3-pro"))
 THOUGHT = Thinking("let me see", SIGNED)
@@ -53,3 +55,11 @@ def test_the_oldest_is_forgotten_first() -> None:
     assert memory.restore("key", bare) == bare
     memory.learn("key", [THOUGHT, CALL])
     assert memory.restore("key", bare) != bare
+
+
+def test_of_a_stream_the_reasoning_is_collected_and_not_the_text() -> None:
+    assembler = ReasoningAssembler()
+    whole = Reply("id", "m", (THOUGHT, Text("long"), CALL), Stop(StopReason.TOOL_CALL))
+    for delta in deltas_of(whole):
+        assembler.add(delta)
+    assert assembler.reply().parts == (THOUGHT, Text(""), CALL)

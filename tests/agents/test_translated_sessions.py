@@ -1,0 +1,78 @@
+"""Sessions of coding agents at providers of other kinds, which check what they are sent as the real ones do."""
+
+import asyncio
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.agents.asking import BEARER, Gateway, Response, events
+from tests.agents.sessions import AGENTS, Agent
+from tests.translation.strict_gateway import StrictGateway, strict_gateway
+
+pytestmark = pytest.mark.anyio
+
+
+@attrs.frozen
+class Target:
+    """Whose account serves the agent."""
+
+    provider: str
+    model: str
+    dialect: str
+    keeps_thoughts: bool = True
+    """What its reasoning said comes back to it signed; Chat Completions has no place for it."""
+
+
+TARGETS = (
+    Target("anthropic", "claude-opus-5-5", "anthropic"),
+    Target("anthropic", "claude-sonnet-4-5", "anthropic"),
+    Target("openai", "gpt-5.6", "openai-responses"),
+    Target("openai", "gpt-5.6", "openai-chat", keeps_thoughts=False),
+    Target("openai", "gpt-4.1", "openai-chat", keeps_thoughts=False),
+    Target("gemini", "gemini-3-flash-preview", "gemini"),
+    Target("gemini", "gemini-2.5-flash", "gemini"),
+)
+PAIRS = [
+    pytest.param(name, target, id=f"{name}-to-{target.dialect}-{target.model}")
+    for name in AGENTS
+    for target in TARGETS
+    if name != target.dialect
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def ask(gateway: StrictGateway, agent: Agent, body: dict[str, Any], target: str = "") -> Response:
+    port = int(gateway.url.rpartition(":")[2])
+    headers = {**BEARER, **agent.headers}
+    return await asyncio.to_thread(Gateway(port).ask, "POST", target or agent.target, body, headers)
+
+
+def serving(target: Target) -> Any:
+    """A gateway whose one account is *target*'s, for whatever model the agent asks."""
+    return strict_gateway(
+        target.provider,
+        accounts=[{"id": "the-account", "provider": target.provider, "api_key": "k", "dialect": target.dialect}],
+        models={"*": f"{target.provider}/{target.model}"},
+    )
+
+
+@pytest.mark.parametrize(("name", "target"), PAIRS)
+async def test_a_tool_is_called_answered_and_accounted_for(name: str, target: Target) -> None:
+    """Nothing is refused, and the reasoning before the call is back in its place even though the agent dropped it."""
+    agent = AGENTS[name]
+    async with serving(target) as gateway:
+        first = agent.first(f"Use the {agent.tool} tool to list the files here.")
+        called = await ask(gateway, agent, first)
+        assert called.status == 200, called.body
+        answer = await ask(gateway, agent, agent.answered(first, events(called.body)))
+        assert answer.status == 200, answer.body
+        told = agent.text(events(answer.body))
+        assert gateway.provider.refusals == []
+    assert "command not found" in told.split("\n1. ")[1]
+    assert "results in order: 1\n" in told
+    assert told.endswith(f"own thoughts: {int(target.keeps_thoughts)}")
