@@ -14,6 +14,7 @@ class CacheMarker:
 
     ttl: str = ""
     """``5m``, ``1h`` (Anthropic), ``30m``, ``12h`` (OpenAI); empty: the provider's default."""
+    path: str = _path()
 
 
 @attrs.frozen

@@ -76,3 +76,26 @@ async def test_a_tool_is_called_answered_and_accounted_for(name: str, target: Ta
     assert "command not found" in told.split("\n1. ")[1]
     assert "results in order: 1\n" in told
     assert told.endswith(f"own thoughts: {int(target.keeps_thoughts)}")
+
+
+NOT_SAID = {
+    "anthropic": ("context_management", "metadata.user_id", "output_config.effort"),
+    "openai-responses": (
+        *("client_metadata", "include", "parallel_tool_calls", "prompt_cache_key", "reasoning", "reasoning.context"),
+        "text.verbosity",
+    ),
+    "gemini": tuple(f"generationConfig.{name}" for name in ("temperature", "thinkingConfig", "topK", "topP")),
+}
+"""What some provider has no place for. Markers of what to cache may be lost, too: never what they stand on."""
+
+
+@pytest.mark.parametrize(("name", "target"), PAIRS)
+async def test_nothing_that_was_said_is_told_to_be_lost(name: str, target: Target) -> None:
+    agent = AGENTS[name]
+    async with serving(target) as gateway:
+        first = agent.first(f"Use the {agent.tool} tool to list the files here.")
+        called = await ask(gateway, agent, first)
+        answer = await ask(gateway, agent, agent.answered(first, events(called.body)))
+    for response in (called, answer):
+        dropped = response.headers.get("x-gephyr-dropped", "").split(", ")
+        assert [path for path in dropped if path not in NOT_SAID[name] and not path.endswith(".cache_control")] == []

@@ -24,6 +24,7 @@ class Marks:
         """Mark what was *written* of the part at *path*."""
         if marker is None:
             return
+        path = marker.path or path
         made = cache_object(marker)
         if marker.ttl and made.get("ttl") != marker.ttl:
             self.report.changed(path, f"cached for {made.get('ttl') or '5m'} instead of {marker.ttl}")

@@ -46,7 +46,7 @@ def read_cache(fields: Fields) -> CacheMarker | None:
     if marker is None:
         return None
     marker.ignore("type")
-    read = CacheMarker(marker.text("ttl") or "")
+    read = CacheMarker(marker.text("ttl") or "", path=marker.path)
     marker.finish()
     return read
 

@@ -21,7 +21,7 @@ from gephyr_core.conversation.prompt import Native, Role, Turn
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.gemini import hosted
 from gephyr_core.dialects.gemini.media import read_blob, read_file
-from gephyr_core.dialects.gemini.messages import Message, read_signature, read_thought
+from gephyr_core.dialects.gemini.messages import SKIP_SIGNATURE, Message, read_signature, read_thought
 from gephyr_core.dialects.rendering import encode_json
 
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER}
@@ -79,7 +79,7 @@ class ContentReader:
         Raises ``FieldError``, and ``UntranslatableError`` for a part of a kind that is not known: it has a meaning.
         """
         signed = part.text("thoughtSignature")
-        signature = read_signature(signed) if signed else None
+        signature = read_signature(signed) if signed and signed != SKIP_SIGNATURE else None
         thought = part.flag("thought") or False
         for name in NATIVE_OF_PART:
             if (value := part.take(name)) is not None:

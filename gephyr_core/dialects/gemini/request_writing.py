@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gephyr_core.conversation.parts import ToolResult
+from gephyr_core.conversation.parts import CacheMarker, ToolResult
 from gephyr_core.conversation.prompt import Prompt, Sampling
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.gemini.messages import NAME, camel_case
@@ -183,4 +183,7 @@ def _marked(prompt: Prompt) -> Iterator[str]:
     marked = [*prompt.system, *prompt.tools, *(part for turn in prompt.turns for part in turn.parts)]
     for one in marked:
         inner = one.content if isinstance(one, ToolResult) else ()
-        yield from (part.path for part in (one, *inner) if getattr(part, "cache", None) is not None)
+        for part in (one, *inner):
+            cache: CacheMarker | None = getattr(part, "cache", None)
+            if cache is not None:
+                yield cache.path or part.path

@@ -139,6 +139,7 @@ class MessageWriter:
         """Put a part's cache marker on it, where the provider has a place for one."""
         if cache is None:
             return written
+        path = cache.path or path
         if not self._marker:
             self.report.dropped(path, f"provider {self.destination.provider!r} takes no cache marker here")
         elif self._unmarked > 0:

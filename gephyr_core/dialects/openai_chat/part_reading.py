@@ -90,7 +90,7 @@ def read_cache(part: Fields) -> CacheMarker | None:
         fields = part.child(name)
         if fields is not None:
             fields.ignore("mode", "type")
-            marker = CacheMarker(fields.text("ttl") or "")
+            marker = CacheMarker(fields.text("ttl") or "", path=fields.path)
             fields.finish()
     return marker
 

@@ -164,7 +164,8 @@ class ToolWriter:
                 written["cache_control"] = marker_object("cache_control", tool.cache)
             else:
                 self.report.dropped(
-                    tool.path, f"provider {self.destination.provider!r} takes no cache marker on a tool"
+                    tool.cache.path or tool.path,
+                    f"provider {self.destination.provider!r} takes no cache marker on a tool",
                 )
         return written
 

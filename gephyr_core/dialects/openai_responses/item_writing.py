@@ -152,6 +152,7 @@ class ItemWriter:
         """Put a part's cache marker on it, where the model takes one."""
         if cache is None:
             return written
+        path = cache.path or path
         if not takes_markers(self.prompt, self.destination):
             self.report.dropped(path, NO_MARKERS.format(self.destination.model))
         elif self._unmarked > 0:
@@ -252,7 +253,7 @@ class ItemWriter:
             if isinstance(part, Text) and part.signature is not None:
                 self.report.dropped(part.path, "the text's signature is another provider's")
             if isinstance(part, Text) and part.cache is not None:
-                self.report.dropped(part.path, "what the assistant says takes no cache marker")
+                self.report.dropped(part.cache.path or part.path, "what the assistant says takes no cache marker")
             if isinstance(part, Text) and part.citations and not self.own:
                 self.report.dropped(part.path, "citations of what was said earlier are not sent back")
         kept = [part for part in said if part.text]

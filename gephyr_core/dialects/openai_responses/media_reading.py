@@ -82,7 +82,7 @@ def _cache(part: Fields) -> CacheMarker | None:
     if fields is None:
         return None
     fields.ignore("mode")
-    marker = CacheMarker(fields.text("ttl") or "")
+    marker = CacheMarker(fields.text("ttl") or "", path=fields.path)
     fields.finish()
     return marker
 

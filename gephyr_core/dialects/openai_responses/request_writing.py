@@ -64,7 +64,7 @@ def _system(prompt: Prompt, destination: Destination, report: Report) -> tuple[s
         return "", tuple(system)
     for text in system:
         if text.cache is not None:
-            report.dropped(text.path, NO_MARKERS.format(destination.model))
+            report.dropped(text.cache.path or text.path, NO_MARKERS.format(destination.model))
     return "\n\n".join(text.text for text in system), ()
 
 

@@ -108,7 +108,8 @@ class ToolWriter:
 
     def _add(self, tools: list[dict[str, Any]], tool: Tool) -> None:
         if tool.cache is not None:
-            self.report.dropped(tool.path, f"provider {self.destination.provider!r} takes no cache marker on a tool")
+            path = tool.cache.path or tool.path
+            self.report.dropped(path, f"provider {self.destination.provider!r} takes no cache marker on a tool")
         match tool:
             case FunctionTool():
                 tools.append(self._function(tool))
