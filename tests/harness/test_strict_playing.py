@@ -16,6 +16,12 @@ from tests.harness.asking import Got
 from tests.harness.strict_asking import VERSION, ask, schemas
 
 PROTOS = Path(__file__).parents[3] / "shared/specs/google-protos/google/ai/generativelanguage/v1beta"
+TITLE = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}},
+    "required": ["title"],
+    "additionalProperties": False,
+}
 USER = {"role": "user", "content": "Hello"}
 CHAT_TOOLS = [{"type": "function", "function": {"name": n, "parameters": s}} for n, _, s in schemas()]
 REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -131,6 +137,45 @@ def test_an_agents_own_tool_is_called_when_the_user_names_it() -> None:
     assert next_step(seen, offered).calls == ()
     seen.hear("Bash again.")
     assert next_step(seen, offered).calls != ()
+
+
+def test_a_call_is_made_where_one_is_demanded() -> None:
+    offered = {"f": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}, "g": {}}
+    assert next_step(Seen(), offered, forced=True).calls == (Call("f", {"n": 1}),)
+    assert next_step(Seen(), {}, forced=True).calls == ()
+
+
+FORMED: dict[str, dict[str, Any]] = {
+    "chat": {"response_format": {"type": "json_schema", "json_schema": {"name": "o", "schema": TITLE}}},
+    "responses": {"text": {"format": {"type": "json_schema", "name": "o", "schema": TITLE}}},
+    "anthropic": {"output_config": {"format": {"type": "json_schema", "schema": TITLE}}},
+    "gemini": {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": TITLE}},
+}
+
+
+@pytest.mark.parametrize("name", FORMED)
+def test_a_reply_has_the_form_that_was_asked_for(name: str) -> None:
+    target, _, body = REQUESTS[name]
+    asked = {key: value for key, value in body.items() if key != "tools"}
+    assert '{\\"title\\":\\"example\\"}' in ask(StrictProvider(), target, {**asked, **FORMED[name]}).body.decode()
+
+
+CHOICES: dict[str, dict[str, Any]] = {
+    "chat": {"tool_choice": {"type": "function", "function": {"name": "take_photo"}}},
+    "responses": {"tool_choice": {"type": "function", "name": "take_photo"}},
+    "anthropic": {"tool_choice": {"type": "tool", "name": "take_photo"}, "thinking": {"type": "disabled"}},
+    "gemini": {
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["take_photo"]}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_tool_that_is_demanded_is_called(name: str) -> None:
+    target, _, body = REQUESTS[name]
+    told = ask(StrictProvider(), target, {**body, **CHOICES[name]}).body.decode()
+    assert "take_photo" in told
+    assert "look at the weather" not in told
 
 
 def test_the_account_tells_what_came_back_for_each_call() -> None:

@@ -26,7 +26,7 @@ def answer_messages(request: Request, organization: str, signer: Signer) -> Repl
     """Answer a request for a message, streamed or not. Raises :class:`RefusalError`."""
     given = decode(request.body, dict[str, Any])
     check_messages(given, request.headers, organization, signer)
-    step = next_step(_seen(given, organization, signer), _offered(given))
+    step = next_step(_seen(given, organization, signer), _offered(given), _schema(given), forced=_forces(given))
     thinking = thinks(given, claude(given["model"]))
     content = [*_thinking(given, step, organization, signer)] if thinking else []
     content += _said(step, request.ids)
@@ -62,10 +62,20 @@ def answer_count(request: Request) -> Reply:
 
 
 def _offered(given: Object) -> dict[str, Object]:
-    if (given.get("tool_choice") or {}).get("type") == "none":
+    choice = given.get("tool_choice") or {}
+    if choice.get("type") == "none":
         return {}
     own = [tool for tool in given.get("tools") or () if tool.get("type") in {None, "custom"}]
-    return {tool["name"]: tool["input_schema"] for tool in own}
+    return {tool["name"]: tool["input_schema"] for tool in own if choice.get("name", tool["name"]) == tool["name"]}
+
+
+def _forces(given: Object) -> bool:
+    return (given.get("tool_choice") or {}).get("type") in {"any", "tool"}
+
+
+def _schema(given: Object) -> Object | None:
+    form = (given.get("output_config") or {}).get("format") or given.get("output_format")
+    return form["schema"] if form else None
 
 
 def _seen(given: Object, organization: str, signer: Signer) -> Seen:

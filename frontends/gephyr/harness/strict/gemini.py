@@ -11,7 +11,7 @@ from gephyr.harness.strict.gemini_shape import read
 from gephyr.harness.strict.models import Gemini, gemini
 from gephyr.harness.strict.playing import fragments, image_of, input_tokens_of, output_tokens_of, tokens_of
 from gephyr.harness.strict.refusal import RefusalError
-from gephyr.harness.strict.script import Call, Result, Seen, Step, next_step, quoted
+from gephyr.harness.strict.script import JSON_OBJECT, Call, Result, Seen, Step, next_step, quoted
 from gephyr.harness.strict.signatures import Sealed, Signer
 
 _JSON_UTF8 = JSON + b"; charset=UTF-8"
@@ -23,7 +23,7 @@ def answer_generate(request: Request, organization: str, signer: Signer, *, stre
     name = request.names["model"]
     asked = check_generate(decode(request.body, dict[str, Any]), name, organization, signer)
     model = gemini(name)
-    step = next_step(_seen(asked, signer), _offered(asked))
+    step = next_step(_seen(asked, signer), _offered(asked), _schema(asked), forced=_calling(asked).get("mode") == "ANY")
     thinks = _thinks(asked, model)
     signature = signer.sign(Sealed("gemini", organization, name, step.thought)) if thinks else ""
     parts = _parts(step, asked, signature, request, with_ids=model.signs)
@@ -54,8 +54,21 @@ def _thinks(asked: Object, model: Gemini) -> bool:
     return model.budget is not None and thinking.get("thinking_budget") != 0
 
 
+def _calling(asked: Object) -> Object:
+    calling: Object = asked.get("tool_config", {}).get("function_calling_config", {})
+    return calling
+
+
+def _schema(asked: Object) -> Object | None:
+    config = asked.get("generation_config", {})
+    if config.get("response_mime_type") != "application/json":
+        return None
+    schema: Object = config.get("response_json_schema") or config.get("response_schema") or JSON_OBJECT
+    return schema
+
+
 def _offered(asked: Object) -> dict[str, Object]:
-    calling = asked.get("tool_config", {}).get("function_calling_config", {})
+    calling = _calling(asked)
     if calling.get("mode") == "NONE":
         return {}
     declared = [function for tool in asked.get("tools", ()) for function in tool.get("function_declarations", ())]

@@ -18,7 +18,7 @@ from gephyr.harness.strict.playing import (
     tokens_of,
 )
 from gephyr.harness.strict.refusal import objects
-from gephyr.harness.strict.script import Call, Result, Seen, next_step
+from gephyr.harness.strict.script import JSON_OBJECT, Call, Result, Seen, next_step
 
 _DONE = b"data: [DONE]\n\n"
 
@@ -27,7 +27,7 @@ def answer_chat(request: Request) -> Reply:
     """Answer a request for a chat completion, streamed or not. Raises :class:`RefusalError`."""
     given = decode(request.body, dict[str, Any])
     check_chat(given)
-    step = next_step(_seen(given), _offered(given))
+    step = next_step(_seen(given), _offered(given), _schema(given), forced=_forces(given))
     model = model_of(given)
     reasons = model is not None and bool(model.efforts) and given.get("reasoning_effort") != "none"
     head = {
@@ -55,10 +55,25 @@ def _wants_usage(given: Object) -> bool:
 
 
 def _offered(given: Object) -> dict[str, Object]:
-    if given.get("tool_choice") == "none":
+    choice = given.get("tool_choice")
+    if choice == "none":
         return {}
     functions = [tool["function"] for tool in given.get("tools") or () if tool["type"] == "function"]
-    return {function["name"]: function.get("parameters") or {} for function in functions}
+    named = choice["function"]["name"] if isinstance(choice, dict) and "function" in choice else None
+    return {f["name"]: f.get("parameters") or {} for f in functions if named in {None, f["name"]}}
+
+
+def _forces(given: Object) -> bool:
+    choice = given.get("tool_choice")
+    return choice == "required" or (isinstance(choice, dict) and "function" in choice)
+
+
+def _schema(given: Object) -> Object | None:
+    form = given.get("response_format") or {}
+    if form.get("type") == "json_schema":
+        schema: Object = form["json_schema"].get("schema") or JSON_OBJECT
+        return schema
+    return JSON_OBJECT if form.get("type") == "json_object" else None
 
 
 def _seen(given: Object) -> Seen:

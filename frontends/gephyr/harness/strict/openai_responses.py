@@ -14,7 +14,7 @@ from gephyr.harness.strict.openai_responses_checks import check_responses
 from gephyr.harness.strict.openai_values import model_of
 from gephyr.harness.strict.playing import arguments_of, image_of_url, input_tokens_of, output_tokens_of, tokens_of
 from gephyr.harness.strict.refusal import RefusalError, objects
-from gephyr.harness.strict.script import Call, Result, Seen, Step, next_step
+from gephyr.harness.strict.script import JSON_OBJECT, Call, Result, Seen, Step, next_step
 from gephyr.harness.strict.signatures import Sealed, Signer
 
 _MAX_STORED = 1_000
@@ -34,7 +34,7 @@ class ResponsesPlayer:
         given = decode(request.body, dict[str, Any])
         check_responses(given, self.organization, self.signer)
         items = self._items(given)
-        step = next_step(self._seen(given, items), _offered(given))
+        step = next_step(self._seen(given, items), _offered(given), _schema(given), forced=_forces(given))
         reasons = _reasons(given)
         output = [self._reasoning(given, step, request.ids)] if reasons else []
         output += _said(step, request.ids)
@@ -128,10 +128,28 @@ def _reasons(given: Object) -> bool:
 
 
 def _offered(given: Object) -> dict[str, Object]:
-    if given.get("tool_choice") == "none":
+    choice = given.get("tool_choice")
+    if choice == "none":
         return {}
     functions = [tool for tool in given.get("tools") or () if tool["type"] == "function"]
-    return {tool["name"]: tool.get("parameters") or {} for tool in functions}
+    named = choice["name"] if choice and _is_function(choice) else None
+    return {tool["name"]: tool.get("parameters") or {} for tool in functions if named in {None, tool["name"]}}
+
+
+def _forces(given: Object) -> bool:
+    return given.get("tool_choice") == "required" or _is_function(given.get("tool_choice"))
+
+
+def _is_function(choice: Any) -> bool:
+    return isinstance(choice, dict) and choice.get("type") == "function"
+
+
+def _schema(given: Object) -> Object | None:
+    form = (given.get("text") or {}).get("format") or {}
+    if form.get("type") == "json_schema":
+        schema: Object = form["schema"]
+        return schema
+    return JSON_OBJECT if form.get("type") == "json_object" else None
 
 
 def _see_message(item: Object, seen: Seen) -> None:

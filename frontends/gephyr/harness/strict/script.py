@@ -138,12 +138,27 @@ STEPS: Sequence[Step] = (
 _LAST_THOUGHT = "Everything has been tried; I tell what I saw."
 
 
-def next_step(seen: Seen, offered: Mapping[str, Object]) -> Step:
+JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
+"""The schema of a reply that is to be JSON, and no more is said."""
+
+
+def next_step(seen: Seen, offered: Mapping[str, Object], schema: Object | None = None, *, forced: bool = False) -> Step:
     """Return what the model says next: the step that the history has come to, or the account of it all.
 
     *offered* is the schemas of the tools, by name. To a client with other tools than the script's, a call of the tool
-    that the user names is made first, with sample arguments.
+    that the user names is made first, with sample arguments; where a call is *forced*, of the first tool. If the
+    reply's text has to follow a *schema*, a sample of that stands in for the account.
     """
+    step = _scripted(seen, offered)
+    if step.calls:
+        return step
+    if forced and offered:
+        name = next(iter(offered))
+        return Step("A call is demanded.", "", (Call(name, _sample(offered[name])),))
+    return step if schema is None else Step(step.thought, _json(sample(schema)))
+
+
+def _scripted(seen: Seen, offered: Mapping[str, Object]) -> Step:
     made = 0
     for step in STEPS:
         if made == len(seen.calls) and all(call.name in offered for call in step.calls):
