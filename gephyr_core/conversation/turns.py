@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from gephyr_core.conversation.parts import Part, Text, ToolCall, ToolResult
+from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall, ToolResult
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
 
@@ -33,8 +33,9 @@ def paired(turns: Sequence[Turn], report: Report) -> list[Turn]:
     """Put the results of tool calls right behind the turn that made the calls, in the calls' order, before anything
     else the user says there; add one for a call that has none, and turn one that answers no call into text.
 
-    What had to be added or changed is reported.
+    Reasoning that the assistant said nothing after is left out. What had to be left out, added or changed is reported.
     """
+    turns = concluded(turns, report)
     pairs = _Pairs()
     pairs.find(turns)
     if not pairs.calls and not pairs.results:
@@ -49,6 +50,37 @@ def paired(turns: Sequence[Turn], report: Report) -> list[Turn]:
             answers = tuple(_answer(call, pairs.answers.get(place), report) for place, call in calls)
             ordered.append(Turn(Role.USER, answers, path=turn.path))
     return ordered
+
+
+def concluded(turns: Sequence[Turn], report: Report) -> Sequence[Turn]:
+    """Leave out reasoning that nothing came of, since the reply was cut off there: Anthropic and OpenAI refuse it.
+
+    Anthropic: "The final block in an assistant message cannot be `thinking`"; OpenAI: "was provided without its
+    required following item". Codex keeps such reasoning when its user interrupts it.
+    """
+    kept: list[Turn] = []
+    followed = False
+    for turn in reversed(turns):
+        if turn.role is Role.ASSISTANT:
+            said = [place for place, part in enumerate(turn.parts) if _says_something(part)]
+            last = len(turn.parts) if followed else max(said, default=-1)
+            followed = followed or bool(said)
+            tail = turn.parts[last + 1 :]
+            loose = [part for part in tail if isinstance(part, Thinking)]
+            for part in loose:
+                report.dropped(part.path, "nothing came of the reasoning: the reply was cut off there")
+            if loose:
+                rest = (*turn.parts[: last + 1], *(part for part in tail if not isinstance(part, Thinking)))
+                kept += [attrs.evolve(turn, parts=rest)] if rest else []
+                continue
+        else:
+            followed = False
+        kept.append(turn)
+    return kept[::-1]
+
+
+def _says_something(part: Part) -> bool:
+    return not isinstance(part, Thinking) and not (isinstance(part, Text) and not part.text.strip())
 
 
 def call_names(prompt: Prompt) -> dict[str, str]:

@@ -78,6 +78,24 @@ async def test_a_tool_is_called_answered_and_accounted_for(name: str, target: Ta
     assert told.endswith(f"own thoughts: {int(target.keeps_thoughts)}")
 
 
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.dialect != "openai-responses"])
+async def test_codex_goes_on_after_it_was_interrupted(target: Target) -> None:
+    """It keeps the reasoning of the reply that was cut off, which nothing follows then."""
+    agent = AGENTS["openai-responses"]
+    async with serving(target) as gateway:
+        first = agent.first("Hello")
+        told = [event["item"] for event in events((await ask(gateway, agent, first)).body) if "item" in event]
+        reasoning = [item for item in told if item["type"] == "reasoning" and item.get("encrypted_content")]
+        aborted = [("developer", "<turn_aborted>\n</turn_aborted>"), ("user", "Go on.")]
+        said = [
+            {"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
+            for role, text in aborted
+        ]
+        answer = await ask(gateway, agent, {**first, "input": [*first["input"], *reasoning, *said]})
+        assert answer.status == 200, answer.body
+        assert gateway.provider.refusals == []
+
+
 NOT_SAID = {
     "anthropic": ("context_management", "metadata.user_id", "output_config.effort"),
     "openai-responses": (

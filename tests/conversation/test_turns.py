@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gephyr_core.conversation.parts import Image, Inline, Part, Text, ToolCall, ToolResult
+from gephyr_core.conversation.parts import Image, Inline, Part, Text, Thinking, ToolCall, ToolResult
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Fate, Report
 from gephyr_core.conversation.turns import NO_RESULT, answered, call_names, merged, paired
@@ -154,3 +154,24 @@ def texts(part: Part) -> list[str]:
     if isinstance(part, ToolResult):
         return [one.text for one in part.content if isinstance(one, Text)]
     return [part.text] if isinstance(part, Text) else []
+
+
+THOUGHT = Thinking("hm", path="thought")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ([assistant(THOUGHT)], []),
+        ([assistant(Text("so"), THOUGHT, THOUGHT)], [assistant(Text("so"))]),
+        ([assistant(THOUGHT, Text(" "))], [assistant(Text(" "))]),
+        ([assistant(Text("so")), assistant(THOUGHT)], [assistant(Text("so"))]),
+        ([assistant(THOUGHT), assistant(THOUGHT, Text("so"))], [assistant(THOUGHT), assistant(THOUGHT, Text("so"))]),
+        ([assistant(THOUGHT, Text("so"))], [assistant(THOUGHT, Text("so"))]),
+    ],
+)
+def test_reasoning_that_nothing_came_of_is_left_out_and_told(said: list[Turn], kept: list[Turn]) -> None:
+    report = Report()
+    turns = [user(Text("hi")), *said, user(Text("again"))]
+    assert paired(turns, report) == [user(Text("hi")), *kept, user(Text("again"))]
+    assert [(one.path, one.fate) for one in report.entries] == ([("thought", Fate.DROPPED)] if said != kept else [])

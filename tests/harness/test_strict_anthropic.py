@@ -282,3 +282,15 @@ def test_numbers_of_a_schema_may_be_nought_or_one() -> None:
 
     assert is_schema({"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "minItems": 1}}})
     assert not is_schema({"type": "integer", "minimum": True})
+
+
+def test_a_message_of_nothing_but_thinking_is_refused() -> None:
+    """As an agent sends that kept the reasoning of an interrupted reply."""
+
+    def interrupt(body: dict[str, Any]) -> None:
+        body["messages"][1:] = [
+            {"role": "assistant", "content": [thinking_of(body)]},
+            {"role": "user", "content": "again"},
+        ]
+
+    assert said(MANUAL, interrupt) == "messages.1: The final block in an assistant message cannot be `thinking`."

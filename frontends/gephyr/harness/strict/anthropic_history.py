@@ -248,8 +248,14 @@ def _check_thinking(given: Object, organization: str, verifier: Verifier, model:
         for place, block in enumerate(objects(message["content"])):
             if block.get("type") in _THINKING:
                 _check_signature(given, index, place, organization, verifier, model)
+        if message["role"] == "assistant" and _ends_in_thinking(objects(message["content"])):
+            raise RefusalError(f"messages.{index}: The final block in an assistant message cannot be `thinking`.")
     if (given.get("thinking") or {}).get("type") == "enabled":
         _check_starts_with_thinking(messages)
+
+
+def _ends_in_thinking(blocks: Sequence[Object]) -> bool:
+    return bool(blocks) and blocks[-1].get("type") == "thinking"
 
 
 def _check_signature(
