@@ -41,6 +41,8 @@ MODEL_PATHS = {"anthropic": "/v1/models/{model}", "gemini": "/v1beta/models/{mod
 """Where the providers that tell it are asked what a model can do."""
 _MODEL_HEADERS = {"anthropic": ((b"anthropic-version", b"2023-06-01"),)}
 _MOST_LEARNED = 1000
+_REQUESTS_FAULT = (ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_TOO_LONG, ErrorKind.CONTENT_POLICY)
+"""Failures to count tokens that no estimate may hide."""
 ESTIMATED = (b"x-gephyr-estimated", b"input_tokens")
 """Marks a count of tokens that no provider made."""
 
@@ -252,7 +254,7 @@ class Translating(Keeping):
         """No account is left to ask. A translated count is estimated then, unless the request itself is at fault."""
         assert self.plan is not None
         counted = self.plan.endpoint.operation.counts and self.translation is not None and bool(self.failures)
-        if counted and self.failures[-1].kind is not ErrorKind.BAD_REQUEST:
+        if counted and self.failures[-1].kind not in _REQUESTS_FAULT:
             self.answer_estimate(now)
         else:
             super().give_up(now)

@@ -95,6 +95,17 @@ def test_a_request_that_is_wrong_is_told_so() -> None:
     assert b"messages" in sent.data
 
 
+def test_a_prompt_that_is_too_long_is_told_and_not_estimated() -> None:
+    play = served_by("anthropic", "claude-opus-4-7")
+    call = play.request(GEMINI, "/v1beta/models/m:countTokens")
+    error = b'{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 8"}}'
+    play.answer(call, error, 400)
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert start.status == 400
+    assert b"too long" in sent.data
+    play.finish()
+
+
 def test_another_account_counts_where_one_is_limited() -> None:
     play = served_by("gemini", "gemini-2.5-pro", accounts=2)
     call = play.request(ANTHROPIC, "/v1/messages/count_tokens")
