@@ -232,3 +232,37 @@ AGENTS: Mapping[str, Agent] = {
     ),
 }
 """By the dialect they speak."""
+
+
+def title_request() -> Object:
+    """What Claude Code asks beside the session, for a title of it."""
+    title = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+    output = {"format": {"type": "json_schema", "schema": {**title, "additionalProperties": False}}}
+    return {
+        "model": "claude-opus-4-8",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "<session>\nList the files.\n</session>"}]}],
+        "system": [{"type": "text", "text": "Generate a concise title."}],
+        "tools": [],
+        "max_tokens": 64000,
+        "thinking": {"type": "disabled"},
+        "output_config": {"effort": "high", **output},
+        "stream": True,
+    }
+
+
+def routing_request() -> Object:
+    """What Gemini CLI asks first, to choose a model by: whole, of ``gemini-3.5-flash-lite``."""
+    properties = {"complexity_reasoning": {"type": "STRING"}, "complexity_score": {"type": "INTEGER"}}
+    schema = {"type": "OBJECT", "properties": properties, "required": [*properties]}
+    return {
+        "contents": [{"parts": [{"text": text}], "role": "user"} for text in ("<session_context>", "List the files.")],
+        "systemInstruction": {"parts": [{"text": "You are a specialized Task Routing AI."}], "role": "user"},
+        "generationConfig": {
+            "temperature": 1,
+            "topP": 0.95,
+            "topK": 64,
+            "responseMimeType": "application/json",
+            "responseJsonSchema": schema,
+            "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "HIGH"},
+        },
+    }

@@ -1,13 +1,14 @@
 """Sessions of coding agents at providers of other kinds, which check what they are sent as the real ones do."""
 
 import asyncio
+import json
 from typing import Any
 
 import attrs
 import pytest
 
 from tests.agents.asking import BEARER, Gateway, Response, events
-from tests.agents.sessions import AGENTS, Agent
+from tests.agents.sessions import AGENTS, Agent, routing_request, title_request
 from tests.translation.strict_gateway import StrictGateway, strict_gateway
 
 pytestmark = pytest.mark.anyio
@@ -94,6 +95,25 @@ async def test_codex_goes_on_after_it_was_interrupted(target: Target) -> None:
         answer = await ask(gateway, agent, {**first, "input": [*first["input"], *reasoning, *said]})
         assert answer.status == 200, answer.body
         assert gateway.provider.refusals == []
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.dialect != "anthropic"])
+async def test_claude_code_gets_a_title_in_the_form_it_wants(target: Target) -> None:
+    agent = AGENTS["anthropic"]
+    async with serving(target) as gateway:
+        answer = await ask(gateway, agent, title_request())
+        assert gateway.provider.refusals == []
+    assert json.loads(agent.text(events(answer.body))) == {"title": "example"}
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.dialect != "gemini"])
+async def test_gemini_cli_gets_a_number_to_choose_a_model_by(target: Target) -> None:
+    path = "/v1beta/models/gemini-3.5-flash-lite:generateContent"
+    async with serving(target) as gateway:
+        answer = await ask(gateway, AGENTS["gemini"], routing_request(), path)
+        assert gateway.provider.refusals == []
+    [text] = [part["text"] for part in answer.json["candidates"][0]["content"]["parts"] if not part.get("thought")]
+    assert json.loads(text) == {"complexity_reasoning": "example", "complexity_score": 1}
 
 
 NOT_SAID = {

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.gemini.schema import output_schema, parameters
+from gephyr_core.dialects.gemini.tool_reading import plain_schema
 
 FIELDS = {
     *("type", "format", "title", "description", "nullable", "enum", "items", "maxItems", "minItems", "properties"),
@@ -136,3 +137,11 @@ def test_alternatives_at_the_root_become_one_object() -> None:
     assert found is not None
     assert sorted(found["properties"]) == ["a", "b", "c"]
     assert found["required"] == ["c"]
+
+
+def test_googles_names_of_types_are_read_in_json_schemas_too() -> None:
+    """Gemini CLI writes them there; a property's own name, or a default, is none."""
+    plain = {"type": "object", "properties": {"type": {"type": "string", "default": "OBJECT"}}}
+    assert plain_schema(plain) is plain
+    googles = {"type": "object", "properties": {"n": {"type": "INTEGER"}, "type": {"type": "STRING"}}}
+    assert plain_schema(googles)["properties"] == {"n": {"type": "integer"}, "type": {"type": "string"}}

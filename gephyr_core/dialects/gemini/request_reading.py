@@ -7,7 +7,7 @@ from gephyr_core.conversation.prompt import Effort, Native, OutputFormat, Prompt
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.gemini.messages import NAME, Message, enum_word
 from gephyr_core.dialects.gemini.parts_reading import ContentReader, read_system
-from gephyr_core.dialects.gemini.tool_reading import json_schema, read_choice, read_tools
+from gephyr_core.dialects.gemini.tool_reading import json_schema, plain_schema, read_choice, read_tools
 
 CONFIG = "generationConfig"
 COUNTED = "generateContentRequest"
@@ -115,7 +115,7 @@ def _output(config: Message, native: dict[str, Native]) -> OutputFormat | None:
     if subset is not None and plain is not None:
         config.report.dropped(config.at("responseSchema"), "responseJsonSchema counts")
     if plain is not None:
-        return OutputFormat(plain, path=config.at("responseJsonSchema"))
+        return OutputFormat(plain_schema(plain), path=config.at("responseJsonSchema"))
     if subset is not None:
         return OutputFormat(json_schema(subset), path=config.at("responseSchema"))
     return OutputFormat(path=config.at("responseMimeType")) if media_type == _JSON else None

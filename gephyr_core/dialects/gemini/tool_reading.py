@@ -3,7 +3,7 @@
 from typing import Any
 
 from gephyr_core.conversation.prompt import Choice, FunctionTool, HostedTool, Native, Tool, ToolChoice
-from gephyr_core.conversation.schema import SCHEMA_KEYS, SCHEMA_LISTS, SCHEMA_MAPS
+from gephyr_core.conversation.schema import SCHEMA_KEYS, SCHEMA_LISTS, SCHEMA_MAPS, subschemas
 from gephyr_core.dialects.gemini.hosted import TOOL_KINDS
 from gephyr_core.dialects.gemini.messages import NAME, Message, camel_case, enum_word
 
@@ -46,10 +46,11 @@ def _function(function: Message, native: dict[str, Native]) -> FunctionTool:
     plain, subset = function.mapping("parametersJsonSchema"), function.mapping("parameters")
     if plain is not None and subset is not None:
         function.report.dropped(function.at("parameters"), "parametersJsonSchema counts")
+    schema = plain_schema(plain) if plain is not None else json_schema(subset) if subset is not None else None
     read = FunctionTool(
         function.required_text("name"),
         function.text("description") or "",
-        plain if plain is not None or subset is None else json_schema(subset),
+        schema,
         path=function.path,
     )
     function.finish()
@@ -90,6 +91,19 @@ def _choice(calling: Message) -> ToolChoice | None:
 
 
 # -- schemas ----------------------------------------------------------------------------------------------------------
+
+
+def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Read what a ``...JsonSchema`` field holds: JSON Schema, in which Google takes its own names of types, too, as
+    Gemini CLI writes them."""
+    waiting = [schema]
+    while waiting:
+        current = waiting.pop()
+        kind = current.get("type")
+        if isinstance(kind, str) and kind in _TYPES:
+            return json_schema(schema)
+        waiting.extend(subschemas(current))
+    return schema
 
 
 def json_schema(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
