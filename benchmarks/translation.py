@@ -143,7 +143,7 @@ class Bench:
 
     def __init__(self, pair: Pair) -> None:
         name = _PROVIDERS[pair.provider]
-        account = AccountConfig(id="a", provider=name, api_key="account:a", dialect=pair.provider)
+        account = AccountConfig(id="a", provider=name, api_key="account:a", dialect=pair.provider, models=("*",))
         config = Config(accounts=(account,), auth=AuthConfig(api_keys=(_KEY_DIGEST,)))
         self._gateway = Gateway(config, random.Random(1))
         self._path = _PATHS[pair.client]
