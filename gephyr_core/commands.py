@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from gephyr_core.http import Headers, Origin
-from gephyr_core.records import Pin, RequestRecord, StoredObject
+from gephyr_core.records import Fact, Saved
 
 
 @attrs.frozen
@@ -155,20 +155,54 @@ class DescribeModel:
 
 
 @attrs.frozen
+class RefreshToken:
+    """Get the account a new access token: answered with ``TokenRefreshed`` or ``TokenRefreshFailed``, exactly once.
+
+    There is at most one open for an account. The answer is due in *timeout* seconds. A refresh token that the
+    endpoint rotates is on the disk before the answer.
+    """
+
+    account: str
+    route: str
+    """Id of the outbound route, as in ``CallUpstream``."""
+    timeout: float
+    """Seconds, everything included."""
+
+
+@attrs.frozen
+class CheckProxy:
+    """Ask for *url* through a proxy of the pool: answered with ``ProxyChecked``, exactly once.
+
+    There is at most one open for a proxy. It is healthy if the answer's status is *expected_status*.
+    """
+
+    proxy: str
+    """Id of one of ``proxy_pool.proxies``."""
+    route: str
+    """Its outbound route."""
+    url: str
+    expected_status: int
+    timeout: float
+    """Seconds, everything included."""
+
+
+@attrs.frozen
 class Save:
     """Persist a record; losing the last second's records in a crash is allowed.
 
-    A record replaces the one with the same owner and id. One that expires in the past deletes it.
+    A record replaces the one with the same identity: owner and id of a pin or an object, the session of a binding, the
+    account of a state, scope and model of a cooldown. One that expires in the past deletes it, as does a state that is
+    not disabled.
     """
 
-    record: Pin | StoredObject
+    record: Saved
 
 
 @attrs.frozen
 class Observe:
     """A fact for logs, metrics and traces."""
 
-    fact: RequestRecord
+    fact: Fact
 
 
 @attrs.frozen
@@ -189,6 +223,8 @@ Command = (
     | Load
     | CancelQuestions
     | DescribeModel
+    | RefreshToken
+    | CheckProxy
     | Save
     | Observe
     | StopServing

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import attrs
 import msgspec
 
+from gephyr_core.config import AccountConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Headers
-from gephyr_core.records import Pin, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, StoredObject, TokenState
 
 
 @attrs.frozen
@@ -175,10 +176,62 @@ class ModelDescribed:
 
 
 @attrs.frozen
+class TokenRefreshed:
+    """The answer to ``RefreshToken``: the account has a new access token, and it is on the disk."""
+
+    account: str
+    expires_at: float
+    """Seconds since the epoch: receipt plus ``expires_in`` (RFC 6749 section 5.1)."""
+
+
+@attrs.frozen
+class TokenRefreshFailed:
+    """The answer to ``RefreshToken`` where there is no new token."""
+
+    account: str
+    code: str
+    """The token endpoint's ``error`` (RFC 6749 section 5.2), else ``http_STATUS``, ``connect``, ``timeout``, ..."""
+    detail: str = ""
+    """For the operator; one line, no secret."""
+    permanent: bool = False
+    """Only the operator can mend it (``invalid_grant``, ``invalid_client``, ``unauthorized_client``)."""
+    retry_after: float | None = None
+    """Seconds, as the token endpoint stated them."""
+
+
+@attrs.frozen
+class ProxyChecked:
+    """The answer to ``CheckProxy``."""
+
+    proxy: str
+    """Id of one of ``proxy_pool.proxies``."""
+    healthy: bool
+    detail: str = ""
+    """For the operator; one line, no secret."""
+
+
+@attrs.frozen
+class AdminChanged:
+    """The operator changed accounts by command. Says what is now, not what changed: it may be told twice."""
+
+    accounts: Sequence[AccountConfig]
+    """Every account: those of the configuration, and those added by command."""
+    states: Sequence[AccountState] = ()
+    """Of the accounts that the operator or a fault took out of service; one that is missing here is in service."""
+    tokens: Sequence[TokenState] = ()
+    """Of accounts that have signed in: what is on the disk now."""
+
+
+@attrs.frozen
 class StateRestored:
     """What the store held at start. Comes once, before the first request."""
 
     pins: Sequence[Pin] = ()
+    bindings: Sequence[Binding] = ()
+    """The longest unused first."""
+    states: Sequence[AccountState] = ()
+    cooldowns: Sequence[Cooldown] = ()
+    tokens: Sequence[TokenState] = ()
 
 
 ExchangeEvent = (
@@ -199,5 +252,15 @@ ExchangeEvent = (
 )
 """The events that concern one exchange."""
 
-Event = ExchangeEvent | TimePassed | DrainRequested | ModelDescribed | StateRestored
+Event = (
+    ExchangeEvent
+    | TimePassed
+    | DrainRequested
+    | ModelDescribed
+    | TokenRefreshed
+    | TokenRefreshFailed
+    | ProxyChecked
+    | AdminChanged
+    | StateRestored
+)
 """Everything ``Gateway.receive`` takes."""

@@ -9,13 +9,17 @@ from gephyr_core.commands import Command, StopServing
 from gephyr_core.config import Config
 from gephyr_core.errors import LocalProtocolError
 from gephyr_core.events import (
+    AdminChanged,
     DrainRequested,
     Event,
     ExchangeEvent,
     ModelDescribed,
+    ProxyChecked,
     RequestStarted,
     StateRestored,
     TimePassed,
+    TokenRefreshed,
+    TokenRefreshFailed,
     UpstreamBody,
 )
 from gephyr_core.exchange import Exchange
@@ -95,6 +99,8 @@ class Gateway:
                 self._shared.pins.restore(event.pins, now)
             case ModelDescribed():
                 self._learn_model(event)
+            case TokenRefreshed() | TokenRefreshFailed() | ProxyChecked() | AdminChanged():
+                pass  # wired with the scheduler
             case _:
                 self._pass_on(event, now)
 

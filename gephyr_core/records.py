@@ -68,6 +68,14 @@ class AttemptRecord:
     """A kept connection turned out closed; the next attempt repeats this one on a fresh connection."""
     dialect: str | None = None
     """The dialect the provider was asked in, where the request was translated."""
+    decision: str = ""
+    """Id of the decision that chose the account."""
+    rule: str = ""
+    """The rule that chose it: ``preferred``, ``bound``, ``last_used``, ``best_of_two``, ..."""
+    route: str = ""
+    """Id of the outbound route."""
+    waited: float = 0.0
+    """Seconds that the account was waited for."""
 
 
 @attrs.frozen
@@ -144,3 +152,87 @@ class StoredObject:
     """Seconds since the epoch."""
     expires_at: float
     """Seconds since the epoch."""
+
+
+@attrs.frozen
+class Binding:
+    """A session keeps its account, so that the provider's prompt cache serves it."""
+
+    session: str
+    """Digest of the session's identity, with the kinds of account it was bound among."""
+    account: str
+    bound_at: float
+    """Seconds since the epoch."""
+    used_at: float
+    """Seconds since the epoch. Saved at most once a minute."""
+    expires_at: float
+    """Seconds since the epoch; in the past: the binding is no more."""
+
+
+@attrs.frozen
+class AccountState:
+    """An account that was taken out of service, or put back into it."""
+
+    account: str
+    disabled: str
+    """Why: ``operator``, or what a token endpoint or a provider said (``invalid_grant``); empty: it is in service."""
+    since: float
+    """Seconds since the epoch."""
+
+
+@attrs.frozen
+class Cooldown:
+    """A provider said when to come back, for an account or all of an organisation's, for a model or for all."""
+
+    scope: str
+    """The account's id, or ``PROVIDER:ORGANIZATION`` where the accounts of one share it."""
+    model: str
+    """The model asked of the provider; empty: every one."""
+    kind: str
+    """The value of an :class:`~gephyr_core.errors.ErrorKind`."""
+    until: float
+    """Seconds since the epoch; in the past: the cooldown is no more."""
+
+
+@attrs.frozen
+class TokenState:
+    """What is known of an OAuth account's access token. Not the token: that is in the runtime's vault."""
+
+    account: str
+    expires_at: float
+    """Seconds since the epoch; 0 where there is a way to get a token, but none yet."""
+
+
+@attrs.frozen
+class AccountEvent:
+    """Something happened to an account that an operator wants to know of."""
+
+    account: str
+    what: str
+    """``cooldown``, ``recovered``, ``disabled``, ``enabled``, ``token_refreshed``, ``token_refresh_failed``."""
+    at: float
+    """Seconds since the epoch."""
+    model: str = ""
+    """The model it concerns; empty: every one."""
+    reason: str = ""
+    until: float | None = None
+    """Seconds since the epoch, for a cooldown."""
+    stated: bool = False
+    """The provider said so; else it is Gephyr's estimate, or the operator's rule."""
+
+
+@attrs.frozen
+class ProxyEvent:
+    """A proxy of the pool went out of use, or came back into it."""
+
+    proxy: str
+    healthy: bool
+    at: float
+    """Seconds since the epoch."""
+    reason: str = ""
+
+
+Fact = RequestRecord | AccountEvent | ProxyEvent
+"""What is observed: for logs, metrics and traces."""
+Saved = Pin | StoredObject | Binding | AccountState | Cooldown
+"""What is kept on the disk. Access tokens are the runtime's to keep."""

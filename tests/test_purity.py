@@ -19,8 +19,9 @@ PURE = (
 to the gateway). ``datetime`` and ``json`` are functions of their arguments as the core uses them, see BANNED."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (
+    ("config",),
     ("http", "sse", "json_array", "errors", "error_words", "records", "events", "commands", "dates", "content_coding"),
-    ("config", "envelope", "conversation"),
+    ("envelope", "conversation"),
     ("dialects", "providers", "routing"),
     ("scheduling", "outbound", "guards", "pins", "forwarding", "catalog", "monitor", "translation"),
     ("shared",),

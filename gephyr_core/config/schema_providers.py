@@ -21,12 +21,16 @@ from gephyr_core.config.rules import (
 
 @attrs.frozen(kw_only=True)
 class OAuthConfig:
-    """An account's OAuth client, in place of an API key."""
+    """An account's OAuth client (RFC 6749), in place of an API key."""
 
     token_url: Annotated[str, HTTP_URL]
     client_id: Annotated[str, ANY_TEXT]
     client_secret: Annotated[str, ACCOUNT_SECRET] = ""
     refresh_token: Annotated[str, ACCOUNT_SECRET] = ""
+    """May be left out: ``gephyr accounts login`` gets one."""
+    authorize_url: Annotated[str, OPTIONAL_HTTP_URL] = ""
+    """Where a browser signs in (RFC 6749 section 3.1); wanted by ``gephyr accounts login`` only."""
+    scopes: tuple[Annotated[str, ANY_TEXT], ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +58,12 @@ class AccountConfig:
     """The only dialect that the account's endpoint speaks; empty: those of its provider."""
     organization: Annotated[str, ANY_TEXT] = ""
     oauth: OAuthConfig | None = None
+    service_account: Annotated[str, ACCOUNT_SECRET] = ""
+    """A Google service account's key (the JSON file's content), for Vertex AI; in place of an API key."""
+    project: Annotated[str, ANY_TEXT] = ""
+    """Vertex AI's project; empty: the service account's own."""
+    location: Annotated[str, ANY_TEXT] = "global"
+    """Vertex AI's location."""
 
 
 @attrs.frozen(kw_only=True)
@@ -116,6 +126,12 @@ class ProxyPoolConfig:
     allow_shared_proxy_fallback: bool = False
     require_proxy_for_account_requests: bool = False
     auto_failover: bool = True
+    """A call whose proxy fails is made again through another one, on the same account."""
+    health_check_url: Annotated[str, OPTIONAL_HTTP_URL] = ""
+    """Asked for through each proxy; empty: proxies are judged by the calls that go through them alone."""
+    health_check_interval: Annotated[float, Seconds()] = 60.0
+    health_check_timeout: Annotated[float, Seconds()] = 10.0
+    health_check_expected_status: Annotated[int, Whole(100, 599)] = 200
 
 
 @attrs.frozen(kw_only=True)

@@ -16,6 +16,7 @@ UNAVAILABLE_SETTINGS = (
     "accounts[].oauth",
     "accounts[].requests_per_minute",
     "accounts[].tokens_per_minute",
+    "accounts[].service_account",
     "accounts[].weight",
     "auth.web_password",
     "compliance.enabled",

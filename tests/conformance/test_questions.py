@@ -11,6 +11,7 @@ from gephyr.asgi.exchange import HostedExchange
 from gephyr.asgi.scope import headers_of
 from gephyr.harness.in_process import InProcessUrls
 from gephyr.runtime.driver import Driver
+from gephyr.runtime.errands import Errands
 from gephyr.runtime.fetching import Fetched
 from gephyr.runtime.questions import Questions
 from gephyr.runtime.service import render_error
@@ -132,6 +133,7 @@ class World:
             observer=NoObserver(),
             store=store,
             questions=self.questions,
+            errands=Errands(),
             clock=lambda: 0.0,
         )
         self.talk: Callable[[str], Talk]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gephyr.runtime.driver import Driver
+from gephyr.runtime.errands import Errands
 from gephyr.runtime.ports import Feed
 from gephyr_core.commands import CallUpstream
 from gephyr_core.config import AccountConfig, AuthConfig, Config
@@ -115,6 +116,7 @@ class World:
             observer=self,
             store=self,
             questions=NoQuestions(),
+            errands=Errands(),
             clock=lambda: self.now,
             on_stop=self.stop,
         )

@@ -11,6 +11,7 @@ import h11
 import msgspec
 
 from gephyr.runtime.driver import Core, Driver
+from gephyr.runtime.errands import Errands
 from gephyr.runtime.ports import Feed, UpstreamCall
 from gephyr.server import Listener, ServerLimits
 from gephyr.server.connection import Connection
@@ -228,6 +229,7 @@ def driver_of(core: Core) -> Driver:
         observer=NoObserver(),
         store=NoStore(),
         questions=NoQuestions(),
+        errands=Errands(),
         clock=lambda: 0.0,
     )
 

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gephyr.runtime.ports import ClientPort, QuestionPort, UpstreamCall, UpstreamPort
+from gephyr.runtime.ports import ClientPort, ErrandPort, QuestionPort, UpstreamCall, UpstreamPort
 from gephyr_core.commands import (
     AbortResponse,
     CallUpstream,
     CancelQuestions,
     CancelUpstream,
+    CheckProxy,
     CollectMetrics,
     Command,
     DescribeModel,
@@ -28,6 +29,7 @@ from gephyr_core.commands import (
     Load,
     Observe,
     ReadBody,
+    RefreshToken,
     Save,
     SendBody,
     StartResponse,
@@ -43,7 +45,7 @@ from gephyr_core.events import (
     TimePassed,
     UpstreamFailed,
 )
-from gephyr_core.records import Pin, RequestRecord, StoredObject
+from gephyr_core.records import Fact, Saved
 
 _OUR_FAULT = "a fault of the gateway"
 
@@ -62,7 +64,7 @@ class Core(Protocol):
 class Observer(Protocol):
     """Where facts go: logs and metrics."""
 
-    def observe(self, fact: RequestRecord) -> None:
+    def observe(self, fact: Fact) -> None:
         """Take one fact. Must not raise."""
 
     def metrics(self) -> tuple[str, bytes]:
@@ -72,7 +74,7 @@ class Observer(Protocol):
 class Store(Protocol):
     """Where records are kept."""
 
-    def save(self, record: Pin | StoredObject) -> None:
+    def save(self, record: Saved) -> None:
         """Queue the record for writing; returns at once."""
 
 
@@ -87,6 +89,7 @@ class Driver:
         observer: Observer,
         store: Store,
         questions: QuestionPort,
+        errands: ErrandPort,
         clock: Callable[[], float],
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
@@ -96,6 +99,7 @@ class Driver:
         self._observer = observer
         self._store = store
         self._questions = questions
+        self._errands = errands
         self._clock = clock
         self._on_stop = on_stop
         self._loop = asyncio.get_running_loop()
@@ -276,6 +280,12 @@ class Driver:
     def _describe_model(self, command: DescribeModel) -> None:
         self._questions.describe(command, self.feed)
 
+    def _refresh_token(self, command: RefreshToken) -> None:
+        self._errands.refresh_token(command, self.feed)
+
+    def _check_proxy(self, command: CheckProxy) -> None:
+        self._errands.check_proxy(command, self.feed)
+
     def _save(self, command: Save) -> None:
         self._store.save(command.record)
 
@@ -299,6 +309,8 @@ _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
     Load: Driver._load,  # type: ignore[dict-item]
     CancelQuestions: Driver._cancel_questions,  # type: ignore[dict-item]
     DescribeModel: Driver._describe_model,  # type: ignore[dict-item]
+    RefreshToken: Driver._refresh_token,  # type: ignore[dict-item]
+    CheckProxy: Driver._check_proxy,  # type: ignore[dict-item]
     Save: Driver._save,  # type: ignore[dict-item]
     Observe: Driver._observe,  # type: ignore[dict-item]
     StopServing: Driver._stop_serving,  # type: ignore[dict-item]

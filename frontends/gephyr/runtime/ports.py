@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from gephyr_core.commands import CallUpstream, DescribeModel, FetchUrl, Load
+from gephyr_core.commands import CallUpstream, CheckProxy, DescribeModel, FetchUrl, Load, RefreshToken
 from gephyr_core.events import Event
 from gephyr_core.http import Headers
 
@@ -73,3 +73,16 @@ class QuestionPort(Protocol):
 
     async def aclose(self) -> None:
         """Answer what is open by failure, and let go of everything."""
+
+
+class ErrandPort(Protocol):
+    """Who does what no exchange waits for by itself. Methods return at once; each answer is fed as one event."""
+
+    def refresh_token(self, command: RefreshToken, feed: Feed) -> None:
+        """Feed ``TokenRefreshed`` or ``TokenRefreshFailed``."""
+
+    def check_proxy(self, command: CheckProxy, feed: Feed) -> None:
+        """Feed ``ProxyChecked``."""
+
+    async def aclose(self) -> None:
+        """Give up what is under way; nothing is fed any more."""

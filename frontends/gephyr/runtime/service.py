@@ -8,6 +8,7 @@ from typing import Protocol
 from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.driver import Driver
+from gephyr.runtime.errands import Errands
 from gephyr.runtime.fetching import FetchesNothing, SocketFetcher, UrlFetcher
 from gephyr.runtime.observers import Observers
 from gephyr.runtime.ports import UpstreamPort
@@ -19,7 +20,7 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import DrainRequested, StateRestored
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import Pin, StoredObject
+from gephyr_core.records import Pin, Saved, StoredObject
 from gephyr_core.routing.endpoints import dialect_of_path
 
 
@@ -29,7 +30,7 @@ class RecordStore(Protocol):
     def load_pins(self, now: float) -> Sequence[Pin]:
         """Return what an earlier process kept."""
 
-    def save(self, record: Pin | StoredObject) -> None:
+    def save(self, record: Saved) -> None:
         """Queue a record for writing."""
 
     async def load(self, owner: str, object_id: str) -> StoredObject | None:
@@ -52,6 +53,7 @@ class Service:
         clock: Callable[[], float],
         on_stop: Callable[[], None] = lambda: None,
         fetcher: UrlFetcher | None = None,
+        errands: Errands | None = None,
     ) -> None:
         """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched."""
         self.config = config
@@ -60,12 +62,14 @@ class Service:
         self._store = store
         self._gateway = Gateway(config, random.Random(secrets.randbits(128)))
         self.questions = Questions(fetcher or FetchesNothing(), store, upstream)
+        self.errands = errands or Errands()
         self.driver = Driver(
             self._gateway,
             upstream=upstream,
             observer=observers,
             store=store,
             questions=self.questions,
+            errands=self.errands,
             clock=clock,
             on_stop=on_stop,
         )
@@ -85,6 +89,7 @@ class Service:
         """Close the connections to providers and write what is left to be written."""
         self.driver.close()
         await self.questions.aclose()
+        await self.errands.aclose()
         await self.upstream.aclose()
         self._store.close()
 

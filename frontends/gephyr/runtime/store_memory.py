@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from gephyr.runtime.store_queue import Record, without_excess
-from gephyr_core.records import Pin, StoredObject
+from gephyr.runtime.store_queue import without_excess
+from gephyr_core.records import Pin, Saved, StoredObject
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of all objects together."""
@@ -13,7 +13,7 @@ _OBJECT_BYTES = 512
 
 
 class MemoryStore:
-    """Keeps objects within bounds, the newest ones; forgets pins, which the core has in memory anyway."""
+    """Keeps objects within bounds, the newest ones; forgets all else, which the core has in memory anyway."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time, most_bytes: int = MOST_BYTES) -> None:
         """*clock* gives seconds since the epoch."""
@@ -26,11 +26,11 @@ class MemoryStore:
         """Return nothing."""
         return []
 
-    def save(self, record: Record) -> None:
+    def save(self, record: Saved) -> None:
         """Keep an object in place of its older version, or delete it where it has expired."""
-        record = without_excess(record)
-        if isinstance(record, Pin):
+        if not isinstance(record, StoredObject):
             return
+        record = without_excess(record)
         self._forget((record.owner, record.object_id))
         if record.expires_at > self._clock():
             self._objects[record.owner, record.object_id] = record

@@ -3,21 +3,23 @@
 import threading
 from collections import deque
 from collections.abc import Iterable
+from typing import TypeVar
 
 import attrs
 import structlog
 
-from gephyr_core.records import Pin, StoredObject
+from gephyr_core.records import Saved, StoredObject
 
 MOST_OBJECT_BYTES = 32 * 1024 * 1024
 """Of one stored object. A longer one is not kept, nor is the older version that it would have replaced."""
 
-Record = Pin | StoredObject
+Record = Saved
+R = TypeVar("R", bound=Saved)
 
 _log = structlog.get_logger()
 
 
-def without_excess(record: Record) -> Record:
+def without_excess(record: R) -> R:
     """Return the record, or its deletion where it is too long to be kept."""
     if isinstance(record, StoredObject) and len(record.data) > MOST_OBJECT_BYTES:
         _log.warning("an object is too long to be stored", kind=record.kind, bytes=len(record.data))

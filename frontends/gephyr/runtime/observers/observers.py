@@ -8,7 +8,7 @@ import structlog
 
 from gephyr.runtime.observers.logs import RequestLog
 from gephyr.runtime.observers.metrics import Metrics
-from gephyr_core.records import RequestRecord
+from gephyr_core.records import Fact, RequestRecord
 
 _log = structlog.get_logger()
 
@@ -30,8 +30,10 @@ class Observers:
         """Show on the metrics page a value that *read* returns whenever the page is asked for."""
         self._metrics.add_gauge(name, documentation, read)
 
-    def observe(self, fact: RequestRecord) -> None:
+    def observe(self, fact: Fact) -> None:
         """Log and count *fact*. Never raises; what fails is reported once."""
+        if not isinstance(fact, RequestRecord):
+            return
         if any(attempt.detail for attempt in fact.attempts):
             attempts = [attrs.evolve(one, detail=self.redact(one.account, one.detail)) for one in fact.attempts]
             fact = attrs.evolve(fact, attempts=tuple(attempts))

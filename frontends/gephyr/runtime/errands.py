@@ -1,0 +1,88 @@
+"""Errands: token refreshes and health checks of proxies, done beside the traffic, each within its time limit."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Protocol
+
+from gephyr.runtime.ports import Feed
+from gephyr_core.commands import CheckProxy, RefreshToken
+from gephyr_core.events import ProxyChecked, TokenRefreshed, TokenRefreshFailed
+
+_OUR_FAULT = "a fault of the gateway"
+
+
+class TokenRefresher(Protocol):
+    """Gets access tokens."""
+
+    async def refresh(self, command: RefreshToken) -> TokenRefreshed | TokenRefreshFailed:
+        """Get a new token, and have it on the disk before this returns."""
+
+
+class ProxyChecker(Protocol):
+    """Tries proxies."""
+
+    async def check(self, command: CheckProxy) -> ProxyChecked:
+        """Ask for the URL through the proxy."""
+
+
+class Errands:
+    """Implements :class:`gephyr.runtime.ports.ErrandPort`. Belongs to the running event loop."""
+
+    def __init__(self, refresher: TokenRefresher | None = None, checker: ProxyChecker | None = None) -> None:
+        """Without a *refresher* every refresh fails; without a *checker* every proxy is healthy."""
+        self._refresher = refresher
+        self._checker = checker
+        self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def refresh_token(self, command: RefreshToken, feed: Feed) -> None:
+        """Feed ``TokenRefreshed`` or ``TokenRefreshFailed``."""
+        self._start(self._refresh(command, feed))
+
+    def check_proxy(self, command: CheckProxy, feed: Feed) -> None:
+        """Feed ``ProxyChecked``."""
+        self._start(self._check(command, feed))
+
+    async def aclose(self) -> None:
+        """Give up what is under way; nothing is fed any more."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, errand: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(errand)
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    async def _refresh(self, command: RefreshToken, feed: Feed) -> None:
+        if self._refresher is None:
+            detail = "this gateway gets no tokens"
+            feed(TokenRefreshFailed(command.account, "unavailable", detail, permanent=True))
+            return
+        try:
+            async with asyncio.timeout(command.timeout):
+                answer = await self._refresher.refresh(command)
+        except TimeoutError:
+            answer = TokenRefreshFailed(command.account, "timeout", f"no token within {command.timeout:g} s")
+        except Exception as error:
+            _report("RefreshToken failed", error)
+            answer = TokenRefreshFailed(command.account, "internal", _OUR_FAULT)
+        feed(answer)
+
+    async def _check(self, command: CheckProxy, feed: Feed) -> None:
+        if self._checker is None:
+            feed(ProxyChecked(command.proxy, healthy=True))
+            return
+        try:
+            async with asyncio.timeout(command.timeout):
+                answer = await self._checker.check(command)
+        except TimeoutError:
+            answer = ProxyChecked(command.proxy, healthy=False, detail=f"no answer within {command.timeout:g} s")
+        except Exception as error:
+            _report("CheckProxy failed", error)
+            answer = ProxyChecked(command.proxy, healthy=True, detail=_OUR_FAULT)
+        feed(answer)
+
+
+def _report(message: str, error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
