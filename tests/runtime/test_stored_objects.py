@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from gephyr.runtime import store as store_module
-from gephyr.runtime import store_file
+from gephyr.runtime import store_schema
 from gephyr.runtime.store import MemoryStore, Store
 from gephyr.runtime.store_queue import MOST_OBJECT_BYTES, WriteQueue
 from gephyr_core.records import Pin, StoredObject
@@ -200,7 +200,7 @@ def test_a_file_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> N
     """Its pins stay."""
     path = tmp_path / "gephyr.sqlite3"
     database = sqlite3.connect(path)
-    for statement in store_file._MIGRATIONS[0]:
+    for statement in store_schema.MIGRATIONS[0]:
         database.execute(statement)
     database.execute("INSERT INTO pins VALUES (1, 'owner', 'resp_9', 'openai-1', 'acme', ?, NULL)", (NOW + DAY,))
     database.execute("PRAGMA user_version = 1")

@@ -20,7 +20,7 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import DrainRequested, StateRestored
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import Pin, Saved, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
 from gephyr_core.routing.endpoints import dialect_of_path
 
 
@@ -29,6 +29,15 @@ class RecordStore(Protocol):
 
     def load_pins(self, now: float) -> Sequence[Pin]:
         """Return what an earlier process kept."""
+
+    def load_bindings(self, now: float) -> Sequence[Binding]:
+        """Return the sessions' accounts, the longest unused first."""
+
+    def load_states(self) -> Sequence[AccountState]:
+        """Return the accounts that are out of service."""
+
+    def load_cooldowns(self, now: float) -> Sequence[Cooldown]:
+        """Return when providers said to come back."""
 
     def save(self, record: Saved) -> None:
         """Queue a record for writing."""
@@ -79,7 +88,16 @@ class Service:
         observers.add_gauge(
             "gephyr_open_leases", "Calls to providers under way.", lambda: float(self._gateway.open_leases)
         )
-        self.driver.feed(StateRestored(store.load_pins(clock())))
+        self.driver.feed(self._restored(clock()))
+
+    def _restored(self, now: float) -> StateRestored:
+        store = self._store
+        return StateRestored(
+            pins=store.load_pins(now),
+            bindings=store.load_bindings(now) if self.config.scheduling.persist_session_bindings else (),
+            states=store.load_states(),
+            cooldowns=store.load_cooldowns(now),
+        )
 
     def drain(self) -> None:
         """Accept nothing new; *on_stop* is called when what runs has ended, after ``server.drain_timeout`` at most."""

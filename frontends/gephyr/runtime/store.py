@@ -2,20 +2,31 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 
+from gephyr.runtime.store_accounts import (
+    FoundState,
+    load_cooldowns,
+    load_states,
+    prune_cooldowns,
+    prune_states,
+    save_cooldowns,
+    save_states,
+)
+from gephyr.runtime.store_bindings import load_bindings, prune_bindings, save_bindings
 from gephyr.runtime.store_file import DirectoryLock, StoreError, open_database, prepare_directory
 from gephyr.runtime.store_memory import MemoryStore
 from gephyr.runtime.store_objects import ObjectTable
+from gephyr.runtime.store_pins import load_pins, prune_pins, save_pins
 from gephyr.runtime.store_queue import Record, WriteQueue, without_excess
 from gephyr.runtime.store_reader import ReaderThread
 from gephyr_core.config.schema_providers import TranslationConfig
-from gephyr_core.pins import LIFETIME
-from gephyr_core.records import Pin, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
 
 __all__ = ["MemoryStore", "Store", "StoreError"]
 
@@ -27,18 +38,12 @@ _MOST_QUEUED = 20_000
 """Records; about 10 MB. A disk that hangs costs the oldest ones, never memory without bound."""
 _MOST_QUEUED_BYTES = 256 * 1024 * 1024
 """Of objects that wait or are being written."""
-_MOST_PINS = 200_000
-"""As many as the core keeps."""
 _BATCH_INTERVAL = 0.2
 """Seconds that records are collected before they are written in one transaction."""
 _RETRY_INTERVAL = 2.0
 """Seconds between two attempts to write while the disk refuses."""
 _PRUNE_INTERVAL = 3600.0
 """Seconds between two removals of expired records."""
-_SAVE_PIN = (
-    "INSERT OR REPLACE INTO pins (owner, object_id, account, organization, expires_at, upstream_id)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
-)
 
 
 class Store:
@@ -50,13 +55,20 @@ class Store:
     """
 
     def __init__(
-        self, lock: DirectoryLock, database: sqlite3.Connection, clock: Callable[[], float], most_object_bytes: int
+        self,
+        lock: DirectoryLock,
+        database: sqlite3.Connection,
+        clock: Callable[[], float],
+        *,
+        most_object_bytes: int,
+        credential_digests: Mapping[str, str],
     ) -> None:
         """Use :meth:`open`. The store owns *lock* and *database* from now on."""
         self._lock = lock
         self._database = database
         self._database_lock = threading.Lock()
         self._clock = clock
+        self._credential_digests = credential_digests
         self._objects = ObjectTable(database, most_object_bytes)
         self._queue = WriteQueue(_MOST_QUEUED_BYTES)
         self._dropped = 0
@@ -76,12 +88,14 @@ class Store:
         *,
         clock: Callable[[], float],
         most_object_bytes: int = TranslationConfig().stored_responses_max_bytes,
+        credential_digests: Mapping[str, str] = MappingProxyType({}),
     ) -> "Store":
         """Open the store in *directory*, both made if absent, for their owner only.
 
-        *clock* gives seconds since the epoch; *most_object_bytes* bounds the stored objects. Raises ``StoreError``
-        when another process uses the directory, when the file was written by a newer version of Gephyr, and when
-        either cannot be read or written.
+        *clock* gives seconds since the epoch; *most_object_bytes* bounds the stored objects. *credential_digests* gives
+        the digest of each account's configured credential, and is looked at whenever it matters: a state that was found
+        with another credential is void. Raises ``StoreError`` when another process uses the directory, when the file
+        was written by a newer version of Gephyr, and when either cannot be read or written.
         """
         path = Path(directory).expanduser()
         prepare_directory(path)
@@ -94,7 +108,7 @@ class Store:
         except BaseException:
             lock.release()
             raise
-        return cls(lock, database, clock, most_object_bytes)
+        return cls(lock, database, clock, most_object_bytes=most_object_bytes, credential_digests=credential_digests)
 
     @property
     def dropped(self) -> int:
@@ -102,22 +116,41 @@ class Store:
         return self._dropped
 
     def load_pins(self, now: float) -> list[Pin]:
-        """Return the pins that have not expired, the oldest first, and remove the others.
-
-        A time further ahead than a pin's whole lifetime was written under a wrong clock; it is clamped.
-        """
+        """Return the pins that have not expired, the oldest first, and remove the others."""
         with self._database_lock:
-            self._prune(now)
-            rows = self._database.execute(
-                "SELECT owner, object_id, account, organization, min(expires_at, ?), upstream_id"
-                " FROM pins ORDER BY seq",
-                (now + LIFETIME,),
-            )
-            return [Pin(*row) for row in rows]
+            prune_pins(self._database, now)
+            self._objects.prune(now)
+            return load_pins(self._database, now)
 
-    def save(self, record: Record) -> None:
+    def load_bindings(self, now: float) -> list[Binding]:
+        """Return the bindings that have not expired, the longest unused first, and remove the others."""
+        with self._database_lock:
+            prune_bindings(self._database, now)
+            return load_bindings(self._database, now)
+
+    def load_states(self) -> list[AccountState]:
+        """Return the accounts that are out of service, written or not.
+
+        A state that was found with another credential than the account's present one is left out, and removed.
+        """
+        unwritten = self._queue.states()
+        with self._database_lock:
+            prune_states(self._database, self._credential_digests)
+            return load_states(self._database, self._credential_digests, self._clock(), unwritten)
+
+    def load_cooldowns(self, now: float) -> list[Cooldown]:
+        """Return the cooldowns that are not over, and remove the others."""
+        with self._database_lock:
+            prune_cooldowns(self._database, now)
+            return load_cooldowns(self._database, now)
+
+    def save(self, record: Saved) -> None:
         """Queue *record* for writing; returns at once. When the queue is full its oldest records are given up."""
-        given_up = self._queue.add(without_excess(record), _MOST_QUEUED)
+        if isinstance(record, AccountState):
+            queued: Record = FoundState(record, self._credential_digests.get(record.account, ""))
+        else:
+            queued = without_excess(record)
+        given_up = self._queue.add(queued, _MOST_QUEUED)
         if given_up:
             self._dropped += given_up
             if not self._overflowing:
@@ -170,49 +203,61 @@ class Store:
         batch: list[Record] = []
         failing = False
         while True:
-            if not batch:
+            if not batch and not self._queue:
                 self._work.wait()
             self._closing.wait(_RETRY_INTERVAL if failing else _BATCH_INTERVAL)
             closing = self._closing.is_set()
             self._work.clear()
             batch = batch or self._queue.take()
             try:
-                self._write(batch)
+                self._write_or_drop(batch)
             except sqlite3.OperationalError as error:  # full, locked, gone: it may pass
                 if not failing or closing:
                     unwritten = len(batch) + len(self._queue)
                     _log.error("the store cannot be written", reason=str(error), unwritten=unwritten)
                 failing = True
-            except Exception:  # whatever it is, it would be so again, and the records behind it must not wait
-                _log.exception("records cannot be stored", lost=len(batch))
-                self._dropped += len(batch)
-                self._queue.done(batch)
-                batch = []
             else:
                 self._queue.done(batch)
                 batch, failing, self._overflowing = [], False, False
             if closing and (failing or not self._queue):
                 return
 
+    def _write_or_drop(self, batch: list[Record]) -> None:
+        """Write the batch, at worst without the records that no database takes. Raises ``sqlite3.OperationalError``."""
+        try:
+            self._write(batch)
+        except sqlite3.OperationalError:
+            raise
+        except Exception:  # one record's fault, which it would have the next time too: the others must not wait for it
+            for record in batch:
+                self._write_or_drop_one(record)
+
+    def _write_or_drop_one(self, record: Record) -> None:
+        try:
+            self._write([record])
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:
+            _log.error("a record cannot be stored", kind=type(record).__name__, reason=type(error).__name__)
+            self._dropped += 1
+
     def _write(self, batch: list[Record]) -> None:
-        pins = [record for record in batch if isinstance(record, Pin)]
-        objects = [record for record in batch if isinstance(record, StoredObject)]
-        rows = [(p.owner, p.object_id, p.account, p.organization, p.expires_at, p.upstream_id) for p in pins]
         now = self._clock()
         with self._database_lock:
             self._database.execute("BEGIN IMMEDIATE")
             with self._database:
-                self._database.executemany(_SAVE_PIN, rows)
-                self._objects.save(objects, now)
+                save_pins(self._database, [record for record in batch if isinstance(record, Pin)])
+                self._objects.save([record for record in batch if isinstance(record, StoredObject)], now)
+                save_bindings(self._database, [record for record in batch if isinstance(record, Binding)], now)
+                save_states(self._database, [record for record in batch if isinstance(record, FoundState)])
+                save_cooldowns(self._database, [record for record in batch if isinstance(record, Cooldown)], now)
             self._objects.make_room()
             if now - self._pruned_at > _PRUNE_INTERVAL:
-                self._pruned_at = now
                 self._prune(now)
 
     def _prune(self, now: float) -> None:
+        self._pruned_at = now
         self._objects.prune(now)
-        self._database.execute("DELETE FROM pins WHERE expires_at <= ?", (now,))
-        self._database.execute(
-            "DELETE FROM pins WHERE seq <= (SELECT max(seq) FROM pins) - ?",
-            (_MOST_PINS,),
-        )
+        prune_pins(self._database, now)
+        prune_bindings(self._database, now)
+        prune_cooldowns(self._database, now)

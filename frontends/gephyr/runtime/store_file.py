@@ -8,43 +8,12 @@ from pathlib import Path
 
 import structlog
 
+from gephyr.runtime.store_schema import MIGRATIONS
+
 if sys.platform != "win32":
     import fcntl
 
 _log = structlog.get_logger()
-
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        # seq orders the pins by the time they were saved: a pin saved again becomes the newest.
-        """CREATE TABLE pins (
-            seq INTEGER PRIMARY KEY,
-            owner TEXT NOT NULL,
-            object_id TEXT NOT NULL,
-            account TEXT NOT NULL,
-            organization TEXT NOT NULL,
-            expires_at REAL NOT NULL,
-            upstream_id TEXT,
-            UNIQUE (owner, object_id)
-        )""",
-        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    ),
-    (
-        # size stands before data, which it is read without; the index answers for expiry and for the sum of sizes.
-        """CREATE TABLE objects (
-            seq INTEGER PRIMARY KEY,
-            owner TEXT NOT NULL,
-            object_id TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            created_at REAL NOT NULL,
-            expires_at REAL NOT NULL,
-            size INTEGER NOT NULL,
-            data BLOB NOT NULL,
-            UNIQUE (owner, object_id)
-        )""",
-        "CREATE INDEX objects_by_expiry ON objects (expires_at, size)",
-    ),
-)
-"""Statements that lead from schema version n to n + 1. Released ones are never changed, only followed by more."""
 
 _NOT_A_SOUND_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -125,18 +94,23 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > len(_MIGRATIONS):
-        raise StoreError(
-            f"{path}: was written by a newer version of Gephyr (schema {version}; "
-            f"this version knows schemas up to {len(_MIGRATIONS)})"
-        )
-    for number, statements in enumerate(_MIGRATIONS[version:], version + 1):
+    while (version := _version(database)) != len(MIGRATIONS):
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{path}: was written by a newer version of Gephyr (schema {version}; "
+                f"this version knows schemas up to {len(MIGRATIONS)})"
+            )
         database.execute("BEGIN IMMEDIATE")
         with database:  # commits, or rolls back when a statement fails
-            for statement in statements:
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {number}")
+            if _version(database) == version:  # a command may open the file at the same time
+                for statement in MIGRATIONS[version]:
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _set_aside(path: Path, now: float) -> Path:

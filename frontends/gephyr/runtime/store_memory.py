@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from gephyr.runtime.store_queue import without_excess
-from gephyr_core.records import Pin, Saved, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of all objects together."""
@@ -23,6 +23,18 @@ class MemoryStore:
         self._bytes = 0
 
     def load_pins(self, now: float) -> list[Pin]:  # noqa: ARG002
+        """Return nothing."""
+        return []
+
+    def load_bindings(self, now: float) -> list[Binding]:  # noqa: ARG002
+        """Return nothing."""
+        return []
+
+    def load_states(self) -> list[AccountState]:
+        """Return nothing."""
+        return []
+
+    def load_cooldowns(self, now: float) -> list[Cooldown]:  # noqa: ARG002
         """Return nothing."""
         return []
 
