@@ -25,7 +25,7 @@ class VettedBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, vetting: Vetting, resolve: Resolve) -> None:
         self._vetting = vetting
         self._resolve = resolve
-        self._streams: list[_Stream] = []
+        self._streams: list[SocketStream] = []
 
     def close(self) -> None:
         """Close at once whatever was opened, however the request ended: httpcore itself leaves a connection open that
@@ -55,7 +55,7 @@ class VettedBackend(httpcore.AsyncNetworkBackend):
         except BaseException:
             sock.close()
             raise
-        self._streams.append(_Stream(reader, writer))
+        self._streams.append(SocketStream(reader, writer))
         return self._streams[-1]
 
 
@@ -63,7 +63,7 @@ def _family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
 
 
-class _Stream(httpcore.AsyncNetworkStream):
+class SocketStream(httpcore.AsyncNetworkStream):
     """A connection; its errors are those of asyncio, all of them ``OSError``. Time limits are the caller's."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,8 +92,10 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002, ASYNC109
     ) -> httpcore.AsyncNetworkStream:
+        """Speak TLS from now on."""
         await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
         return self
 
     def get_extra_info(self, info: str) -> Any:
+        """Return what asyncio knows of the connection."""
         return self._writer.get_extra_info(info)
