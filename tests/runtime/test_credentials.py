@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gephyr.runtime.credentials import Vault, WrongOriginError, digest, generate_key, strip_credentials
+from gephyr.runtime.credentials import (
+    NoTokenError,
+    Vault,
+    WrongOriginError,
+    digest,
+    generate_key,
+    strip_credentials,
+)
 from gephyr_core.http import Origin
 
 HOME = Origin("https", "api.example.com", 443)
+AWAY = Origin("https", "other.example.com", 443)
 SECRET = "sk-marked-secret"
 PLAIN = [(b"host", b"h"), (b"content-type", b"application/json"), (b"cookie", b"a=b")]
 
@@ -134,3 +142,72 @@ def test_generated_keys_differ_and_fit_every_header():
         assert key.startswith("gph-")
         assert len(key) >= 43
         assert strip_credentials([(b"x-api-key", key.encode())], "/")[2] == (digest(key.encode()),)
+
+
+# -- access tokens ----------------------------------------------------------------------------------------
+
+
+def bearer(vault: Vault, account: str = "a", origin: Origin = HOME) -> bytes:
+    ((name, value),) = vault.authorize(account, origin)
+    assert name == b"authorization"
+    return value
+
+
+def test_an_account_that_signs_in_is_authorized_by_its_newest_token():
+    """Before the first one it is not authorized at all; elsewhere it never is."""
+    vault = Vault()
+    vault.await_token("a", HOME)
+    with pytest.raises(NoTokenError, match="account 'a' has no access token"):
+        vault.authorize("a", HOME)
+    for token in ("at-1", "at-2"):
+        vault.replace("a", token)
+        assert bearer(vault) == b"Bearer " + token.encode()
+    with pytest.raises(WrongOriginError):
+        vault.authorize("a", AWAY)
+    vault.withdraw("a")
+    with pytest.raises(NoTokenError):
+        vault.authorize("a", HOME)
+    assert "at-" not in repr(vault) + repr(vars(vault))
+
+
+def test_old_tokens_are_taken_out_of_texts_too():
+    """A call that was made before the refresh fails after it, and its provider repeats the token."""
+    vault = Vault()
+    vault.await_token("a", HOME)
+    for number in range(10):
+        vault.replace("a", f"at-MARKED-{number}")
+    assert vault.redact("a", "at-MARKED-9 at-MARKED-8!") == "[credential] [credential]!"
+    vault.withdraw("a")
+    assert vault.redact("a", "at-MARKED-9") == "[credential]"
+
+
+def test_a_key_is_not_replaced_by_a_token():
+    """Nor does an account come back that is gone."""
+    vault = Vault()
+    vault.add("k", HOME, secret=SECRET, header=b"x-api-key")
+    for account in ("k", "gone"):
+        vault.replace(account, "at")
+        vault.withdraw(account)
+    assert vault.authorize("k", HOME) == ((b"x-api-key", SECRET.encode()),)
+    with pytest.raises(WrongOriginError):
+        vault.authorize("gone", HOME)
+
+
+def test_a_new_configuration_leaves_the_tokens_where_they_are():
+    """Everything else is as it says."""
+    vault, newer = Vault(), Vault()
+    for account in ("a", "b", "c"):
+        vault.await_token(account, HOME)
+        vault.replace(account, f"at-{account}")
+    newer.await_token("a", HOME)
+    newer.await_token("b", AWAY)
+    newer.await_token("new", HOME)
+    newer.add("k", HOME, secret=SECRET, header=b"x-api-key")
+    vault.update(newer)
+    assert bearer(vault) == b"Bearer at-a"
+    assert bearer(vault, "b", AWAY) == b"Bearer at-b"
+    assert vault.authorize("k", HOME)
+    with pytest.raises(NoTokenError):
+        vault.authorize("new", HOME)
+    with pytest.raises(WrongOriginError):
+        vault.authorize("c", HOME)

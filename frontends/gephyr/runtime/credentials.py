@@ -16,15 +16,32 @@ _CLIENT_KEYS = frozenset({b"x-api-key", b"x-goog-api-key", b"api-key"})
 _CREDENTIALS = _CLIENT_KEYS | {_AUTHORIZATION, b"proxy-authorization"}
 
 
-class WrongOriginError(Exception):
+_REMEMBERED = 4
+"""Access tokens of an account that are still taken out of texts: calls that were made with an older one may be under
+way."""
+
+
+class CredentialError(Exception):
+    """No credential can be put on the wire; the message names the account."""
+
+
+class WrongOriginError(CredentialError):
     """A credential was asked for to be sent to a host that is not its account's."""
+
+
+class NoTokenError(CredentialError):
+    """The account signs in by OAuth, and has no access token yet."""
 
 
 @attrs.frozen
 class _Entry:
     origin: Origin
-    headers: tuple[Header, ...] = attrs.field(repr=False)
-    secret: str = attrs.field(repr=False)
+    headers: tuple[Header, ...] | None = attrs.field(repr=False)
+    """None: an access token is awaited."""
+    secrets: tuple[str, ...] = attrs.field(repr=False)
+    """What must not show in texts, the newest first."""
+    by_token: bool = False
+    """The credential is an access token, which changes."""
 
 
 class Vault:
@@ -42,23 +59,55 @@ class Vault:
         An empty secret is that of an endpoint that wants none.
         """
         headers = ((header, prefix + secret.encode("ascii")),) if secret else ()
-        self._entries[account] = _Entry(origin, headers, secret)
+        self._entries[account] = _Entry(origin, headers, (secret,) if secret else ())
+
+    def await_token(self, account: str, origin: Origin) -> None:
+        """Note that *account* is authorized by the access tokens that :meth:`replace` brings."""
+        self._entries[account] = _Entry(origin, None, (), by_token=True)
+
+    def replace(self, account: str, token: str) -> None:
+        """Authorize *account* by a new access token (RFC 6750 section 2.1). One that is gone stays so."""
+        entry = self._entries.get(account)
+        if entry is not None and entry.by_token:
+            older = tuple(secret for secret in entry.secrets if secret != token)
+            headers = ((_AUTHORIZATION, b"Bearer " + token.encode("ascii")),)
+            self._entries[account] = attrs.evolve(entry, headers=headers, secrets=(token, *older)[:_REMEMBERED])
+
+    def withdraw(self, account: str) -> None:
+        """Use the account's access token no more."""
+        entry = self._entries.get(account)
+        if entry is not None and entry.by_token:
+            self._entries[account] = attrs.evolve(entry, headers=None)
+
+    def update(self, other: "Vault") -> None:
+        """Hold what *other* holds, which was made of a newer configuration; accounts keep their access tokens."""
+        present = self._entries
+        self._entries = dict(other._entries)
+        for account, entry in self._entries.items():
+            known = present.get(account)
+            if entry.by_token and known is not None and known.by_token and entry.headers is None:
+                self._entries[account] = attrs.evolve(known, origin=entry.origin)
 
     def authorize(self, account: str, origin: Origin) -> tuple[Header, ...]:
         """Return the headers that authorize a call of *account* at *origin*.
 
         Raises :class:`WrongOriginError` unless *origin* is the account's own: a stored credential is never
-        sent to a host that someone else named.
+        sent to a host that someone else named. Raises :class:`NoTokenError` where the account has yet to sign in.
         """
         entry = self._entries.get(account)
         if entry is None or entry.origin != origin:
             raise WrongOriginError(f"account {account!r} has no credential for {origin}")
+        if entry.headers is None:
+            raise NoTokenError(f"account {account!r} has no access token")
         return entry.headers
 
     def redact(self, account: str, text: str) -> str:
-        """Return *text* without the credential of *account*: there are providers that repeat a key they refuse."""
+        """Return *text* without the credentials of *account*, those that were replaced of late included: there are
+        providers that repeat a key they refuse."""
         entry = self._entries.get(account)
-        return text if entry is None or not entry.secret else text.replace(entry.secret, "[credential]")
+        for secret in () if entry is None else entry.secrets:
+            text = text.replace(secret, "[credential]")
+        return text
 
 
 def digest(secret: bytes) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from gephyr.runtime.credentials import WrongOriginError
+from gephyr.runtime.credentials import CredentialError
 from gephyr.runtime.ports import Feed
 from gephyr.runtime.upstream.connection import Call, Connection
 from gephyr.runtime.upstream.connector import ConnectError, Connector, tls_context
@@ -23,7 +23,7 @@ class Authorizer(Protocol):
     """What is needed of :class:`gephyr.runtime.credentials.Vault`."""
 
     def authorize(self, account: str, origin: Origin) -> Sequence[Header]:
-        """Return the headers that authorize a call; raise WrongOriginError when *origin* is not the account's."""
+        """Return the headers that authorize a call; raise CredentialError where there are none for *origin*."""
 
 
 class SocketUpstream:
@@ -79,7 +79,7 @@ class SocketUpstream:
         else:
             try:
                 head = request_head(command, self._vault.authorize(command.account, origin))
-            except WrongOriginError as exc:
+            except CredentialError as exc:
                 call.fail(Fault.CONNECT, str(exc))
             except ValueError:
                 # The text of the exception may quote what it could not encode.
