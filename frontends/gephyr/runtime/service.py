@@ -13,6 +13,7 @@ from gephyr.runtime.fetching import FetchesNothing, SocketFetcher, UrlFetcher
 from gephyr.runtime.observers import Observers
 from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.questions import Questions
+from gephyr.runtime.store_tokens import TokenStore
 from gephyr.runtime.upstream import SocketUpstream
 from gephyr_core.config import Config
 from gephyr_core.dialects import DIALECTS
@@ -20,12 +21,16 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import DrainRequested, StateRestored
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject, TokenState
 from gephyr_core.routing.endpoints import dialect_of_path
 
 
 class RecordStore(Protocol):
     """What the service needs of :class:`gephyr.runtime.store.Store`."""
+
+    @property
+    def tokens(self) -> TokenStore:
+        """Where the accounts' OAuth tokens are kept."""
 
     def load_pins(self, now: float) -> Sequence[Pin]:
         """Return what an earlier process kept."""
@@ -97,6 +102,7 @@ class Service:
             bindings=store.load_bindings(now) if self.config.scheduling.persist_session_bindings else (),
             states=store.load_states(),
             cooldowns=store.load_cooldowns(now),
+            tokens=[TokenState(token.account, token.expires_at) for token in store.tokens.tokens()],
         )
 
     def drain(self) -> None:

@@ -1,5 +1,7 @@
 """The store: records that outlive the process, in one SQLite file, written by a thread of its own."""
 
+import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
@@ -9,6 +11,7 @@ from types import MappingProxyType
 
 import structlog
 
+from gephyr.runtime.account_book import AccountBook
 from gephyr.runtime.store_accounts import (
     FoundState,
     load_cooldowns,
@@ -19,7 +22,7 @@ from gephyr.runtime.store_accounts import (
     save_states,
 )
 from gephyr.runtime.store_bindings import load_bindings, prune_bindings, save_bindings
-from gephyr.runtime.store_file import DirectoryLock, StoreError, open_database, prepare_directory
+from gephyr.runtime.store_file import FILE_NAME, DirectoryLock, StoreError, open_database, prepare_directory
 from gephyr.runtime.store_memory import MemoryStore
 from gephyr.runtime.store_objects import ObjectTable
 from gephyr.runtime.store_pins import load_pins, prune_pins, save_pins
@@ -29,8 +32,6 @@ from gephyr_core.config.schema_providers import TranslationConfig
 from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
 
 __all__ = ["MemoryStore", "Store", "StoreError"]
-
-FILE_NAME = "gephyr.sqlite3"
 
 _log = structlog.get_logger()
 
@@ -58,12 +59,17 @@ class Store:
         self,
         lock: DirectoryLock,
         database: sqlite3.Connection,
+        accounts: AccountBook,
         clock: Callable[[], float],
         *,
         most_object_bytes: int,
         credential_digests: Mapping[str, str],
     ) -> None:
-        """Use :meth:`open`. The store owns *lock* and *database* from now on."""
+        """Use :meth:`open`. The store owns *lock*, *database* and *accounts* from now on."""
+        self.accounts = accounts
+        """What commands change of accounts. Its methods block."""
+        self.tokens = accounts.tokens
+        """The accounts' OAuth tokens. Its methods block."""
         self._lock = lock
         self._database = database
         self._database_lock = threading.Lock()
@@ -89,26 +95,40 @@ class Store:
         clock: Callable[[], float],
         most_object_bytes: int = TranslationConfig().stored_responses_max_bytes,
         credential_digests: Mapping[str, str] = MappingProxyType({}),
+        environ: Mapping[str, str] = os.environ,
     ) -> "Store":
         """Open the store in *directory*, both made if absent, for their owner only.
 
         *clock* gives seconds since the epoch; *most_object_bytes* bounds the stored objects. *credential_digests* gives
         the digest of each account's configured credential, and is looked at whenever it matters: a state that was found
-        with another credential is void. Raises ``StoreError`` when another process uses the directory, when the file
-        was written by a newer version of Gephyr, and when either cannot be read or written.
+        with another credential is void. *environ* may hold the encryption key. What a crash or a lost key did to tokens
+        is logged.
+
+        Raises ``StoreError`` when another process uses the directory, when the file was written by a newer version of
+        Gephyr, when either cannot be read or written, and when the encryption key is none.
         """
         path = Path(directory).expanduser()
         prepare_directory(path)
-        try:
-            lock = DirectoryLock(path)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot write in the data directory: {error.strerror}") from error
-        try:
+        with contextlib.ExitStack() as opened:
+            try:
+                lock = DirectoryLock(path)
+            except OSError as error:
+                raise StoreError(f"{path}: cannot write in the data directory: {error.strerror}") from error
+            opened.callback(lock.release)
             database = open_database(path / FILE_NAME, clock())
-        except BaseException:
-            lock.release()
-            raise
-        return cls(lock, database, clock, most_object_bytes=most_object_bytes, credential_digests=credential_digests)
+            opened.callback(database.close)
+            accounts = AccountBook.open(path, clock=clock, environ=environ)
+            opened.callback(accounts.close)
+            _report(accounts)
+            opened.pop_all()
+        return cls(
+            lock,
+            database,
+            accounts,
+            clock,
+            most_object_bytes=most_object_bytes,
+            credential_digests=credential_digests,
+        )
 
     @property
     def dropped(self) -> int:
@@ -194,6 +214,7 @@ class Store:
         if self._writer.is_alive() or not self._reader.close(timeout):
             _log.error("the store did not finish in time", unwritten=len(self._queue))
             return
+        self.accounts.close()
         self._database.close()
         self._lock.release()
 
@@ -261,3 +282,20 @@ class Store:
         prune_pins(self._database, now)
         prune_bindings(self._database, now)
         prune_cooldowns(self._database, now)
+
+
+def _report(accounts: AccountBook) -> None:
+    """Log what a crash or a lost key did to tokens and accounts."""
+    interrupted = accounts.tokens.interrupted_refreshes()
+    if interrupted:
+        _log.warning(
+            "a token refresh was interrupted by a crash; these accounts may have to sign in again", accounts=interrupted
+        )
+    unreadable = {"token": accounts.tokens.unreadable(), "account": accounts.unreadable_accounts()}
+    for kind, names in unreadable.items():
+        if names:
+            _log.error(
+                "stored secrets cannot be decrypted; they are set aside until the key they were made with is back",
+                kind=kind,
+                accounts=names,
+            )

@@ -106,3 +106,28 @@ def prune_cooldowns(database: sqlite3.Connection, now: float) -> None:
         " (SELECT scope, model FROM cooldowns ORDER BY until DESC, scope, model LIMIT -1 OFFSET ?)",
         (MOST_COOLDOWNS,),
     )
+
+
+def command_state(database: sqlite3.Connection, state: AccountState) -> None:
+    """Write what the operator commanded. An account put back into service is so whatever it was out of it for."""
+    database.execute(
+        "DELETE FROM account_states WHERE account = ? AND (by_command OR ? = '')", (state.account, state.disabled)
+    )
+    if state.disabled:
+        database.execute(
+            "INSERT INTO account_states (account, by_command, disabled, since, credential) VALUES (?, 1, ?, ?, '')",
+            (state.account, state.disabled, state.since),
+        )
+
+
+def count_change(database: sqlite3.Connection) -> None:
+    """Count a change that was made by command, for a server that watches."""
+    database.execute(
+        "INSERT INTO meta VALUES ('account_changes', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1"
+    )
+
+
+def changes(database: sqlite3.Connection) -> int:
+    """Return how many changes were made by command, ever."""
+    row = database.execute("SELECT value FROM meta WHERE key = 'account_changes'").fetchone()
+    return 0 if row is None else int(row[0])

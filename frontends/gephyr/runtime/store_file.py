@@ -15,6 +15,10 @@ if sys.platform != "win32":
 
 _log = structlog.get_logger()
 
+FILE_NAME = "gephyr.sqlite3"
+
+_BUSY_TIMEOUT = 10.0
+"""Seconds that one waits for another's transaction."""
 _NOT_A_SOUND_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -70,23 +74,53 @@ def open_database(path: Path, now: float) -> sqlite3.Connection:
         raise StoreError(f"{path}: cannot open the store: {error}") from error
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    # The write-ahead log takes the mode of the file it belongs to.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def open_shared(path: Path) -> sqlite3.Connection:
+    """Open the database at *path*, made if absent, whether a server runs on it or not. What is committed stays when the
+    power fails.
+
+    Raises ``StoreError``, for a corrupt file too: to set it aside is a server's, which has the directory for itself.
+    """
     try:
-        database.execute("PRAGMA journal_mode = WAL")
+        database = _connected(path)
+        try:
+            # In WAL mode FULL waits for the disk at each commit (sqlite.org/pragma.html#pragma_synchronous).
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA fullfsync = ON")  # macOS's fsync does not empty the disk's own cache
+            _migrate(database, path)
+        except BaseException:
+            database.close()
+            raise
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path}: cannot open the store: {error}") from error
+    return database
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    database = _connected(path)
+    try:
         # In WAL mode this loses the last commits when power fails, never the file's consistency
         # (sqlite.org/pragma.html#pragma_synchronous).
         database.execute("PRAGMA synchronous = NORMAL")
-        # Pages that held a deleted conversation are overwritten with zeros.
-        database.execute("PRAGMA secure_delete = ON")
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             error = sqlite3.DatabaseError(verdict)
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise error
         _migrate(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # The write-ahead log takes the mode of the file it belongs to.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        # Pages that held a deleted conversation are overwritten with zeros.
+        database.execute("PRAGMA secure_delete = ON")
     except BaseException:
         database.close()
         raise
