@@ -46,6 +46,7 @@ class ServiceAccountGrant:
 
     refresh_token = ""
     is_used_up = False
+    starts_alone = True
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -98,6 +98,10 @@ class Grant(Protocol):
     def is_used_up(self) -> bool:
         """Whether a refresh may void the refresh token, so that an answer that gets lost is an account lost."""
 
+    @property
+    def starts_alone(self) -> bool:
+        """Whether it gets a first token without a person's help."""
+
     def requests(self, refresh_token: str, now: float) -> Sequence[TokenRequest]:
         """Return the request for a new token, and the forms to try after it if the client is not recognised.
 
@@ -116,6 +120,11 @@ class RefreshGrant:
     scopes: tuple[str, ...] = ()
 
     is_used_up = True
+
+    @property
+    def starts_alone(self) -> bool:
+        """Whether there is a configured refresh token."""
+        return bool(self.refresh_token)
 
     @property
     def lineage(self) -> str:
