@@ -61,6 +61,12 @@ class _Account:
         kept = self.token.refresh_token if self.token is not None else ""
         return kept or self.grant.refresh_token
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What an endpoint might repeat besides what it was just sent."""
+        kept = (self.token.access_token, self.token.refresh_token) if self.token is not None else ()
+        return (*kept, self.grant.refresh_token)
+
 
 class TokenRefresh:
     """Implements :class:`gephyr.runtime.errands.TokenRefresher`. Belongs to the running event loop."""
@@ -227,10 +233,11 @@ class TokenRefresh:
         deadline = asyncio.get_running_loop().time() + limit
         first = account.form % len(requests)
         for number in (*range(first, len(requests)), *range(first)):
+            request = attrs.evolve(requests[number], secrets=(*requests[number].secrets, *account.secrets))
             left = deadline - asyncio.get_running_loop().time()
-            status, headers, body = await self._endpoint.post(requests[number], route, left)
+            status, headers, body = await self._endpoint.post(request, route, left)
             try:
-                answer = read_answer(status, headers, body, requests[number], self._clock())
+                answer = read_answer(status, headers, body, request, self._clock())
             except GrantError as error:
                 refusal = error
                 if error.code != "invalid_client":
