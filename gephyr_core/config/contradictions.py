@@ -1,6 +1,7 @@
 """What is wrong between settings that are each well-formed by themselves."""
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -8,12 +9,13 @@ from urllib.parse import urlsplit
 from gephyr_core.config.problems import Path, shown
 from gephyr_core.config.schema import Config
 from gephyr_core.config.schema_providers import AccountConfig
-from gephyr_core.config.unavailable import UNAVAILABLE_PROVIDERS
 
 APP_PROXY = "app"
 """The app-wide proxy's route is ``proxy:app``, so no account may have this id."""
 WITHOUT_KEY = "openai-compatible"
 """The one kind of provider that may want no credential: a model server of the operator's own."""
+VERTEX = "vertex"
+"""The kind of provider that has projects and locations, and takes Google's service accounts."""
 
 
 class ProviderFacts(Protocol):
@@ -72,8 +74,6 @@ def _server(config: Config) -> Found:
 def _providers(config: Config, providers: Mapping[str, ProviderFacts]) -> Found:
     for name, provider in config.providers.items():
         kind = provider.kind or name
-        if kind in UNAVAILABLE_PROVIDERS:
-            continue
         if kind not in providers:
             yield ("providers", name, "kind"), _not_one_of(providers, provider.kind)
         elif provider.dialect and provider.dialect not in providers[kind].dialects:
@@ -92,7 +92,7 @@ def _accounts(config: Config, providers: Mapping[str, ProviderFacts]) -> Found:
         if kind in providers:
             for name, message in _account_at(config, account, kind, providers[kind]):
                 yield (*at, name), message
-        elif account.provider not in config.providers and kind not in UNAVAILABLE_PROVIDERS:
+        elif account.provider not in config.providers:
             yield (*at, "provider"), _not_one_of([*providers, *config.providers], account.provider)
     preferred = config.scheduling.preferred_account
     if preferred and preferred not in first:
@@ -104,10 +104,45 @@ def _account_at(config: Config, account: AccountConfig, kind: str, facts: Provid
     custom = config.providers.get(account.provider)
     if not (account.base_url or (custom and custom.base_url) or facts.base_url):
         yield "base_url", f"missing; the provider {account.provider!r} has no address of its own"
-    if not account.api_key and account.oauth is None and kind != WITHOUT_KEY:
-        yield "api_key", "missing"
+    yield from _signing_in(account, kind)
     if account.dialect and account.dialect not in facts.dialects:
         yield "dialect", _not_one_of(facts.dialects, account.dialect)
+
+
+def _signing_in(account: AccountConfig, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with how *account* shows who it is."""
+    ways = [
+        name
+        for name, is_set in (
+            ("api_key", bool(account.api_key)),
+            ("oauth", account.oauth is not None),
+            ("service_account", bool(account.service_account)),
+        )
+        if is_set
+    ]
+    for way in ways[1:]:
+        yield way, f"cannot be set beside {ways[0]}"
+    if kind != VERTEX:
+        if not ways and kind != WITHOUT_KEY:
+            yield "api_key", "missing"
+        for name, is_set in (
+            ("service_account", account.service_account),
+            ("project", account.project),
+            ("location", account.location != "global"),
+        ):
+            if is_set:
+                yield name, f"only an account of the provider {VERTEX!r} has one"
+        return
+    if not ways:
+        yield "service_account", "missing"
+    elif account.api_key:
+        yield "api_key", f"the provider {VERTEX!r} takes a service_account, or oauth"
+    if account.oauth is not None and not account.project:
+        yield "project", "missing"
+    if not re.fullmatch(r"([a-z0-9.-]+:)?[a-z0-9-]*", account.project):
+        yield "project", f"expected a project's id, got {shown(account.project)}"
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", account.location):
+        yield "location", f"expected a location like 'europe-west4', got {shown(account.location)}"
 
 
 def _proxies(config: Config) -> Found:

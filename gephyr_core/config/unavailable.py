@@ -13,10 +13,8 @@ from gephyr_core.config.schema import Config
 UNAVAILABLE_SETTINGS = (
     "admin.enabled",
     "admin.public_url",
-    "accounts[].oauth",
     "accounts[].requests_per_minute",
     "accounts[].tokens_per_minute",
-    "accounts[].service_account",
     "accounts[].weight",
     "auth.web_password",
     "compliance.enabled",
@@ -31,9 +29,6 @@ UNAVAILABLE_SETTINGS = (
 )
 """Settings that have to keep their default; ``[]`` stands for each item."""
 
-UNAVAILABLE_PROVIDERS = ("vertex",)
-"""Providers whose way of signing in is not built."""
-
 
 def unavailable(config: Config) -> Iterator[Path]:
     """Yield where *config* asks for what this version cannot do."""
@@ -43,12 +38,6 @@ def unavailable(config: Config) -> Iterator[Path]:
             default = getattr(attrs.fields_dict(type(section))[name], "default", None)
             if getattr(section, name) != default:
                 yield (*path, name)
-    for index, account in enumerate(config.accounts):
-        if account.provider in UNAVAILABLE_PROVIDERS and account.provider not in config.providers:
-            yield ("accounts", index, "provider")
-    for name, provider in config.providers.items():
-        if (provider.kind or name) in UNAVAILABLE_PROVIDERS:
-            yield ("providers", name, "kind")
 
 
 def _sections(config: Config, holder: str) -> Iterator[tuple[Path, attrs.AttrsInstance]]:

@@ -2,6 +2,8 @@
 
 import attrs
 
+from gephyr_core.providers.vertex import GLOBAL, vertex_base_url
+
 
 @attrs.frozen
 class AuthScheme:
@@ -43,6 +45,7 @@ PROVIDERS: dict[str, Provider] = {
         Provider("openai", "https://api.openai.com", _OPENAI, translated_to=_RESPONSES),
         Provider("anthropic", "https://api.anthropic.com", ("anthropic",), AuthScheme(b"x-api-key")),
         Provider("gemini", "https://generativelanguage.googleapis.com", ("gemini",), AuthScheme(b"x-goog-api-key")),
+        Provider("vertex", vertex_base_url(GLOBAL), ("gemini",)),
         Provider("azure", None, _OPENAI, AuthScheme(b"api-key"), translated_to=_RESPONSES),
         Provider("openrouter", "https://openrouter.ai/api", (*_OPENAI, "anthropic")),
         Provider("groq", "https://api.groq.com/openai", ("openai-chat", _RESPONSES)),

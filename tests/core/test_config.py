@@ -6,6 +6,7 @@ from gephyr_core.config import AuthConfig, Config, ConfigError, load_config
 from gephyr_core.providers import PROVIDERS
 
 ACCOUNT = {"id": "a", "provider": "openai", "api_key": "account:a"}
+OAUTH = {"token_url": "https://t", "client_id": "c"}
 
 
 def read(mapping=None, environ=None, **overrides) -> Config:
@@ -132,6 +133,22 @@ def test_every_mistake_is_told_at_once():
         (account(provider="azure"), "accounts[0].base_url: missing; the provider 'azure' has no address of its own"),
         (account(provider="openai-compatible"), "accounts[0].base_url: missing"),
         (account(api_key=""), "accounts[0].api_key: missing"),
+        (account(oauth=OAUTH), "accounts[0].oauth: cannot be set beside api_key"),
+        (account(service_account="account:a"), "accounts[0].service_account: cannot be set beside api_key"),
+        (account(project="p"), "accounts[0].project: only an account of the provider 'vertex' has one"),
+        (account(location="eu"), "accounts[0].location: only an account of the provider 'vertex' has one"),
+        (account(api_key="", service_account="account:a"), "accounts[0].service_account: only an account of the provi"),
+        (account(provider="vertex"), "accounts[0].api_key: the provider 'vertex' takes a service_account, or oauth"),
+        (account(provider="vertex", api_key=""), "accounts[0].service_account: missing"),
+        (account(provider="vertex", api_key="", oauth=OAUTH), "accounts[0].project: missing"),
+        (
+            account(provider="vertex", api_key="", oauth=OAUTH, project="a/b"),
+            "accounts[0].project: expected a project's id, got 'a/b'",
+        ),
+        (
+            account(provider="vertex", api_key="", oauth=OAUTH, project="p", location="evil.example/"),
+            "accounts[0].location: expected a location like 'europe-west4', got 'evil.example/'",
+        ),
         (account(dialect="gemini"), "accounts[0].dialect: expected one of openai-chat, openai-completions, "),
         (account(proxy="pool:eu-1"), "accounts[0].proxy: expected a proxy's URL, or the id of one of"),
         ({"server": {"tls_key": "k.pem"}}, "server.tls_cert: missing, as server.tls_key is set"),
@@ -154,12 +171,9 @@ def test_a_mistake_is_told_with_its_place_and_what_was_expected(mapping, problem
         ({"proxy_pool": {"enabled": True}}, "proxy_pool.enabled"),
         ({"compliance": {"enabled": True}}, "compliance.enabled"),
         ({"scheduling": {"max_wait_seconds": 5}}, "scheduling.max_wait_seconds"),
-        ({"providers": {"mine": {"kind": "vertex"}}}, "providers.mine.kind"),
         (account(weight=2), "accounts[0].weight"),
         (account(requests_per_minute=5), "accounts[0].requests_per_minute"),
         (account(tokens_per_minute=5), "accounts[0].tokens_per_minute"),
-        (account(oauth={"token_url": "https://t", "client_id": "c"}), "accounts[0].oauth"),
-        (account(provider="vertex"), "accounts[0].provider"),
     ],
 )
 def test_what_is_not_built_is_refused_and_not_ignored(mapping, path):

@@ -24,7 +24,7 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFE = 3600
 """Seconds; the longest that Google allows."""
-_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*")
+_PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z0-9-]+")
 
 
 class KeyFileError(ValueError):

@@ -1,0 +1,30 @@
+"""Where Vertex AI has Gemini's API: at a host of the location, and below a project.
+
+Source: Google Cloud's reference of the Vertex AI API, "publishers.models" and "Service endpoints".
+"""
+
+import re
+from urllib.parse import quote
+
+GLOBAL = "global"
+_MODELS = re.compile(r"/v1[a-z0-9]*/models/(.+)")
+
+
+def vertex_base_url(location: str) -> str:
+    """Return the address of the API in *location* (``europe-west4``, ``global``)."""
+    host = "aiplatform.googleapis.com" if location == GLOBAL else f"{location}-aiplatform.googleapis.com"
+    return f"https://{host}"
+
+
+def vertex_path(path: str, project: str, location: str) -> str:
+    """Return where Vertex AI has what stands at *path* in the Gemini API, from the API's version on.
+
+    ``/v1beta/models/M:generateContent`` becomes
+    ``/v1/projects/P/locations/L/publishers/google/models/M:generateContent``.
+    What is not below ``models/`` stays as it is: Vertex AI has no such thing there.
+    """
+    match = _MODELS.fullmatch(path)
+    if match is None:
+        return path
+    place = f"projects/{quote(project, safe=':')}/locations/{quote(location)}"
+    return f"/v1/{place}/publishers/google/models/{match[1]}"
