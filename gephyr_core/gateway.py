@@ -3,7 +3,8 @@
 import heapq
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from gephyr_core.commands import Command, StopServing
 from gephyr_core.config import Config
@@ -14,7 +15,6 @@ from gephyr_core.events import (
     Event,
     ExchangeEvent,
     ModelDescribed,
-    ProxyChecked,
     RequestStarted,
     StateRestored,
     TimePassed,
@@ -23,7 +23,10 @@ from gephyr_core.events import (
     UpstreamBody,
 )
 from gephyr_core.exchange import Exchange
+from gephyr_core.operations import Operations
 from gephyr_core.providers.capabilities import learn
+from gephyr_core.scheduling.bindings import BindingEvent
+from gephyr_core.scheduling.decisions import Decisions
 from gephyr_core.shared import Shared
 
 
@@ -36,6 +39,9 @@ class Gateway:
     def __init__(self, config: Config, rng: random.Random) -> None:
         """*rng* is the only source of chance."""
         self._shared = Shared(config, rng)
+        self._operations = Operations(self._shared)
+        self._queue, self._sign_in = self._shared.scheduler.queue, self._shared.sign_in
+        self._outbox = self._shared.scheduler.outbox
         self._exchanges: dict[int, Exchange] = {}
         self._newest = 0
         self._heap: list[tuple[float, int]] = []
@@ -50,7 +56,10 @@ class Gateway:
     def deadline(self) -> float:
         """When ``TimePassed`` is wanted if nothing else happens; ``math.inf`` when idle."""
         soonest = self._heap[0][0] if self._heap else math.inf
-        return min(soonest, self._drain_until)
+        soonest = min(soonest, self._drain_until)
+        if self._queue.places:
+            soonest = min(soonest, self._queue.wake_at())
+        return min(soonest, self._sign_in.deadline) if self._sign_in.lives else soonest
 
     @property
     def open_exchanges(self) -> int:
@@ -61,6 +70,16 @@ class Gateway:
     def open_leases(self) -> int:
         """Leases that are out on accounts."""
         return self._shared.scheduler.in_flight
+
+    @property
+    def decisions(self) -> Decisions:
+        """The latest choices of accounts, each with its reasons."""
+        return self._shared.scheduler.decisions
+
+    @property
+    def binding_events(self) -> Sequence[BindingEvent]:
+        """The latest changes of session bindings, the oldest first."""
+        return self._shared.scheduler.bindings.events
 
     def receive(self, event: Event, now: float) -> Sequence[Command]:
         """Take one event, and return what is to be done, in order.
@@ -80,31 +99,26 @@ class Gateway:
                     row = exchange.row
                     exchange.handle_upstream(event, now)
                     if exchange.row is not row:
-                        self._settle(exchange, now)
+                        self._settle(exchange)
             else:
                 self._dispatch(event, now)
+                self._after(now)
             return self._shared.take_commands() if self._shared.out else ()
         finally:
             self._busy = False
 
     def _dispatch(self, event: Event, now: float) -> None:
-        match event:
-            case RequestStarted():
-                self._start(event, now)
-            case TimePassed():
-                self._time_passed(now)
-            case DrainRequested():
-                self._drain(now)
-            case StateRestored():
-                self._shared.pins.restore(event.pins, now)
-            case ModelDescribed():
-                self._learn_model(event)
-            case TokenRefreshed() | TokenRefreshFailed() | ProxyChecked() | AdminChanged():
-                pass  # wired with the scheduler
-            case _:
-                self._pass_on(event, now)
+        take = _TAKE.get(type(event))
+        if take is None:
+            self._pass_on(event, now)  # type: ignore[arg-type]
+        else:
+            take(self, event, now)
 
-    def _learn_model(self, event: ModelDescribed) -> None:
+    def _restore(self, event: StateRestored, now: float) -> None:
+        self._shared.pins.restore(event.pins, now)
+        self._operations.restore(event, now)
+
+    def _learn_model(self, event: ModelDescribed, now: float) -> None:  # noqa: ARG002
         """A provider has told what a model can do: from the next request on it counts."""
         account = self._shared.scheduler.accounts.get(event.account)
         if account is not None and event.status == 200:
@@ -118,35 +132,42 @@ class Gateway:
         self._newest = event.exchange
         exchange = self._exchanges[event.exchange] = Exchange(self._shared, event, now)
         exchange.start(now)
-        self._settle(exchange, now)
+        self._settle(exchange)
 
     def _pass_on(self, event: ExchangeEvent, now: float) -> None:
         exchange = self._exchanges.get(event.exchange)
         if exchange is not None:
             exchange.handle(event, now)
-            self._settle(exchange, now)
+            self._settle(exchange)
         elif event.exchange > self._newest:
             raise LocalProtocolError(f"exchange {event.exchange} was never started")
 
-    def _settle(self, exchange: Exchange, now: float) -> None:
-        """After an exchange changed: look at the time, wake who waited for its lease, forget it if it is over."""
+    def _settle(self, exchange: Exchange) -> None:
+        """After an exchange changed: look at the time, and forget it if it is over."""
         self._schedule(exchange)
-        if self._shared.scheduler.freed:
-            self._wake_waiters(now)
         if self._shared.finished:
             self._forget_finished()
 
+    def _after(self, now: float) -> None:
+        """After every event: ask those who wait, and hand on what the scheduler has to say."""
+        if self._queue.places:
+            self._wake_waiters(now)
+        if self._outbox:
+            self._shared.out += self._outbox
+            self._outbox.clear()
+
     def _wake_waiters(self, now: float) -> None:
         """Offer what became free to those who wait, first come first served."""
-        freed = self._shared.scheduler.freed
-        free = [account for account in freed if account.is_free(now)]
-        for number in list(self._shared.waiting):
+        queue = self._queue
+        if queue.wake_at() <= now:
+            queue.time_passed(now)
+        passed: dict[int, None] = {}
+        while (number := queue.next(passed, now)) is not None:
+            passed[number] = None
             waiter = self._exchanges[number]
-            if waiter.wait_until <= now or (free and waiter.waits_for(free)):
-                waiter.acquire(now)
-                self._schedule(waiter)
-                free = [account for account in free if account.is_free(now)]
-        freed.clear()
+            waiter.acquire(now)
+            self._settle(waiter)
+        queue.asked()
 
     def _forget_finished(self) -> None:
         """Drop the exchanges that are over, and with them the deadlines they leave at the top of the heap."""
@@ -178,7 +199,9 @@ class Gateway:
         ]
         heapq.heapify(self._heap)
 
-    def _time_passed(self, now: float) -> None:
+    def _time_passed(self, _event: TimePassed, now: float) -> None:
+        if self._sign_in.deadline <= now:
+            self._operations.refresh_tokens(now)
         while self._heap and self._heap[0][0] <= now:
             when, number = heapq.heappop(self._heap)
             exchange = self._exchanges.get(number)
@@ -187,17 +210,16 @@ class Gateway:
             exchange.scheduled_at = math.inf
             if exchange.next_wake() <= now:
                 exchange.time_passed(now)
-            self._settle(exchange, now)
+            self._settle(exchange)
         if now >= self._drain_until:
             self._drain_until = math.inf
             for exchange in self._exchanges.values():
                 exchange.shut_down(now)  # all of them before any lease is offered on: nothing new is to be called
-            self._wake_waiters(now)
             self._forget_finished()
 
     # -- the end ------------------------------------------------------------------------------------------------
 
-    def _drain(self, now: float) -> None:
+    def _drain(self, _event: DrainRequested, now: float) -> None:
         if not self._shared.draining:
             self._shared.draining = True
             self._drain_until = now + self._shared.config.server.drain_timeout
@@ -208,3 +230,16 @@ class Gateway:
             self._stopped = True
             self._drain_until = math.inf
             self._shared.emit(StopServing())
+
+
+_TAKE: dict[type[Event], Callable[[Gateway, Any, float], None]] = {
+    RequestStarted: Gateway._start,
+    TimePassed: Gateway._time_passed,
+    DrainRequested: Gateway._drain,
+    StateRestored: Gateway._restore,
+    ModelDescribed: Gateway._learn_model,
+    TokenRefreshed: lambda gateway, event, now: gateway._operations.token_refreshed(event, now),
+    TokenRefreshFailed: lambda gateway, event, now: gateway._operations.token_refresh_failed(event, now),
+    AdminChanged: lambda gateway, event, now: gateway._operations.admin_changed(event, now),
+}
+"""Events that concern no exchange, or the beginning of one. The others are handed on to their exchange."""

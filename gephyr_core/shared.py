@@ -1,13 +1,13 @@
 """What the exchanges of one gateway share: configuration made ready, accounts, pins, and the list of commands."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import attrs
 
 from gephyr_core.commands import Command
-from gephyr_core.config import AccountConfig, Config, provider_kind
+from gephyr_core.config import AccountConfig, ComplianceConfig, Config, provider_kind
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
@@ -16,11 +16,13 @@ from gephyr_core.pins import Pins
 from gephyr_core.providers import PROVIDERS
 from gephyr_core.routing import ModelTable, Target
 from gephyr_core.routing.models import ModelPattern
-from gephyr_core.scheduling import Account, Scheduler
+from gephyr_core.scheduling import Account, Pool, Scheduler
+from gephyr_core.scheduling.sign_in import SignIn
+from gephyr_core.scheduling.windows import RequestWindow, TokenWindow
 from gephyr_core.translation.memory import SignatureMemory
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Leg:
     """One stage of a route: a target, and accounts that are asked for it in one way."""
 
@@ -32,6 +34,8 @@ class Leg:
     """The known provider that they are like, for a translated leg: what its models can do."""
     foreign: bool = False
     """None of the accounts belongs to the organisation that signed the conversation's reasoning."""
+    found_pool: Pool | None = attrs.field(default=None, init=False)
+    """The scheduler's pool of the accounts, once it was asked for."""
 
 
 Route = tuple[Leg, ...]
@@ -55,19 +59,22 @@ class Shared:
             block=config.security.block,
             trusted_proxies=config.security.trusted_proxies,
         )
-        self.scheduler = Scheduler([make_account(account, config) for account in config.accounts if account.enabled])
-        self.pins = Pins()
-        self.models = ModelTable(
-            config.models.routes,
-            config.models.default,
-            [account.provider for account in config.accounts],
-            [model for account in config.accounts if account.enabled for model in account.models],
+        self.scheduler = Scheduler(
+            [make_account(account, config) for account in config.accounts if account.enabled],
+            config.scheduling,
+            config.compliance,
+            rng,
         )
+        self.sign_in = SignIn(rng)
+        self.pins = Pins()
+        self.models = _model_table(config, config.accounts)
         self.buffered = 0
         """Bytes of request bodies held, of all exchanges together."""
+        self.most_attempts = config.upstream.max_attempts
+        """Calls for one request, the first one included."""
+        if config.compliance.enabled and config.compliance.max_retry_attempts is not None:
+            self.most_attempts = min(self.most_attempts, 1 + config.compliance.max_retry_attempts)
         self.draining = False
-        self.waiting: dict[int, None] = {}
-        """Numbers of the exchanges that wait for an account, first come first."""
         self.finished: list[int] = []
         """Exchanges that ended since the gateway last looked."""
         self.out: list[Command] = []
@@ -76,6 +83,7 @@ class Shared:
         self.learned: dict[tuple[str, str], Capabilities | None] = {}
         """What providers' model endpoints told, by kind of provider and model; None while it is being asked."""
         self._routes: dict[tuple[str, str | None, bool], Route] = {}
+        self._pools: dict[tuple[str, tuple[Account, ...]], Pool] = {}
 
     def take_commands(self) -> list[Command]:
         """Return what was emitted, and start anew."""
@@ -100,6 +108,27 @@ class Shared:
                 self._routes.clear()
             self._routes[key] = route
         return route
+
+    def pool(self, leg: Leg) -> Pool:
+        """Return the pool of a leg's accounts: the same one for all legs that ask the same accounts for a model."""
+        pool = leg.found_pool
+        if pool is None:
+            key = (leg.target.model, leg.accounts)
+            pool = self._pools.get(key)
+            if pool is None:
+                if len(self._pools) >= _MOST_ROUTES:
+                    self._pools = {name: one for name, one in self._pools.items() if one.waiters}
+                pool = self._pools[key] = Pool(leg.target.model, leg.accounts)
+            leg.found_pool = pool
+        return pool
+
+    def accounts_changed(self, accounts: Sequence[AccountConfig]) -> None:
+        """The accounts are others now: routes and pools are found anew."""
+        self.models = _model_table(self.config, accounts)
+        self._routes.clear()
+        self._pools.clear()
+        for account in self.scheduler.accounts.values():
+            account.parked_in = {pool: None for pool in account.parked_in if pool.waiters}
 
     def _find_route(self, dialect: str, model: str | None, *, translates: bool) -> Iterator[Leg]:
         accounts = self.scheduler.accounts.values()
@@ -157,6 +186,8 @@ def make_account(account: AccountConfig, config: Config) -> Account:
     base_url = account.base_url or (custom.base_url if custom is not None else "") or known.base_url or ""
     dialect = account.dialect or (custom.dialect if custom is not None else "")
     origin, base_path = split_base_url(base_url)
+    compliance = config.compliance if config.compliance.enabled else ComplianceConfig()
+    requests = _least(account.requests_per_minute, compliance.max_account_requests_per_minute)
     return Account(
         id=account.id,
         provider=account.provider,
@@ -169,9 +200,28 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         route=choose_route(account.proxy, config.outbound.upstream_proxy),
         models=tuple(ModelPattern(text) for text in account.models),
         priority=account.priority,
-        max_concurrency=account.max_concurrency,
+        weight=account.weight,
         organization=account.organization or account.id,
+        signs_in=account.oauth is not None or bool(account.service_account),
+        limits_per_model=known.limits_per_model,
+        max_concurrency=_least(account.max_concurrency, compliance.max_account_concurrency),
+        requests=None if requests is None else RequestWindow(requests),
+        tokens=None if account.tokens_per_minute is None else TokenWindow(account.tokens_per_minute),
     )
+
+
+def _model_table(config: Config, accounts: Sequence[AccountConfig]) -> ModelTable:
+    return ModelTable(
+        config.models.routes,
+        config.models.default,
+        [account.provider for account in accounts],
+        [model for account in accounts if account.enabled for model in account.models],
+    )
+
+
+def _least(*limits: int | None) -> int | None:
+    """Return the strictest of the limits that are set."""
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _family(dialect: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("dialects", "providers", "routing"),
     ("scheduling", "outbound", "guards", "pins", "forwarding", "catalog", "monitor", "translation"),
     ("shared",),
-    ("exchange",),
+    ("exchange", "operations"),
     ("gateway",),
 )
 """The core's packages and modules, low to high: an import points to a lower floor, or stays on its own."""

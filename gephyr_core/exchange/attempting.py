@@ -1,7 +1,5 @@
 """Accounts and attempts: taking one, calling it, and going on to the next when it fails before the commit point."""
 
-from collections.abc import Sequence
-
 import attrs
 
 from gephyr_core.errors import ErrorKind, Fault, Sent
@@ -10,7 +8,8 @@ from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_cut_re
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.state import State
 from gephyr_core.exchange.translating import Translating
-from gephyr_core.scheduling import NEUTRAL, Account, Lease, Wait
+from gephyr_core.scheduling import NEUTRAL, Account, Lease, Pool, Wait
+from gephyr_core.scheduling.scheduler import LONGEST_COOLDOWN_WAIT
 
 
 class Attempting(Translating):
@@ -19,10 +18,11 @@ class Attempting(Translating):
     def acquire(self, now: float) -> None:
         """Take an account and call it; wait for one; or give up."""
         assert self.plan is not None
-        if len(self.failures) >= self.shared.config.upstream.max_attempts:
+        assert self.search is not None
+        if len(self.failures) >= self.shared.most_attempts:
             self.give_up(now)
             return
-        wait_until: float | None = None
+        waits: list[Pool] = []
         for leg in self.legs:
             if leg.target in self.dead_targets or leg in self.closed_legs:
                 continue
@@ -36,27 +36,31 @@ class Attempting(Translating):
                 self.answer_estimate(now)
                 return
             tried = [account for where, account in self.tried if where is None or where == leg.target]
-            answer = self.shared.scheduler.acquire(leg.accounts, tried, now)
+            answer = self.shared.scheduler.acquire(self.shared.pool(leg), self.search, tried, now)
             if isinstance(answer, Lease):
                 self._call(Attempt(0, answer, leg, UNLIMITED, now, now))
                 return
             if isinstance(answer, Wait):
-                wait_until = answer.until if wait_until is None else min(wait_until, answer.until)
-        if wait_until is None or now >= self.acquire_until:
+                waits.append(answer.pool)
+        if waits and now < self.search.until:
+            self.enter(State.WAITING)
+            self.shared.scheduler.queue.enter(self.id, waits)
+        elif self.shared.scheduler.clear_doubts(self._open_pools(), self.search, self._tried_anywhere(), now):
+            self.acquire(now)
+        else:
             self.give_up(now)
-            return
-        self.wait_until = wait_until
-        self.enter(State.WAITING)
-        self.shared.waiting[self.id] = None
 
-    def waits_for(self, free: Sequence[Account]) -> bool:
-        """Whether one of the accounts that are *free* may serve this exchange, which waits."""
-        assert self.plan is not None
-        return any(account in free for leg in self.legs for account in leg.accounts)
+    def _open_pools(self) -> list[Pool]:
+        """Pools of the legs on which the request can still be asked."""
+        legs = [leg for leg in self.legs if leg.target not in self.dead_targets and leg not in self.closed_legs]
+        return list(dict.fromkeys(self.shared.pool(leg) for leg in legs))
+
+    def _tried_anywhere(self) -> list[Account]:
+        return [account for _, account in self.tried]
 
     def _call(self, attempt: Attempt) -> None:
         assert self.plan is not None
-        self.shared.waiting.pop(self.id, None)
+        self.shared.scheduler.queue.leave(self.id)
         self.attempt_number += 1
         call = upstream_call(
             self.id,
@@ -67,7 +71,8 @@ class Attempting(Translating):
             self.shared.config.upstream,
             fresh=attempt.fresh,
         )
-        attempt.number, attempt.limits = self.attempt_number, call.limits
+        attempt.number, attempt.limits, attempt.route = self.attempt_number, call.limits, call.route
+        self.reply.decision = attempt.lease.decision
         self.note_losses(attempt.leg)
         self.attempt = attempt
         self.enter(State.CALLING)
@@ -76,19 +81,37 @@ class Attempting(Translating):
     def fail(self, failure: Failure, now: float, *, cancel: bool = False) -> None:
         """Take in the failure of the attempt under way: before the commit point, go on to the next account."""
         assert self.attempt is not None
+        assert self.search is not None
+        lease = self.attempt.lease
         everywhere = failure.status is None or failure.kind in {ErrorKind.CREDENTIAL, ErrorKind.MONEY}
-        self.tried.append((None if everywhere else self.attempt.target, self.attempt.lease.account))
+        if not (self._signs_in_again(failure, lease, now) or self._soon_over(failure)):
+            self.tried.append((None if everywhere else self.attempt.target, lease.account))
         if failure.next_target:
             self.dead_targets.append(self.attempt.target)
         self.end_attempt(
             failure.label, failure.outcome, now, detail=(failure.detail or failure.message)[:200], cancel=cancel
         )
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
-        self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
+        self.search.since, self.search.until = now, now + self.shared.config.scheduling.acquire_timeout
         if failure.fail_over or (failure.next_target and self._has_targets_left()):
             self.acquire(now)
         else:
             self.give_up(now)
+
+    def _soon_over(self, failure: Failure) -> bool:
+        """Whether the provider itself asks to come back so soon that it is waited for."""
+        wait = failure.outcome.retry_after
+        return failure.outcome.blames_account and wait is not None and 0.0 < wait <= LONGEST_COOLDOWN_WAIT
+
+    def _signs_in_again(self, failure: Failure, lease: Lease, now: float) -> bool:
+        """A 401 for a token that should be good: it is refreshed, once for a request, and the account asked again."""
+        account = lease.account
+        if failure.status != 401 or account in self.signed_in_again:
+            return False
+        if not self.shared.sign_in.rejected(account, lease.token_number, now):
+            return False
+        self.signed_in_again.append(account)
+        return True
 
     def _has_targets_left(self) -> bool:
         return self.plan is not None and any(leg.target not in self.dead_targets for leg in self.plan.route)
@@ -97,7 +120,8 @@ class Attempting(Translating):
         """The call broke before the commit point."""
         attempt, plan = self.live
         repeatable = plan.repeatable or event.sent is Sent.NONE
-        if event.reused and not attempt.fresh and event.fault is Fault.RESET and repeatable:
+        stale = event.reused and not attempt.fresh and event.fault is Fault.RESET
+        if stale and repeatable and attempt.lease.again(now):
             # A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112
             # section 9.3.1), and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
             self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)

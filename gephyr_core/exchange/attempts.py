@@ -35,6 +35,8 @@ class Attempt:
     called_at: float
     heard_at: float
     fresh: bool = False
+    route: str = ""
+    """Id of the outbound route."""
     status: int = 0
     headers: Headers = ()
     decoder: Decoder | None = None
@@ -66,6 +68,10 @@ class Attempt:
             duration=now - self.called_at,
             stale=stale,
             dialect=self.leg.dialect or None,
+            decision=self.lease.decision,
+            rule=self.lease.rule.value,
+            route=self.route,
+            waited=self.lease.waited,
         )
 
 
@@ -119,7 +125,15 @@ def of_reply(
     return Failure(
         kind=verdict.kind,
         message=verdict.message or f"the provider answered with status {status}",
-        outcome=Outcome(blames_account=blames, kind=verdict.kind, retry_after=verdict.retry_after),
+        outcome=Outcome(
+            blames_account=blames,
+            kind=verdict.kind,
+            retry_after=verdict.retry_after,
+            status=status,
+            scope=verdict.scope,
+            lasting=verdict.lasting,
+            reason=verdict.reason,
+        ),
         label="status",
         fail_over=verdict.fail_over,
         next_target=verdict.next_target,

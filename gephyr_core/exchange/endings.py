@@ -1,6 +1,7 @@
 """The ways an exchange ends, and the keep-alives that put an end off."""
 
 import math
+from collections.abc import Sequence
 
 import attrs
 import msgspec
@@ -15,7 +16,7 @@ from gephyr_core.http import Header
 from gephyr_core.pins import LIFETIME
 from gephyr_core.records import Pin, RequestRecord
 from gephyr_core.routing import Endpoint
-from gephyr_core.scheduling import NEUTRAL, SUCCESS
+from gephyr_core.scheduling import NEUTRAL, SUCCESS, Pool
 
 _LONG_WAIT = 60.0
 """Seconds beyond which an SDK is told not to sleep until ``retry-after``: Anthropic's sleeps whatever it is told."""
@@ -31,7 +32,7 @@ class Endings(ExchangeState):
     def finish(self, outcome: str, now: float, error: ErrorKind | None = None) -> None:
         """The exchange is over: nothing is held any more, and the record says what happened."""
         self.enter(State.DONE)
-        self.shared.waiting.pop(self.id, None)
+        self.shared.scheduler.queue.leave(self.id)
         self.hold(0)
         self.shared.finished.append(self.id)
         self.shared.emit(Observe(self._record(outcome, now, error)))
@@ -183,13 +184,11 @@ class Endings(ExchangeState):
     def _no_account(self, now: float) -> Problem:
         """Why no account could even be asked."""
         assert self.plan is not None
-        accounts = self.plan.accounts()
-        kind = self.shared.scheduler.refusal_kind(accounts, now)
-        reasons = [account.why_not(now) for account in accounts]
-        if self.shared.config.server.expose_account:
-            told = [f"{account.id}: {reason}" for account, reason in zip(accounts[:8], reasons, strict=False)]
-        else:
-            told = [f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons)]
+        assert self.search is not None
+        scheduler, pools = self.shared.scheduler, self.pools()
+        kind = scheduler.refusal_kind(pools, now)
+        self.reply.decision = scheduler.refuse(pools, self.search, [account for _, account in self.tried], now)
+        told = _reasons(pools, by_name=self.shared.config.server.expose_account)
         wait = self._soonest(now)
         model = (self.plan.model or "this request")[:_LONGEST_NAME]
         message = f"no account is free for {model} ({', '.join(told)})"
@@ -214,10 +213,14 @@ class Endings(ExchangeState):
         account = None if failure.record is None else failure.record.account
         self.reply.whole(failure.status, headers, failure.body, now, account)
 
+    def pools(self) -> list[Pool]:
+        """Every pool of the route, once."""
+        return list(dict.fromkeys(self.shared.pool(leg) for leg in self.legs if leg.accounts))
+
     def _soonest(self, now: float) -> float | None:
         """Seconds until the first of the route's accounts may be asked again; None where one may be asked now."""
         assert self.plan is not None
-        return self.shared.scheduler.soonest_reset(self.plan.accounts(), now)
+        return self.shared.scheduler.soonest_reset(self.pools(), now)
 
     def _record(self, outcome: str, now: float, error: ErrorKind | None) -> RequestRecord:
         plan, reply = self.plan, self.reply
@@ -245,6 +248,17 @@ class Endings(ExchangeState):
             keepalives=reply.keepalives,
             translation=() if self.report is None else tuple(self.report.entries),
         )
+
+
+def _reasons(pools: Sequence[Pool], *, by_name: bool) -> list[str]:
+    """Say why the accounts of *pools* cannot serve; which ones they are is the operator's business."""
+    if by_name:
+        return [f"{account.id}: {block.reason}" for pool in pools for account, block in pool.passed_over()][:8]
+    counts: dict[str, int] = {}
+    for pool in pools:
+        for reason, number in pool.outlook(()).reasons:
+            counts[reason] = counts.get(reason, 0) + number
+    return [f"{number} {reason}" for reason, number in counts.items()]
 
 
 def _no_retry(headers: list[Header], wait: float) -> list[Header]:

@@ -41,7 +41,7 @@ from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.state import Cell, Row, State
 from gephyr_core.guards.body_limit import TOO_MANY_BODIES, too_large
 from gephyr_core.pins import RequestRefused
-from gephyr_core.scheduling import NEUTRAL
+from gephyr_core.scheduling import NEUTRAL, Search
 
 CLIENT_STALL = 60.0
 """Seconds a client may leave the data it asked for unread."""
@@ -141,7 +141,9 @@ class Exchange(Receiving):
         if self.kept_conversation is not None:  # what is said has to come back in a form that can be kept
             self.legs = list(rewritten(self.plan.route, self.dialect.name))
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
-        self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
+        self.search = Search(
+            self.id, self.plan.session, self.plan.tokens, now, now + self.shared.config.scheduling.acquire_timeout
+        )
         self.acquire(now)
 
     def metrics_collected(self, event: MetricsCollected, now: float) -> None:
@@ -185,7 +187,11 @@ class Exchange(Receiving):
             return self.load_until
         if self.state is _FETCHING:
             return min(self.fetch_until, self._keep_alive_at())
-        wake = min(self.wait_until, self.acquire_until) if self.state is _WAITING else self._attempt_limit()
+        if self.state is _WAITING:
+            assert self.search is not None
+            wake = self.search.until
+        else:
+            wake = self._attempt_limit()
         if self.blocked_at is not None:
             return min(wake, self.blocked_at + CLIENT_STALL)
         return min(wake, self._keep_alive_at()) if self.plan is not None and self.plan.stream else wake
@@ -217,11 +223,8 @@ class Exchange(Receiving):
             self.loading_took_too_long(now)
         elif self.state is State.FETCHING and now >= self.fetch_until:
             self.fetching_took_too_long(now)
-        elif self.state is State.WAITING and now >= self.acquire_until:
+        elif self.state is State.WAITING and self.search is not None and now >= self.search.until:
             self.acquire(now)
-        elif self.state is State.WAITING and now >= self.wait_until:
-            assert self.plan is not None  # a cooldown is over: all who wait are asked, in the order in which they came
-            self.shared.scheduler.freed += self.plan.accounts()
         elif self.state not in {State.WAITING, State.FETCHING} and now >= self._attempt_limit():
             self._timed_out(now)
         elif self.blocked_at is None and now >= self._keep_alive_at():

@@ -24,6 +24,8 @@ from gephyr_core.shared import Route, Shared
 from gephyr_core.translation.dialects import TRANSLATORS
 
 _SEALED = b'"' + SEAL.encode()
+_BYTES_PER_TOKEN = 4
+"""Of JSON with text in it, about."""
 _NOT_REPEATABLE = ("store", "background")
 """Fields of a create whose repetition leaves something behind at the provider, when true."""
 
@@ -47,9 +49,10 @@ class Plan:
     query: str
     renamed: tuple[tuple[str, str], ...] = ()
 
-    def accounts(self) -> list[Account]:
-        """Every account of the route, once."""
-        return list(dict.fromkeys(account for leg in self.route for account in leg.accounts))
+    @property
+    def tokens(self) -> int:
+        """What the request may spend, for limits on tokens: a rough estimate, settled when the provider has counted."""
+        return len(self.body) // _BYTES_PER_TOKEN
 
 
 def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: bytes, now: float) -> Plan:

@@ -15,7 +15,9 @@ class Reply:
         "_head_only",
         "_shared",
         "bytes_out",
+        "decision",
         "dropped",
+        "explains",
         "first_byte_at",
         "keepalives",
         "over",
@@ -32,9 +34,11 @@ class Reply:
         extra: tuple[Header, ...],
         *,
         head_only: bool,
+        explains: bool,
         now: float,
     ) -> None:
-        """*extra*: headers for every response of this exchange. *head_only*: the request was a ``HEAD``."""
+        """*extra*: headers for every response of this exchange. *head_only*: the request was a ``HEAD``. *explains*:
+        the client asks by which decision it was served."""
         self._shared = shared
         self._exchange = exchange
         self._extra = extra
@@ -47,6 +51,9 @@ class Reply:
         self.sent_at = now
         """When the client last heard of us; keep-alives count from here."""
         self.keepalives = 0
+        self.explains = explains
+        self.decision = ""
+        """Id of the latest decision on an account."""
         self.dropped = b""
         """For ``x-gephyr-dropped``: what the translation that serves the client could not carry."""
         self.over = False
@@ -62,6 +69,8 @@ class Reply:
         headers.append((b"x-gephyr-request-id", ours))
         if account is not None and self._shared.config.server.expose_account:
             headers.append((b"x-gephyr-account", account.encode("ascii", "replace")))
+        if self.explains and self.decision:
+            headers.append((b"x-gephyr-decision-id", self.decision.encode()))
         if self.dropped:
             headers.append((b"x-gephyr-dropped", self.dropped))
         headers.extend(self._extra)

@@ -19,11 +19,15 @@ from gephyr_core.exchange.admission import Admitted, read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
 from gephyr_core.exchange.plan import Plan
 from gephyr_core.exchange.reply import Reply
+from gephyr_core.http import header
 from gephyr_core.records import AttemptRecord, StoredObject, Usage
 from gephyr_core.routing import Target
-from gephyr_core.scheduling import Account, Outcome
+from gephyr_core.scheduling import Account, Outcome, Search
 from gephyr_core.shared import Leg, Shared
 from gephyr_core.translation.requests import RequestTranslation, TranslatedCall
+
+_EXPLAIN = b"x-gephyr-explain"
+"""A client that sends it is told the id of the decision that chose its account."""
 
 
 class State(enum.Enum):
@@ -111,18 +115,21 @@ class ExchangeState(TranslationState):
             shared.request_id(),
             shared.cors.response_headers(event.headers),
             head_only=event.method == "HEAD",
+            explains=header(event.headers, _EXPLAIN) is not None,
             now=now,
         )
         self.attempt_number = 0
         self.attempt: Attempt | None = None
         self.tried: list[tuple[Target | None, Account]] = []
         """Accounts that failed, for one target or (None) for any."""
+        self.signed_in_again: list[Account] = []
+        """Accounts whose token this request was refused with: another one is fetched once."""
         self.dead_targets: list[Target] = []
         """Targets whose model turned out unknown at the provider."""
         self.failures: list[Failure] = []
         self.records: list[AttemptRecord] = []
-        self.acquire_until = math.inf
-        self.wait_until = math.inf
+        self.search: Search | None = None
+        """The search for an account, from the complete request on."""
         self.blocked_at: float | None = None
         self.usage: Usage | None = None
         self.served: AttemptRecord | None = None
@@ -196,4 +203,11 @@ class ExchangeState(TranslationState):
             assert attempt.reader is not None
             self.served, self.usage = record, attempt.reader.usage
         if not stale:
+            if self.usage is not None and (label == "ok" or self.served is record):
+                attempt.lease.settle(_spent(self.usage))
             attempt.lease.done(outcome, now)
+
+
+def _spent(usage: Usage) -> int:
+    """Tokens as providers count them against a limit: what was read and what was written."""
+    return (usage.input or 0) + (usage.output or 0)

@@ -5,6 +5,7 @@ agents, whose retry logic reads status and wording.
 """
 
 import re
+from typing import Literal
 
 import attrs
 import msgspec
@@ -44,6 +45,12 @@ class Verdict:
     """The model is unknown here: the next target of the route may know it, another account will not."""
     retry_after: float | None = None
     """Seconds until the account may be asked again, as the provider stated it."""
+    scope: Literal["", "model", "account"] = ""
+    """What a limit is for, where the reply says so."""
+    lasting: bool = False
+    """Waiting a while does not mend it: no credit, a spend limit, a daily quota."""
+    reason: str = ""
+    """A word for a lasting limit."""
 
 
 @attrs.frozen
@@ -70,6 +77,10 @@ def classify_reply(status: int, headers: Headers, body: bytes, now: float) -> Ve
         fail_over=_fails_over(status, kind),
         next_target=names_model,
         retry_after=hint,
+        lasting=kind is ErrorKind.MONEY,
+        reason=next((code for code in error.codes if code in _MONEY_CODES), "no credit")
+        if kind is ErrorKind.MONEY
+        else "",
     )
 
 

@@ -34,7 +34,13 @@ class Provider:
         """The dialect of translated requests: where there is a choice, the one that carries most."""
         return self.translated_to or self.dialects[0]
 
+    @property
+    def limits_per_model(self) -> bool:
+        """Whether its rate limits are each for one model, as its documents say; else for all of an account's."""
+        return self.name in _LIMITS_PER_MODEL
 
+
+_LIMITS_PER_MODEL = ("openai", "azure", "anthropic", "gemini", "vertex", "groq", "mistral")
 _CHAT = ("openai-chat", "openai-completions")
 _RESPONSES = "openai-responses"
 _OPENAI = (*_CHAT, _RESPONSES)

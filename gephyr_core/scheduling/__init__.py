@@ -1,6 +1,8 @@
 """Which account serves a request."""
 
 from gephyr_core.scheduling.accounts import NEUTRAL, SUCCESS, Account, Outcome
-from gephyr_core.scheduling.scheduler import Lease, Refused, Scheduler, Wait
+from gephyr_core.scheduling.lease import Lease
+from gephyr_core.scheduling.pool import Pool
+from gephyr_core.scheduling.scheduler import Refused, Scheduler, Search, Wait
 
-__all__ = ["NEUTRAL", "SUCCESS", "Account", "Lease", "Outcome", "Refused", "Scheduler", "Wait"]
+__all__ = ["NEUTRAL", "SUCCESS", "Account", "Lease", "Outcome", "Pool", "Refused", "Scheduler", "Search", "Wait"]

@@ -1,4 +1,8 @@
-"""Accounts as the scheduler sees them: what they can serve, what they are doing, and when they may be asked again."""
+"""Accounts as the scheduler sees them: what they can serve, what they are doing, and the one predicate that says
+whether they may be asked."""
+
+import math
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -6,13 +10,16 @@ from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Origin
 from gephyr_core.providers.capabilities import maker_of
 from gephyr_core.routing.models import ModelPattern, Target
+from gephyr_core.scheduling.blocks import Block, Nature
+from gephyr_core.scheduling.cooldowns import Cooldowns
+from gephyr_core.scheduling.health import Health, Remaining
+from gephyr_core.scheduling.windows import RequestWindow, TokenWindow
 
-_ESTIMATES = {
-    ErrorKind.CREDENTIAL: 60.0,
-    ErrorKind.MONEY: 300.0,
-    ErrorKind.RATE_LIMIT: 10.0,
-}
-_OTHER_ESTIMATE = 5.0
+if TYPE_CHECKING:
+    from gephyr_core.scheduling.pool import Pool
+
+_MOST_MODELS = 512
+"""Models whose remaining quota is known, of one organisation."""
 
 
 @attrs.frozen
@@ -25,11 +32,40 @@ class Outcome:
     kind: ErrorKind | None = None
     retry_after: float | None = None
     """Seconds, as the provider stated them."""
+    status: int = 0
+    """The provider's; 0 where there was none."""
+    scope: Literal["", "model", "account"] = ""
+    """What a limit is for, where the provider says so."""
+    lasting: bool = False
+    """Waiting a while does not mend it: no credit, a spend limit, a daily quota."""
+    reason: str = ""
+    """A word for a lasting limit: ``insufficient_quota``, ``daily_quota``, ..."""
 
 
 SUCCESS = Outcome(success=True)
 NEUTRAL = Outcome()
 """The attempt ended for reasons that are not the account's: the client left, the gateway stopped."""
+
+
+@attrs.define(eq=False)
+class Organization:
+    """Accounts that share a provider's quota. Each account belongs to one, often to one of its own."""
+
+    id: str
+    """``PROVIDER:ORGANIZATION``, or the id of the one account."""
+    cooldowns: Cooldowns = attrs.field(factory=Cooldowns)
+    remaining: dict[str, Remaining] = attrs.field(factory=dict)
+    """By model; the empty name where the provider counts all models together."""
+    accounts: list["Account"] = attrs.field(factory=list)
+
+    def remaining_of(self, model: str) -> Remaining:
+        """Return what is known of a model's quota, to be added to."""
+        known = self.remaining.get(model)
+        if known is None:
+            if len(self.remaining) >= _MOST_MODELS:
+                self.remaining.pop(next(iter(self.remaining)))
+            known = self.remaining[model] = Remaining()
+        return known
 
 
 @attrs.define(eq=False)
@@ -43,9 +79,11 @@ class Account:
     base_path: str
     """What stands before the API's own paths, without a trailing slash."""
     route: str
+    """Id of the outbound route that the configuration binds it to; empty for none."""
     models: tuple[ModelPattern, ...] = ()
     """Empty: every model of its provider."""
     priority: int = 0
+    weight: int = 1
     max_concurrency: int | None = None
     organization: str = ""
     translation_dialect: str = ""
@@ -54,14 +92,31 @@ class Account:
     """The known provider that its provider is like."""
     collect: str = "auto"
     """``always``, ``auto`` or ``never``: when a whole reply is had by collecting a stream."""
+    limits_per_model: bool = False
+    """Its provider's limits are each for one model."""
+    project: str = ""
+    """Vertex AI's project and location, which stand in its paths."""
+    location: str = ""
+    requests: RequestWindow | None = None
+    tokens: TokenWindow | None = None
+    signs_in: bool = False
+    """It has access tokens that expire, in place of a key."""
+    token_until: float = math.inf
+    """When its access token expires; 0 where there is none."""
+    token_block: Block | None = None
+    """What is said of it while there is none."""
+    token_number: int = 0
+    """How many tokens it has had: a failure of an older one says nothing about this one."""
+    disabled: str = ""
+    """Why it is out of service; empty where it is not."""
     in_flight: int = 0
     last_lease: int = 0
     """Serial number of its latest lease: among equals, the one idle for longest is next."""
-    stated_until: float = 0.0
-    """Until when the provider itself said not to come back. Excludes the account."""
-    stated_kind: ErrorKind | None = None
-    doubtful_until: float = 0.0
-    """Until when our own estimate doubts it. Ranks the account behind the others, and never excludes it."""
+    cooldowns: Cooldowns = attrs.field(factory=Cooldowns)
+    health: Health = attrs.field(factory=Health)
+    shared: Organization = attrs.field(factory=lambda: Organization(""))
+    parked_in: dict["Pool", None] = attrs.field(factory=dict)
+    """Pools that do not offer it until something changes."""
 
     def serves(self, target: Target, dialect: str) -> bool:
         """Whether the account can be asked for the target in the dialect at all."""
@@ -83,28 +138,62 @@ class Account:
         where nobody else serves the name."""
         return not self.models and target.provider is None and maker_of(target.model) == self.kind
 
+    def scope(self, model: str) -> str:
+        """The model that a limit met with *model* is for; empty where the provider counts all models together."""
+        return model if self.limits_per_model else ""
+
+    def block(self, model: str, tokens: int, now: float) -> Block | None:
+        """Return what stands in the way of a request for *model* that may spend *tokens*; None: it may be asked.
+
+        The one predicate: sticky reuse, the preferred account, the last-used lock and the rotation all ask it.
+        """
+        if self.disabled:
+            return Block(math.inf, Nature.OUT, self.disabled)
+        if self.token_until <= now:
+            return self.token_block or Block(math.inf, Nature.ROOM, "signing in")
+        if self.cooldowns.stated or self.cooldowns.estimates or self.shared.cooldowns.stated or self._doubted():
+            block = self._cooling(model, now)
+            if block is not None:
+                return block
+        if self.max_concurrency is not None and self.in_flight >= self.max_concurrency:
+            return Block(math.inf, Nature.ROOM, "busy")
+        if self.requests is not None:
+            opens_at = self.requests.opens_at()
+            if opens_at > now:
+                return Block(opens_at, Nature.ROOM, "requests per minute")
+        if self.tokens is not None:
+            opens_at = self.tokens.opens_at(tokens, now)
+            if opens_at > now:
+                sized = self.tokens.opens_at(1, now) <= now
+                return Block(opens_at, Nature.ROOM, "tokens per minute", sized=sized)
+        if self.shared.remaining:
+            return self._exhausted(model, tokens, now)
+        return None
+
+    def _doubted(self) -> bool:
+        return bool(self.shared.cooldowns.estimates)
+
+    def _cooling(self, model: str, now: float) -> Block | None:
+        own, shared = self.cooldowns.block(model, now), self.shared.cooldowns.block(model, now)
+        if own is None or shared is None:
+            return own or shared
+        if own.nature is not shared.nature:
+            return own if own.nature is Nature.STATED else shared
+        return own if own.until >= shared.until else shared
+
+    def _exhausted(self, model: str, tokens: int, now: float) -> Block | None:
+        remaining = self.shared.remaining.get(self.scope(model))
+        if remaining is None or (opens_at := remaining.opens_at(tokens, now)) <= now:
+            return None
+        sized = remaining.opens_at(1, now) <= now
+        return Block(opens_at, Nature.ESTIMATED, "quota used up", ErrorKind.RATE_LIMIT, sized)
+
     @property
-    def has_room(self) -> bool:
-        """Whether ``max_concurrency`` leaves room for one more."""
-        return self.max_concurrency is None or self.in_flight < self.max_concurrency
+    def full(self) -> bool:
+        """Whether a lease that is given back makes room."""
+        return self.max_concurrency is not None and self.in_flight >= self.max_concurrency
 
-    def is_free(self, now: float) -> bool:
-        """Whether the account may be asked now: it has room, and no provider said otherwise."""
-        return self.stated_until <= now and self.has_room
-
-    def why_not(self, now: float) -> str:
-        """Say in a word or two why the account cannot take a request, for the operator's eyes and the client's."""
-        if self.stated_until > now and self.stated_kind is not None:
-            return self.stated_kind.value.replace("_", " ")
-        return "tried" if self.has_room else "busy"
-
-    def learn(self, outcome: Outcome, now: float) -> None:
-        """Take in how an attempt ended."""
-        if outcome.success:
-            self.doubtful_until = 0.0
-        elif outcome.blames_account and outcome.kind is not None:
-            if outcome.retry_after is not None:
-                self.stated_until = max(self.stated_until, now + outcome.retry_after)
-                self.stated_kind = outcome.kind
-            else:
-                self.doubtful_until = now + _ESTIMATES.get(outcome.kind, _OTHER_ESTIMATE)
+    def changed(self) -> None:
+        """Something that stood in the way may be gone: be offered again everywhere."""
+        for pool in list(self.parked_in):
+            pool.restore(self)

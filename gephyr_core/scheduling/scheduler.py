@@ -1,19 +1,48 @@
-"""Takes turns: of the accounts that can serve a request, the one with the fewest requests in flight."""
+"""Chooses accounts: the preferred one, the session's own, the last used, or the better of two drawn at random.
+
+The rules in their order, each of which asks the one predicate (:meth:`Account.block`):
+
+1. ``scheduling.preferred_account``, whenever it can serve the request;
+2. the account that the session is bound to (not in ``performance_first``). If it is limited, it is waited for in
+   ``cache_first``; else the request runs elsewhere, and the binding is kept or let go by how long the wait is;
+3. for a request without a session, the account of the last one (not in ``performance_first``);
+4. the better of two (:mod:`gephyr_core.scheduling.score`).
+
+If nobody can be asked: wait for what will be free soon, give those the benefit of the doubt that are left alone on our
+own estimate, and refuse only then.
+"""
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Sequence
 
 import attrs
 
-from gephyr_core.errors import ErrorKind, LocalProtocolError
-from gephyr_core.scheduling.accounts import Account, Outcome
+from gephyr_core.config import ComplianceConfig, SchedulingConfig
+from gephyr_core.errors import ErrorKind
+from gephyr_core.scheduling.accounts import Account, Organization
+from gephyr_core.scheduling.bindings import BindingChange, Bindings
+from gephyr_core.scheduling.blocks import Nature
+from gephyr_core.scheduling.decisions import Decision, Decisions, Rule
+from gephyr_core.scheduling.learning import Learning
+from gephyr_core.scheduling.lease import Lease
+from gephyr_core.scheduling.pool import Pool
+from gephyr_core.scheduling.queue import WaitingRoom
+from gephyr_core.scheduling.score import better
+from gephyr_core.scheduling.windows import RequestWindow
+
+LONGEST_COOLDOWN_WAIT = 2.0
+"""Seconds: a cooldown that ends within them is waited out, a longer one is refused at once."""
+_ROOM_OF_THE_LAST_USED = 16
+"""Requests in flight up to which an account without ``max_concurrency`` has room for one more without a session."""
+_MOST_LAST_USED = 256
 
 
 @attrs.frozen
 class Wait:
-    """No account now, but soon: at *until* (``math.inf``: whenever a lease is given back)."""
+    """No account now, but soon: *pool* has one when something changes, or at a time."""
 
-    until: float
+    pool: Pool
 
 
 @attrs.frozen
@@ -24,84 +53,274 @@ class Refused:
 REFUSED = Refused()
 
 
-class Lease:
-    """The right to one request on an account. Given back exactly once."""
+@attrs.define(eq=False)
+class Search:
+    """One request's search for an account, over all its attempts."""
 
-    __slots__ = ("_open", "_scheduler", "account")
-
-    def __init__(self, scheduler: "Scheduler", account: Account) -> None:
-        self.account = account
-        self._scheduler = scheduler
-        self._open = True
-        account.in_flight += 1
-        scheduler.leases += 1
-        account.last_lease = scheduler.leases
-
-    def done(self, outcome: Outcome, now: float) -> None:
-        """Give the lease back and tell how it went. Raises ``LocalProtocolError`` the second time."""
-        if not self._open:
-            raise LocalProtocolError(f"the lease on account {self.account.id!r} was given back twice")
-        self._open = False
-        if not self.account.has_room:
-            self._scheduler.freed.append(self.account)
-        self.account.in_flight -= 1
-        self.account.learn(outcome, now)
+    exchange: int
+    session: str | None
+    tokens: int
+    """What the request may spend, estimated."""
+    since: float
+    """When the search, or the search after the latest failure, began; seconds since the epoch."""
+    until: float
+    """When the wait is over, seconds since the epoch."""
+    kept: bool = False
+    """It was recorded that the session keeps its account over a short wait."""
+    doubts_cleared: bool = False
+    """Estimates were cleared for it: once is enough."""
+    bound: str = ""
+    """What stands in the way of the session's own account."""
 
 
-class Scheduler:
+class Scheduler(Learning):
     """Chooses accounts. Belongs to one gateway."""
 
-    longest_cooldown_wait = 2.0
-    """Seconds: a cooldown that ends within them is waited out, a longer one is refused at once."""
-
-    def __init__(self, accounts: Sequence[Account]) -> None:
-        self.accounts = {account.id: account for account in accounts}
+    def __init__(
+        self,
+        accounts: Iterable[Account],
+        config: SchedulingConfig,
+        compliance: ComplianceConfig,
+        rng: random.Random,
+    ) -> None:
+        """*rng* is the only source of chance."""
+        super().__init__(compliance)
+        self._config = config
+        self._rng = rng
+        self.sticky = config.mode != "performance_first"
+        self.accounts: dict[str, Account] = {}
+        self.organizations: dict[str, Organization] = {}
         self.leases = 0
-        self.freed: list[Account] = []
-        """Full accounts on which a lease was given back since the waiters were last asked; cleared by who asks them."""
+        """How many there have been."""
+        self.bindings = Bindings(
+            config.binding_idle_seconds, config.max_bindings, self.save if config.persist_session_bindings else None
+        )
+        self.decisions = Decisions(f"{rng.getrandbits(32):08x}")
+        self.queue = WaitingRoom()
+        most = compliance.max_global_requests_per_minute if compliance.enabled else None
+        self.all_requests = None if most is None else RequestWindow(most)
+        """Requests on all accounts together, where ``[compliance]`` limits them."""
+        self._last_used: dict[tuple[str, str], tuple[Account, float]] = {}
+        self._own_pools: dict[tuple[str, str], Pool] = {}
+        for account in accounts:
+            self.add(account)
+
+    # -- the accounts -------------------------------------------------------------------------------------------
+
+    def add(self, account: Account) -> None:
+        """Take an account in."""
+        self.accounts[account.id] = account
+        name = account.id
+        if account.organization and account.organization != account.id:
+            name = f"{account.provider}:{account.organization}"
+        shared = self.organizations.get(name)
+        if shared is None:
+            shared = self.organizations[name] = Organization(name)
+        shared.accounts.append(account)
+        account.shared = shared
+
+    def remove(self, account: Account, now: float) -> None:
+        """Let an account go: what runs on it ends as it would, and nothing new begins."""
+        del self.accounts[account.id]
+        account.shared.accounts.remove(account)
+        account.disabled = account.disabled or "removed"
+        self.bindings.release_account(account.id, now, "removed")
 
     @property
     def in_flight(self) -> int:
         """Leases that are out."""
         return sum(account.in_flight for account in self.accounts.values())
 
-    def acquire(self, candidates: Sequence[Account], tried: Sequence[Account], now: float) -> Lease | Wait | Refused:
-        """Choose among *candidates* that were not *tried* yet for this request, and claim a place on the best."""
-        best: Account | None = None
-        best_rank: tuple[int, bool, int, int] | None = None
-        busy, soonest = False, math.inf
-        for account in candidates:
+    # -- choosing -----------------------------------------------------------------------------------------------
+
+    def acquire(self, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> Lease | Wait | Refused:
+        """Choose among the accounts of *pool* that were not *tried* yet for this request, and claim a place."""
+        if self.all_requests is not None and (opens_at := self.all_requests.opens_at()) > now:
+            self.queue.held_until = opens_at
+            return Wait(pool)
+        preferred = self.accounts.get(self._config.preferred_account)
+        if preferred is not None and self._may_ask(preferred, pool, search, tried, now):
+            return self._lease(pool, search, preferred, Rule.PREFERRED, now, tried)
+        key, rule = None, Rule.BEST_OF_TWO
+        search.bound = ""
+        if self.sticky and search.session is not None:
+            key = f"{pool.group} {search.session}"
+            answer = self._ask_bound(key, pool, search, tried, now)
+            if answer is not None:
+                return answer
+            if search.bound:
+                rule = Rule.FALLBACK
+        elif self.sticky and (last := self._last_used_of(pool, search, tried, now)) is not None:
+            return self._lease(pool, search, last, Rule.LAST_USED, now, tried)
+        drawn = pool.draw(2, list(tried), search.tokens, now, self._rng)
+        if not drawn:
+            return self._nobody(pool, tried, now)
+        scores: tuple[tuple[Account, float], ...] = ()
+        chosen = drawn[0]
+        if len(drawn) == 2:
+            chosen, one, other = better(drawn[0], drawn[1], pool.model, now)
+            scores = ((drawn[0], one), (drawn[1], other))
+        elif rule is not Rule.FALLBACK:
+            rule = Rule.ONLY_ONE
+        lease = self._lease(pool, search, chosen, rule, now, tried, scores)
+        if key is not None:
+            self._keep(key, pool, search, chosen, rule, now)
+        return lease
+
+    def _may_ask(self, account: Account, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> bool:
+        return account not in tried and pool.holds(account) and account.block(pool.model, search.tokens, now) is None
+
+    def _ask_bound(
+        self, key: str, pool: Pool, search: Search, tried: Sequence[Account], now: float
+    ) -> Lease | Wait | None:
+        """Ask the session's own account. None: another one is to be taken; ``search.bound`` says why, if the binding
+        is kept meanwhile."""
+        name = self.bindings.find(key, now)
+        if name is None:
+            return None
+        account = self.accounts.get(name)
+        if account is None or account.disabled or not pool.holds(account):
+            reason = "gone" if account is None else account.disabled or "does not serve the model"
+            self.bindings.release(key, BindingChange.RELEASED_MISSING, pool.model, now, reason)
+            return None
+        block = account.block(pool.model, search.tokens, now)
+        if block is None:
             if account in tried:
-                continue
-            if account.is_free(now):
-                rank = (
-                    -account.priority,
-                    account.doubtful_until > now,
-                    account.in_flight,
-                    account.last_lease,
-                )
-                if best_rank is None or rank < best_rank:
-                    best, best_rank = account, rank
-            elif account.stated_until > now:
-                soonest = min(soonest, account.stated_until)
-            else:
-                busy = True
-        if best is not None:
-            return Lease(self, best)
-        if soonest <= now + self.longest_cooldown_wait:
-            return Wait(soonest)
-        if busy:
-            return Wait(soonest)  # whichever comes first: a lease given back, or the end of a cooldown
+                search.bound = "failed this request before"
+                return None
+            self.bindings.bind(key, name, pool.model, now)
+            return self._lease(pool, search, account, Rule.BOUND, now, tried)
+        wait = 0.0 if block.nature is Nature.ROOM and block.until == math.inf else block.until - now
+        if wait > self._config.max_wait_seconds:
+            self.bindings.release(key, BindingChange.RELEASED_FOR_A_LONG_WAIT, pool.model, now, block.reason)
+            return None
+        if not search.kept:
+            search.kept = True
+            change = BindingChange.KEPT_FOR_A_SHORT_WAIT
+            self.bindings.note(key, name, change, pool.model, now, block.reason)
+        if self._config.mode == "cache_first" and account not in tried and now + wait < search.until:
+            own = self._own_pool(account, pool.model)
+            if not own.any_free(search.tokens, now):
+                return Wait(own)
+        search.bound = block.reason
+        return None
+
+    def _own_pool(self, account: Account, model: str) -> Pool:
+        """Return the pool that is one account alone, for those who wait for just that one."""
+        key = (account.id, model)
+        pool = self._own_pools.get(key)
+        if pool is None or pool.accounts[0] is not account:
+            if len(self._own_pools) >= 4096:
+                self._own_pools = {name: one for name, one in self._own_pools.items() if one.waiters}
+            pool = self._own_pools[key] = Pool(model, (account,))
+        return pool
+
+    def _last_used_of(self, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> Account | None:
+        """Return the account of the latest request without a session, if it is recent and may be asked again."""
+        account, at = self._last_used.get((pool.group, pool.family), (None, 0.0))
+        if account is None or at + self._config.last_used_lock_seconds <= now:
+            return None
+        if account.max_concurrency is None and account.in_flight >= _ROOM_OF_THE_LAST_USED:
+            return None
+        return account if self._may_ask(account, pool, search, tried, now) else None
+
+    def _keep(self, key: str, pool: Pool, search: Search, chosen: Account, rule: Rule, now: float) -> None:
+        if rule is Rule.FALLBACK:
+            change = BindingChange.FALLBACK_USED
+            self.bindings.note(key, chosen.id, change, pool.model, now, search.bound)
+        else:
+            self.bindings.bind(key, chosen.id, pool.model, now)
+
+    def _lease(
+        self,
+        pool: Pool,
+        search: Search,
+        account: Account,
+        rule: Rule,
+        now: float,
+        tried: Sequence[Account],
+        scores: tuple[tuple[Account, float], ...] = (),
+    ) -> Lease:
+        lease = Lease(self, account, pool.model, search.tokens, now)
+        if search.session is None and self.sticky and self._config.last_used_lock_seconds:
+            self._last_used[pool.group, pool.family] = (account, now)
+            if len(self._last_used) > _MOST_LAST_USED:
+                del self._last_used[next(iter(self._last_used))]
+        decision = self._decide(pool, search, account.id, rule, now, tried, scores)
+        lease.decision, lease.rule, lease.waited = decision.id, rule, decision.waited
+        return lease
+
+    def _decide(
+        self,
+        pool: Pool,
+        search: Search,
+        account: str | None,
+        rule: Rule,
+        now: float,
+        tried: Sequence[Account],
+        scores: tuple[tuple[Account, float], ...] = (),
+    ) -> Decision:
+        decision = Decision(
+            self.decisions.next_id(),
+            now,
+            search.exchange,
+            pool.model,
+            search.session,
+            rule,
+            account,
+            len(tried),
+            now - search.since,
+            scores,
+            tuple(tried),
+            pool.passed_over() if pool.parked else (),
+            pool.not_drawn(),
+            search.bound,
+            len(pool.accounts),
+        )
+        self.decisions.latest.append(decision)
+        return decision
+
+    # -- nobody -------------------------------------------------------------------------------------------------
+
+    def _nobody(self, pool: Pool, tried: Sequence[Account], now: float) -> Wait | Refused:
+        outlook = pool.outlook(tried)
+        if outlook.room or pool.opens_at < math.inf or outlook.soonest <= now + LONGEST_COOLDOWN_WAIT:
+            return Wait(pool)
         return REFUSED
 
-    def soonest_reset(self, candidates: Sequence[Account], now: float) -> float | None:
-        """Return the seconds until the first cooldown that a provider stated ends; None if an account is free."""
-        waits = [account.stated_until - now for account in candidates]
-        return min(waits) if waits and min(waits) > 0 else None
+    def clear_doubts(self, pools: Iterable[Pool], search: Search, tried: Sequence[Account], now: float) -> bool:
+        """The optimistic reset: let accounts in that are away on our own estimate. Return whether there are any.
 
-    def refusal_kind(self, candidates: Sequence[Account], now: float) -> ErrorKind:
-        """What to tell a client when none of *candidates* can be had: a limit only if every one is rate limited."""
-        limited = all(
-            account.stated_until > now and account.stated_kind is ErrorKind.RATE_LIMIT for account in candidates
-        )
-        return ErrorKind.RATE_LIMIT if limited and candidates else ErrorKind.OVERLOADED
+        Once for each request. What a provider stated, and what ``[compliance]`` says, is never cleared.
+        """
+        if search.doubts_cleared:
+            return False
+        search.doubts_cleared = True
+        cleared = False
+        for pool in pools:
+            pool.any_free(search.tokens, now)
+            for account, block in list(pool.parked.items()):
+                if block.nature is Nature.ESTIMATED and account not in tried:
+                    self.trust(account, pool.model, now)
+                    cleared = True
+        return cleared
+
+    def refuse(self, pools: Sequence[Pool], search: Search, tried: Sequence[Account], now: float) -> str:
+        """Record that nobody could be asked; return the decision's id."""
+        pool = pools[0] if pools else Pool("", ())
+        return self._decide(pool, search, None, Rule.REFUSED, now, tried).id
+
+    def soonest_reset(self, pools: Sequence[Pool], now: float) -> float | None:
+        """Return the seconds until the first account of *pools* may be asked again; None where one may be now, or
+        where no time is known."""
+        soonest = math.inf
+        for pool in pools:
+            if pool.any_free(0, now):
+                return None
+            soonest = min(soonest, pool.outlook(()).soonest)
+        return soonest - now if soonest < math.inf else None
+
+    def refusal_kind(self, pools: Sequence[Pool], now: float) -> ErrorKind:
+        """What to tell a client when nobody can be had: a limit only if every account is at one."""
+        limited = all(not pool.any_free(0, now) and pool.outlook(()).limited for pool in pools)
+        return ErrorKind.RATE_LIMIT if limited and pools else ErrorKind.OVERLOADED

@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from gephyr_core.commands import CallUpstream, Command, Observe
-from gephyr_core.config import AccountConfig, AuthConfig, Config
+from gephyr_core.commands import CallUpstream, Command, Observe, Save
+from gephyr_core.config import AccountConfig, AuthConfig, Config, SchedulingConfig
 from gephyr_core.events import (
     Event,
     RequestBody,
@@ -19,10 +19,12 @@ from gephyr_core.events import (
     UpstreamStarted,
 )
 from gephyr_core.gateway import Gateway
-from gephyr_core.records import RequestRecord
+from gephyr_core.records import AccountEvent, AccountState, Binding, Cooldown, RequestRecord, Saved
 
 KEY = "0" * 64
 OPEN = AuthConfig(mode="off")
+ROTATING = SchedulingConfig(last_used_lock_seconds=0)
+"""Two requests of no session go to two accounts."""
 SSE = [(b"content-type", b"text/event-stream")]
 JSON = [(b"content-type", b"application/json")]
 
@@ -31,6 +33,14 @@ def account(name: str = "a", provider: str = "openai", **more: Any) -> AccountCo
     """An account of the configuration."""
     more.setdefault("base_url", f"https://{name}.test")
     return AccountConfig(id=name, provider=provider, api_key=f"account:{name}", **more)
+
+
+OF_THE_SCHEDULER = (Binding, AccountState, Cooldown)
+
+
+def _is_beside(command: Command) -> bool:
+    """Whether a command is no part of the dialogue: facts, and what the scheduler keeps."""
+    return isinstance(command, Observe) or (isinstance(command, Save) and isinstance(command.record, OF_THE_SCHEDULER))
 
 
 @attrs.frozen
@@ -46,11 +56,15 @@ class Play:
 
     def __init__(self, *accounts: AccountConfig, now: float = 1000.0, **sections: Any) -> None:
         sections.setdefault("auth", OPEN)
+        sections.setdefault("scheduling", ROTATING)
         self.config = Config(accounts=accounts, **sections)
         self.gateway = Gateway(self.config, random.Random(7))
         self.now = now
         self.exchange = 0
         self.records: list[RequestRecord] = []
+        self.events: list[AccountEvent] = []
+        self.saved: list[Saved] = []
+        """What the scheduler wants kept."""
         self.unclaimed: list[Command] = []
 
     def feed(self, event: Event, at: float | None = None) -> list[Command]:
@@ -58,8 +72,12 @@ class Play:
         assert not self.unclaimed, f"unclaimed: {self.unclaimed}"
         self.now = self.now if at is None else at
         commands = list(self.gateway.receive(event, self.now))
-        self.records += [command.fact for command in commands if isinstance(command, Observe)]
-        self.unclaimed = [command for command in commands if not isinstance(command, Observe)]
+        facts = [command.fact for command in commands if isinstance(command, Observe)]
+        self.records += [fact for fact in facts if isinstance(fact, RequestRecord)]
+        self.events += [fact for fact in facts if isinstance(fact, AccountEvent)]
+        saved = [command.record for command in commands if isinstance(command, Save)]
+        self.saved += [record for record in saved if isinstance(record, OF_THE_SCHEDULER)]
+        self.unclaimed = [command for command in commands if not _is_beside(command)]
         return self.unclaimed
 
     def expect(self, *kinds: type) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from play import JSON, SSE, Play, account
 
 from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, SendBody, StartResponse
-from gephyr_core.config import SchedulingConfig, ServerConfig, UpstreamConfig
+from gephyr_core.config import ServerConfig, UpstreamConfig
 from gephyr_core.errors import Fault
 from gephyr_core.events import ClientGone, RequestBody, RequestEnded, TimePassed, UpstreamFailed
 from gephyr_core.http import header
@@ -34,8 +34,9 @@ def limit(play: Play, seconds: bytes) -> None:
 def test_the_end_of_a_cooldown_serves_those_who_wait_in_their_order() -> None:
     """One after the other, on the one place there is, and nobody spins meanwhile."""
     play = Play(account("a", max_concurrency=1))
-    limit(play, b"1")
+    limit(play, b"3")
     play.expect(StartResponse, SendBody, EndResponse)
+    play.now += 1.5
     waiting = [ask(play) for _ in range(3)]
     play.wait()
     for number in waiting[:-1]:
@@ -77,7 +78,7 @@ def test_a_place_on_one_account_goes_to_who_can_use_it() -> None:
 
 
 def test_a_cooldown_that_ends_while_the_others_are_busy_ends_the_wait() -> None:
-    play = Play(account("a", max_concurrency=1), account("b"))
+    play = Play(account("a", max_concurrency=1, priority=1), account("b"))
     limited = play.request()
     other = play.request()
     assert (limited.account, other.account) == ("a", "b")
@@ -92,7 +93,7 @@ def test_a_cooldown_that_ends_while_the_others_are_busy_ends_the_wait() -> None:
 
 def test_each_search_for_an_account_has_its_own_time() -> None:
     """A first account that took long to fail leaves the full time to wait for a busy one."""
-    play = Play(account("a"), account("b", max_concurrency=1), scheduling=SchedulingConfig(acquire_timeout=5))
+    play = Play(account("a", max_concurrency=1, priority=1), account("b", max_concurrency=1))
     first = play.request()
     busy = play.request()
     assert (first.account, busy.account) == ("a", "b")

@@ -28,6 +28,7 @@ from gephyr_core.events import (
     UpstreamStarted,
 )
 from gephyr_core.gateway import Gateway
+from gephyr_core.records import RequestRecord
 
 TARGETS: dict[str, tuple[bytes, ...]] = {
     "/v1/chat/completions": (
@@ -97,7 +98,7 @@ class Life(RuleBasedStateMachine):
                     self.answering[exchange] = (attempt, target, False)
                 case CancelUpstream(exchange=exchange):
                     self.answering.pop(exchange, None)
-                case Observe():
+                case Observe(fact=RequestRecord()):
                     self.records += 1
                 case EndResponse(exchange=exchange) | AbortResponse(exchange=exchange):
                     self.open_clients.pop(exchange, None)
@@ -194,7 +195,7 @@ class Life(RuleBasedStateMachine):
         assert self.gateway.open_leases == 0
         assert self.gateway.deadline == math.inf
         assert self.gateway._shared.buffered == 0
-        assert not self.gateway._shared.waiting
+        assert not self.gateway._shared.scheduler.queue.places
         assert self.records == self.newest, "one record for each"
         self.laws.close(range(1, self.newest + 1))
 

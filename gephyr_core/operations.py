@@ -1,0 +1,113 @@
+"""What happens to accounts beside requests: tokens, what the store kept, what the operator does."""
+
+import math
+
+from gephyr_core.config import AccountConfig
+from gephyr_core.errors import ErrorKind
+from gephyr_core.events import AdminChanged, StateRestored, TokenRefreshed, TokenRefreshFailed
+from gephyr_core.records import AccountEvent, AccountState
+from gephyr_core.scheduling import Account
+from gephyr_core.shared import Shared, make_account
+
+
+class Operations:
+    """Keeps the accounts of one gateway in step with the world."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._configured: dict[str, AccountConfig] = {
+            account.id: account for account in shared.config.accounts if account.enabled
+        }
+
+    # -- what was, and what the operator does -------------------------------------------------------------------
+
+    def restore(self, event: StateRestored, now: float) -> None:
+        """Take in what an earlier process kept."""
+        scheduler = self._shared.scheduler
+        for state in event.states:
+            if state.account in scheduler.accounts and state.disabled:
+                scheduler.accounts[state.account].disabled = state.disabled
+        books = {name: shared.cooldowns for name, shared in scheduler.organizations.items()}
+        for cooldown in event.cooldowns:
+            kind = _kind(cooldown.kind)
+            own = scheduler.accounts.get(cooldown.scope)
+            of_all = kind in {ErrorKind.RATE_LIMIT, ErrorKind.MONEY}
+            book = books.get(cooldown.scope) if of_all or own is None else own.cooldowns
+            if book is not None and kind is not None and cooldown.until > now:
+                book.state(cooldown.model, cooldown.until, kind, kind.value.replace("_", " "))
+        scheduler.bindings.restore(event.bindings, now)
+        known = {token.account: token.expires_at for token in event.tokens}
+        for account in scheduler.accounts.values():
+            if account.signs_in:
+                self._shared.sign_in.add(account, known.get(account.id, 0.0), now)
+
+    def admin_changed(self, event: AdminChanged, now: float) -> None:
+        """Bring the accounts in step with what the operator has made of them."""
+        shared, scheduler = self._shared, self._shared.scheduler
+        wanted = {account.id: account for account in event.accounts if account.enabled}
+        tokens = {token.account: token.expires_at for token in event.tokens}
+        for name, account in list(scheduler.accounts.items()):
+            if wanted.get(name) != self._configured.get(name):
+                scheduler.remove(account, now)
+                shared.sign_in.forget(account)
+                shared.scheduler.tell(AccountEvent(name, "removed", now))
+        for name, settings in wanted.items():
+            if name not in scheduler.accounts:
+                account = make_account(settings, shared.config)
+                scheduler.add(account)
+                if account.signs_in:
+                    shared.sign_in.add(account, tokens.get(name, 0.0), now)
+                scheduler.tell(AccountEvent(name, "added", now))
+        if wanted != self._configured:
+            self._configured = wanted
+            shared.accounts_changed(tuple(wanted.values()))
+        disabled = {state.account: state.disabled for state in event.states if state.disabled}
+        for account in list(scheduler.accounts.values()):
+            self._set_state(account, disabled.get(account.id, ""), now)
+            expires_at = tokens.get(account.id, 0.0)
+            if account.signs_in and expires_at > now and account.token_until <= now:
+                shared.sign_in.refreshed(account.id, expires_at, now)  # somebody has signed in
+
+    def _set_state(self, account: Account, disabled: str, now: float) -> None:
+        scheduler = self._shared.scheduler
+        if disabled and not account.disabled:
+            self._disable(account, disabled, now)
+        elif account.disabled and not disabled:
+            scheduler.enable(account, now)
+            self._shared.sign_in.enabled(account, now)
+            scheduler.tell(AccountEvent(account.id, "enabled", now))
+
+    def _disable(self, account: Account, reason: str, now: float) -> None:
+        account.disabled = reason
+        self._shared.scheduler.bindings.release_account(account.id, now, reason)
+        self._shared.scheduler.tell(AccountEvent(account.id, "disabled", now, reason=reason, until=math.inf))
+        account.changed()  # who waited for it alone learns that it does not come
+
+    # -- tokens -------------------------------------------------------------------------------------------------
+
+    def refresh_tokens(self, now: float) -> None:
+        """Begin the refreshes that are due."""
+        for command in self._shared.sign_in.due(now):
+            self._shared.emit(command)
+
+    def token_refreshed(self, event: TokenRefreshed, now: float) -> None:
+        """An account has a new token."""
+        if self._shared.sign_in.refreshed(event.account, event.expires_at, now):
+            until = event.expires_at
+            self._shared.scheduler.tell(AccountEvent(event.account, "token_refreshed", now, until=until))
+
+    def token_refresh_failed(self, event: TokenRefreshFailed, now: float) -> None:
+        """An account has no new token: for now, or for good."""
+        scheduler = self._shared.scheduler
+        account = self._shared.sign_in.failed(event.account, event.retry_after, event.code, now)
+        if account is None:
+            return
+        reason = f"{event.code}: {event.detail}" if event.detail else event.code
+        scheduler.tell(AccountEvent(event.account, "token_refresh_failed", now, reason=reason))
+        if event.permanent and not account.disabled:
+            self._disable(account, event.code, now)
+            scheduler.save(AccountState(account.id, event.code, now))
+
+
+def _kind(value: str) -> ErrorKind | None:
+    return next((kind for kind in ErrorKind if kind.value == value), None)

@@ -1,0 +1,39 @@
+"""Why an account cannot take a request now, and until when."""
+
+import enum
+import math
+from typing import NamedTuple
+
+from gephyr_core.errors import ErrorKind
+
+
+class Nature(enum.Enum):
+    """What kind of thing stands in the way: it decides who may overrule it."""
+
+    STATED = "stated"
+    """The provider said when to come back, or the operator did. Nobody overrules it."""
+    ESTIMATED = "estimated"
+    """Gephyr's own guess. It yields when no other account is left."""
+    ROOM = "room"
+    """The account's own limits are used up, or its token is on the way: it is waited for."""
+    OUT = "out"
+    """Out of service: only the operator brings it back."""
+
+
+class Block(NamedTuple):
+    """Something in the way of an account."""
+
+    until: float
+    """Seconds since the epoch; ``math.inf`` where no time ends it."""
+    nature: Nature
+    reason: str
+    """For the operator and the client: a word or two."""
+    kind: ErrorKind | None = None
+    """What the provider's refusal was, where one is behind it."""
+    sized: bool = False
+    """It stands in the way of this request for its size; a smaller one may pass."""
+
+    @property
+    def limits(self) -> bool:
+        """Whether it is a limit on requests or tokens, the provider's or our own, that time alone lifts."""
+        return self.kind is ErrorKind.RATE_LIMIT or (self.nature is Nature.ROOM and self.until < math.inf)

@@ -1,0 +1,161 @@
+"""Cooldowns: how long an account, or an organisation, is left alone, for one model or for all.
+
+There are two kinds, kept apart. A *stated* one is the provider's word, or the operator's, and holds to its end. An
+*estimate* is ours, made where a failure came without a hint: it grows with repeated failures, is forgotten after an
+hour without one, ends with the first success, and is probed by single requests when it is long.
+"""
+
+import math
+from collections.abc import Iterator
+
+import attrs
+
+from gephyr_core.errors import ErrorKind
+from gephyr_core.scheduling.blocks import Block, Nature
+
+EVERY_MODEL = ""
+STEPS: dict[ErrorKind, tuple[float, ...]] = {
+    ErrorKind.RATE_LIMIT: (5.0, 10.0, 20.0, 40.0, 60.0),
+    ErrorKind.OVERLOADED: (2.0, 5.0, 10.0, 30.0),
+    ErrorKind.SERVER: (1.0, 3.0, 10.0, 30.0, 60.0),
+    ErrorKind.MONEY: (300.0, 900.0, 1800.0, 3600.0),
+    ErrorKind.CREDENTIAL: (60.0, 300.0, 900.0, 1800.0),
+}
+"""Seconds of the first, second, ... estimate for a reason; the last one repeats."""
+OTHER_STEPS = (1.0, 5.0, 15.0, 30.0)
+"""For faults of the way there: no connection, no answer in time."""
+MEMORY = 3600.0
+"""Seconds after which a failure counts no more."""
+PROBE_INTERVAL = 15.0
+"""Seconds after which an account is tried by one request although its estimate is longer."""
+_MOST_MODELS = 512
+"""Models with a cooldown, of one account. Their names can be the clients' to choose."""
+
+
+@attrs.define(eq=False)
+class Estimate:
+    """A cooldown of our own making."""
+
+    kind: ErrorKind
+    failures: int
+    failed_at: float
+    until: float
+    probe_at: float
+    probing: bool = False
+    """A request is under way that tries whether the estimate still holds."""
+
+
+class Cooldowns:
+    """Those of one account, or of one organisation."""
+
+    __slots__ = ("estimates", "stated")
+
+    def __init__(self) -> None:
+        self.stated: dict[str, Block] = {}
+        """By model; the empty name stands for every one."""
+        self.estimates: dict[str, Estimate] = {}
+        """By model, as above."""
+
+    def block(self, model: str, now: float) -> Block | None:
+        """Return what stands in the way of *model*: of several, what lasts longest."""
+        worst: Block | None = None
+        for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
+            stated = self.stated.get(name)
+            if stated is not None:
+                if stated.until <= now:
+                    del self.stated[name]
+                elif worst is None or stated.until > worst.until:
+                    worst = stated
+        if worst is None and self.estimates:
+            return self._estimated(model, now)
+        return worst
+
+    def _estimated(self, model: str, now: float) -> Block | None:
+        worst: Block | None = None
+        for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
+            estimate = self.estimates.get(name)
+            if estimate is None or estimate.until <= now:
+                if estimate is not None and estimate.failed_at + MEMORY <= now:
+                    del self.estimates[name]
+                continue
+            if estimate.probing or estimate.probe_at > now:
+                until = math.inf if estimate.probing else min(estimate.until, estimate.probe_at)
+                if worst is None or until > worst.until:
+                    reason = estimate.kind.value.replace("_", " ")
+                    worst = Block(until, Nature.ESTIMATED, reason, estimate.kind)
+        return worst
+
+    def state(self, model: str, until: float, kind: ErrorKind, reason: str) -> bool:
+        """The provider, or the operator's rule, says to stay away until a time. Return whether that is news."""
+        known = self.stated.get(model)
+        if known is not None and known.until >= until:
+            return False
+        self.stated[model] = Block(until, Nature.STATED, reason, kind)
+        _bound(self.stated)
+        return True
+
+    def suspect(self, model: str, kind: ErrorKind, now: float) -> float:
+        """A failure without a hint. Return until when the account is left alone, seconds since the epoch."""
+        estimate = self.estimates.pop(model, None)
+        failures = 1
+        if estimate is not None and estimate.failed_at + MEMORY > now:
+            # What began before the estimate says nothing new: those requests were under way together.
+            again = estimate.until <= now or estimate.probing
+            failures = estimate.failures + again
+        steps = STEPS.get(kind, OTHER_STEPS)
+        seconds = steps[min(failures, len(steps)) - 1]
+        until = now + seconds
+        if estimate is not None:
+            until = max(until, estimate.until)
+        self.estimates[model] = Estimate(kind, failures, now, until, now + min(seconds, PROBE_INTERVAL))
+        _bound(self.estimates)
+        return until
+
+    def probe(self, model: str, now: float) -> list[Estimate]:
+        """A request begins: it is the probe of the estimates that would stand in its way."""
+        probed = []
+        for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
+            estimate = self.estimates.get(name)
+            if estimate is not None and estimate.until > now:
+                estimate.probing = True
+                probed.append(estimate)
+        return probed
+
+    def succeeded(self, model: str, now: float) -> list[str]:
+        """A request was served: forget what was suspected. Return the models whose cooldown ends early."""
+        ended = []
+        for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
+            estimate = self.estimates.pop(name, None)
+            if estimate is not None and estimate.until > now:
+                ended.append(name)
+        return ended
+
+    def give_benefit_of_doubt(self, model: str, now: float) -> bool:
+        """Let requests in although we doubt it; how often it failed stays known. Return whether anything changes."""
+        changed = False
+        for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
+            estimate = self.estimates.get(name)
+            if estimate is not None and estimate.until > now:
+                estimate.until, estimate.probing, changed = now, False, True
+        return changed
+
+    def clear(self) -> None:
+        """The operator says that it is well."""
+        self.stated.clear()
+        self.estimates.clear()
+
+    def current(self, now: float) -> Iterator[tuple[str, Block]]:
+        """Yield the models that are cooling down, each with its cooldown."""
+        for model, stated in self.stated.items():
+            if stated.until > now:
+                yield model, stated
+        for model, estimate in self.estimates.items():
+            if estimate.until > now:
+                reason = estimate.kind.value.replace("_", " ")
+                yield model, Block(estimate.until, Nature.ESTIMATED, reason, estimate.kind)
+
+
+def _bound(entries: dict[str, Block] | dict[str, Estimate]) -> None:
+    """Forget the oldest entry for a model where there are too many."""
+    if len(entries) > _MOST_MODELS:
+        entries.pop(next(name for name in entries if name != EVERY_MODEL))

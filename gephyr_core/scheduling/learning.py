@@ -1,0 +1,124 @@
+"""What the scheduler learns from how requests end, and from what providers say of their limits."""
+
+import math
+
+from gephyr_core.commands import Command, Observe, Save
+from gephyr_core.config import ComplianceConfig
+from gephyr_core.errors import ErrorKind
+from gephyr_core.http import Headers
+from gephyr_core.providers.limits import read_quotas
+from gephyr_core.records import AccountEvent, Cooldown, Saved
+from gephyr_core.scheduling.accounts import Account, Organization, Outcome
+from gephyr_core.scheduling.cooldowns import EVERY_MODEL
+from gephyr_core.scheduling.lease import Lease
+
+RISKY = (401, 403, 429, 500, 503, 529)
+"""Statuses after which ``compliance.risk_cooldown_seconds`` leaves an account alone."""
+_OF_THE_ORGANIZATION = (ErrorKind.RATE_LIMIT, ErrorKind.MONEY)
+"""Limits that are met by all accounts that share a quota."""
+_OF_THE_MODEL = (ErrorKind.SERVER, ErrorKind.OVERLOADED, ErrorKind.MODEL_NOT_FOUND)
+"""Failures that say nothing of other models, whichever provider it is."""
+
+
+class Learning:
+    """Keeps cooldowns, health and remaining quotas up to date, and tells what an operator wants to know of it."""
+
+    def __init__(self, compliance: ComplianceConfig) -> None:
+        self._risk_cooldown = compliance.risk_cooldown_seconds if compliance.enabled else None
+        self.outbox: list[Command] = []
+        """What happened to accounts, and what is for the disk; taken by who asks."""
+
+    def tell(self, event: AccountEvent) -> None:
+        """Have an operator know."""
+        self.outbox.append(Observe(event))
+
+    def save(self, record: Saved) -> None:
+        """Have a record kept."""
+        self.outbox.append(Save(record))
+
+    def heard(self, lease: Lease, headers: Headers, seconds: float, now: float) -> None:
+        """A reply without error began after *seconds*; its head may say what is left of the quota."""
+        account = lease.account
+        account.health.time(seconds, now)
+        quotas = read_quotas(headers, now)
+        if quotas:
+            account.shared.remaining_of(account.scope(lease.model)).learn(quotas, now)
+
+    def learn(self, lease: Lease, outcome: Outcome, now: float) -> None:
+        """A request has ended."""
+        account, model = lease.account, lease.model
+        if outcome.success:
+            account.health.judge(success=True, now=now)
+            if account.cooldowns.estimates or account.shared.cooldowns.estimates:
+                self._recover(account, model, now)
+        elif outcome.blames_account and outcome.kind is not None:
+            account.health.judge(success=False, now=now)
+            self._blame(account, model, outcome, outcome.kind, now)
+
+    def _recover(self, account: Account, model: str, now: float) -> None:
+        ended = account.cooldowns.succeeded(model, now)
+        if ended:
+            account.changed()
+        shared = account.shared.cooldowns.succeeded(model, now)
+        if shared:
+            _changed(account.shared)
+        for name in (*ended, *shared):
+            self.tell(AccountEvent(account.id, "recovered", now, name))
+
+    def _blame(self, account: Account, model: str, outcome: Outcome, kind: ErrorKind, now: float) -> None:
+        reason = outcome.reason or kind.value
+        shared = kind in _OF_THE_ORGANIZATION
+        book = account.shared.cooldowns if shared else account.cooldowns
+        name = _scope_of(account, model, outcome, kind)
+        if outcome.retry_after or outcome.lasting:
+            until = now + outcome.retry_after if outcome.retry_after else math.inf
+            if book.state(name, until, kind, reason.replace("_", " ")):
+                scope = account.shared.id if shared else account.id
+                self.save(Cooldown(scope, name, kind.value, until))
+                self._tell(account, name, reason, until, now, stated=True)
+        else:
+            self._tell(account, name, reason, book.suspect(name, kind, now), now)
+        if self._risk_cooldown and outcome.status in RISKY:
+            until = now + self._risk_cooldown
+            if account.cooldowns.state(EVERY_MODEL, until, kind, "compliance"):
+                self._tell(account, EVERY_MODEL, "compliance", until, now, stated=True)
+
+    def _tell(
+        self, account: Account, model: str, reason: str, until: float, now: float, *, stated: bool = False
+    ) -> None:
+        self.tell(AccountEvent(account.id, "cooldown", now, model, reason, until, stated))
+
+    def trust(self, account: Account, model: str, now: float) -> None:
+        """Let an account in that is away on our own estimate."""
+        account.cooldowns.give_benefit_of_doubt(model, now)
+        shared, scope = account.shared, account.scope(model)
+        forgotten = scope in shared.remaining
+        if forgotten:
+            del shared.remaining[scope]
+        if shared.cooldowns.give_benefit_of_doubt(model, now) or forgotten:
+            _changed(shared)
+        account.changed()
+
+    def enable(self, account: Account, now: float) -> None:
+        """The operator says that the account is well: nothing that was said against it holds any more."""
+        for scope, book in ((account.id, account.cooldowns), (account.shared.id, account.shared.cooldowns)):
+            for model in book.stated:
+                self.save(Cooldown(scope, model, "", now))
+            book.clear()
+        account.shared.remaining.clear()
+        account.disabled = ""
+        _changed(account.shared)
+
+
+def _scope_of(account: Account, model: str, outcome: Outcome, kind: ErrorKind) -> str:
+    """The model that a failure is for; empty for all."""
+    if outcome.scope:
+        return model if outcome.scope == "model" else EVERY_MODEL
+    if kind is ErrorKind.RATE_LIMIT:
+        return account.scope(model)
+    return model if kind in _OF_THE_MODEL else EVERY_MODEL
+
+
+def _changed(organization: Organization) -> None:
+    for account in organization.accounts:
+        account.changed()

@@ -1,0 +1,101 @@
+"""Leases: the right to one request on an account, claimed at once with everything that counts it."""
+
+from typing import TYPE_CHECKING
+
+from gephyr_core.errors import LocalProtocolError
+from gephyr_core.scheduling.accounts import Account, Outcome
+from gephyr_core.scheduling.cooldowns import Estimate
+from gephyr_core.scheduling.decisions import Rule
+from gephyr_core.scheduling.windows import Spent
+
+if TYPE_CHECKING:
+    from gephyr_core.scheduling.scheduler import Scheduler
+
+
+class Lease:
+    """The right to one request on an account. Given back exactly once."""
+
+    __slots__ = (
+        "_open",
+        "_scheduler",
+        "account",
+        "decision",
+        "model",
+        "probes",
+        "rule",
+        "spent",
+        "token_number",
+        "tokens",
+        "waited",
+    )
+
+    def __init__(self, scheduler: "Scheduler", account: Account, model: str, tokens: int, now: float) -> None:
+        """Claim a place on *account*, in every window that counts its requests."""
+        self.account = account
+        self.model = model
+        self.tokens = tokens
+        """What the request may spend, as estimated."""
+        self.token_number = account.token_number
+        self.decision = ""
+        self.rule = Rule.ONLY_ONE
+        self.waited = 0.0
+        self.probes: list[Estimate] = []
+        """Estimates that this request tries."""
+        self.spent: list[Spent] = []
+        self._scheduler = scheduler
+        self._open = True
+        account.in_flight += 1
+        scheduler.leases += 1
+        account.last_lease = scheduler.leases
+        self._count(now)
+        if account.cooldowns.estimates:
+            self.probes += account.cooldowns.probe(model, now)
+        if account.shared.cooldowns.estimates:
+            self.probes += account.shared.cooldowns.probe(model, now)
+
+    def _count(self, now: float) -> None:
+        account, window = self.account, self._scheduler.all_requests
+        if window is not None:
+            window.add(now)
+        if account.requests is not None:
+            account.requests.add(now)
+        if account.tokens is not None:
+            self.spent.append(account.tokens.add(self.tokens, now))
+        if account.shared.remaining:
+            remaining = account.shared.remaining.get(account.scope(self.model))
+            if remaining is not None:
+                remaining.claim(self.tokens, now)
+        account.health.began(now)
+
+    def again(self, now: float) -> bool:
+        """Count one more request on the account, for a call that is sent a second time. Return whether it may be."""
+        account, window = self.account, self._scheduler.all_requests
+        if window is not None and window.opens_at() > now:
+            return False
+        if account.requests is not None and account.requests.opens_at() > now:
+            return False
+        self._count(now)
+        return True
+
+    def settle(self, tokens: int) -> None:
+        """The request has spent *tokens*, as the provider says."""
+        account = self.account
+        if account.tokens is None or not self.spent:
+            return
+        account.tokens.settle(self.spent[-1], tokens)
+        if tokens < self.tokens:
+            account.changed()
+
+    def done(self, outcome: Outcome, now: float) -> None:
+        """Give the lease back and tell how it went. Raises ``LocalProtocolError`` the second time."""
+        if not self._open:
+            raise LocalProtocolError(f"the lease on account {self.account.id!r} was given back twice")
+        self._open = False
+        account = self.account
+        makes_room = account.full or bool(self.probes)
+        account.in_flight -= 1
+        for estimate in self.probes:
+            estimate.probing = False
+        self._scheduler.learn(self, outcome, now)
+        if makes_room:
+            account.changed()

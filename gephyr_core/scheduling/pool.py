@@ -1,0 +1,228 @@
+"""A pool: the accounts that can serve one model, with those that may be asked now at hand.
+
+The cost of a choice must not grow with the pool. So a pool keeps, for each priority, a list of accounts that are
+*ready* as far as it knows, and draws from it; one that turns out to be blocked is *parked* with its reason until a time
+comes or the account says that something changed. Each change is paid for once, and the predicate has the last word.
+"""
+
+import heapq
+import math
+import random
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+import attrs
+
+from gephyr_core.scheduling.accounts import Account
+from gephyr_core.scheduling.blocks import Block, Nature
+
+_FAMILY = re.compile(r"[A-Za-z]+")
+_MOST_NAMED = 32
+"""Accounts whose reasons a decision tells one by one."""
+
+
+@attrs.frozen
+class Outlook:
+    """What the parked accounts of a pool have to say, together."""
+
+    soonest: float
+    """When the first cooldown ends, seconds since the epoch; ``math.inf`` where none does."""
+    room: bool
+    """One of them is at its own limits, and will be free without anybody's word."""
+    doubted: bool
+    """One of them is left alone on an estimate alone."""
+    reasons: tuple[tuple[str, int], ...]
+    """Each with the number of accounts it keeps away."""
+    limited: bool
+    """Every one of them is kept away by a rate limit."""
+
+
+class Pool:
+    """Accounts that can be asked for one model in one way. Belongs to one scheduler."""
+
+    __slots__ = (
+        "_heap",
+        "_members",
+        "_outlook",
+        "_serial",
+        "accounts",
+        "family",
+        "fresh",
+        "group",
+        "model",
+        "opens_at",
+        "parked",
+        "tiers",
+        "waiters",
+    )
+
+    def __init__(self, model: str, accounts: Sequence[Account]) -> None:
+        self.model = model
+        self.accounts = accounts
+        self.group = "+".join(dict.fromkeys(account.provider for account in accounts))
+        """The kinds of account there are: a session has one account of each such group."""
+        self.family = _family(model)
+        tiers: dict[int, list[Account]] = {}
+        for account in accounts:
+            tiers.setdefault(account.priority, []).append(account)
+        self.tiers = tuple((priority, tiers[priority]) for priority in sorted(tiers, reverse=True))
+        self.parked: dict[Account, Block] = {}
+        self.waiters: dict[int, int] = {}
+        """Exchanges that wait for one of these accounts, with their places in the queue; first come first."""
+        self.fresh = False
+        """An account came back since the waiters were last asked."""
+        self.opens_at = math.inf
+        """When one that was passed over for a request's size may take it, seconds since the epoch."""
+        self._heap: list[tuple[float, int, Account]] = []
+        self._serial = 0
+        self._members: dict[Account, None] | None = None
+        self._outlook: Outlook | None = None
+
+    def holds(self, account: Account) -> bool:
+        """Whether it is one of these accounts."""
+        if self._members is None:
+            self._members = dict.fromkeys(self.accounts)
+        return account in self._members
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether an account may be had, as far as is known without looking."""
+        return len(self.parked) < len(self.accounts)
+
+    def draw(self, count: int, avoid: list[Account], tokens: int, now: float, rng: random.Random) -> list[Account]:
+        """Return up to *count* accounts that may be asked, drawn evenly from the highest priority that has any.
+
+        None of *avoid*. Those that turn out blocked are parked, unless it is for the request's size alone.
+        """
+        self.unpark_due(now)
+        drawn: list[Account] = []
+        avoid = list(avoid)
+        for _, ready in self.tiers:
+            while len(drawn) < count and ready:
+                account = self._first_free(ready, int(rng.random() * len(ready)), avoid, tokens, now)
+                if account is None:
+                    break
+                drawn.append(account)
+                avoid.append(account)
+            if drawn:
+                break
+        return drawn
+
+    def _first_free(
+        self, ready: list[Account], at: int, avoid: list[Account], tokens: int, now: float
+    ) -> Account | None:
+        """Return the first account from the place *at* on that may be asked."""
+        left = len(ready)
+        while left:
+            if at >= len(ready):
+                at = 0
+            account = ready[at]
+            if account not in avoid:
+                block = account.block(self.model, tokens, now)
+                if block is None:
+                    return account
+                if not block.sized:
+                    self._park(ready, at, block)
+                    left = len(ready)  # the last one has come here
+                    continue
+                self.opens_at = min(self.opens_at, block.until)
+            at += 1
+            left -= 1
+        return None
+
+    def _park(self, ready: list[Account], at: int, block: Block) -> None:
+        account = ready[at]
+        ready[at] = ready[-1]
+        ready.pop()
+        self.parked[account] = block
+        self._outlook = None
+        account.parked_in[self] = None
+        if block.until < math.inf:
+            self._serial += 1
+            heapq.heappush(self._heap, (block.until, self._serial, account))
+
+    def restore(self, account: Account) -> None:
+        """Offer the account again."""
+        if self.parked.pop(account, None) is None:
+            return
+        self._outlook = None
+        self.fresh = True
+        account.parked_in.pop(self, None)
+        for priority, ready in self.tiers:
+            if priority == account.priority:
+                ready.append(account)
+
+    def unpark_due(self, now: float) -> None:
+        """Offer those again whose time has come."""
+        if self.opens_at <= now:
+            self.opens_at, self.fresh = math.inf, True
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            until, _, account = heapq.heappop(heap)
+            block = self.parked.get(account)
+            if block is not None and block.until == until:
+                self.restore(account)
+
+    def next_change(self) -> float:
+        """When the next account is to be looked at again; ``math.inf`` where no time is known."""
+        return min(self.opens_at, self._next_parked())
+
+    def _next_parked(self) -> float:
+        heap = self._heap
+        while heap:
+            until, _, account = heap[0]
+            block = self.parked.get(account)
+            if block is not None and block.until == until:
+                return until
+            heapq.heappop(heap)
+        return math.inf
+
+    def any_free(self, tokens: int, now: float) -> bool:
+        """Whether an account may be asked, by looking. Parks those that may not."""
+        self.unpark_due(now)
+        for _, ready in self.tiers:
+            while ready:
+                block = ready[-1].block(self.model, tokens, now)
+                if block is None or block.sized:
+                    return True
+                self._park(ready, len(ready) - 1, block)
+        return False
+
+    def outlook(self, tried: Sequence[Account]) -> Outlook:
+        """Sum up what keeps the parked accounts away, those in *tried* left out."""
+        if not tried and self._outlook is not None:
+            return self._outlook
+        soonest, room, doubted, limited = math.inf, False, False, bool(self.parked)
+        reasons: dict[str, int] = {}
+        for account, block in self.parked.items():
+            reasons[block.reason] = reasons.get(block.reason, 0) + 1
+            limited = limited and block.limits
+            if account in tried:
+                continue
+            if block.nature is Nature.ROOM:
+                room = True
+            elif block.nature is Nature.ESTIMATED:
+                doubted = True
+            if block.nature is not Nature.OUT:
+                soonest = min(soonest, block.until)
+        outlook = Outlook(soonest, room, doubted, tuple(reasons.items()), limited)
+        if not tried:
+            self._outlook = outlook
+        return outlook
+
+    def passed_over(self) -> tuple[tuple[Account, Block], ...]:
+        """Return parked accounts with their reasons, as many as are told one by one."""
+        return tuple(islice(self.parked.items(), _MOST_NAMED))
+
+    def not_drawn(self) -> tuple[Account, ...]:
+        """Return accounts that are ready, as many as are told one by one."""
+        if len(self.tiers) == 1:
+            return tuple(self.tiers[0][1][:_MOST_NAMED])
+        return tuple(account for _, ready in self.tiers for account in ready[:_MOST_NAMED])[:_MOST_NAMED]
+
+
+def _family(model: str) -> str:
+    """Return what models of one family have in common: ``claude``, ``gpt``, ``gemini``."""
+    match = _FAMILY.match(model.rpartition("/")[2])
+    return match[0] if match else model

@@ -1,0 +1,134 @@
+"""The life of access tokens (RFC 6749): refreshed ahead of their end, once, however many requests wait.
+
+A token is refreshed within a window before its end, at a moment of chance, so that accounts that signed in together do
+not refresh together. While it is good, requests go on with it; once it is not, they wait for the new one. A refresh
+token that is refused for good takes the account out of service until the operator signs in again.
+"""
+
+import heapq
+import math
+import random
+
+import attrs
+
+from gephyr_core.commands import RefreshToken
+from gephyr_core.errors import ErrorKind
+from gephyr_core.scheduling.accounts import Account
+from gephyr_core.scheduling.blocks import Block, Nature
+
+WINDOW = 300.0
+"""Seconds before its end in which a token is refreshed, or a fifth of its life if that is shorter."""
+TIMEOUT = 30.0
+"""Seconds a refresh may take."""
+RETRIES = (2.0, 5.0, 15.0, 60.0, 300.0)
+"""Seconds until the first, second, ... new try after a refresh that failed; the last one repeats."""
+_NO_ANSWER = 2 * TIMEOUT
+_SIGNING_IN = Block(math.inf, Nature.ROOM, "signing in")
+
+
+@attrs.define(eq=False)
+class _Life:
+    account: Account
+    due: float
+    """When the token is to be refreshed, seconds since the epoch; ``math.inf`` while it is being."""
+    failures: int = 0
+    refreshing: bool = False
+
+
+class SignIn:
+    """The tokens of all accounts that sign in."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self.lives: dict[str, _Life] = {}
+        self._heap: list[tuple[float, int, str]] = []
+        self._serial = 0
+
+    def add(self, account: Account, expires_at: float, now: float) -> None:
+        """An account has a token until *expires_at*, or has to get one (0)."""
+        account.token_until = expires_at
+        account.token_block = _SIGNING_IN
+        life = self.lives[account.id] = _Life(account, math.inf)
+        self._plan(life, self._moment(expires_at, now))
+
+    def forget(self, account: Account) -> None:
+        """The account is gone."""
+        self.lives.pop(account.id, None)
+
+    @property
+    def deadline(self) -> float:
+        """When the next refresh is due; ``math.inf`` where none is."""
+        heap = self._heap
+        while heap:
+            at, _, name = heap[0]
+            life = self.lives.get(name)
+            if life is not None and life.due == at:
+                return at
+            heapq.heappop(heap)
+        return math.inf
+
+    def due(self, now: float) -> list[RefreshToken]:
+        """Return the refreshes to be begun now."""
+        begun = []
+        while self.deadline <= now:
+            _, _, name = heapq.heappop(self._heap)
+            life = self.lives[name]
+            if life.account.disabled:
+                life.due = math.inf
+                continue
+            life.refreshing = True
+            begun.append(RefreshToken(name, life.account.route, TIMEOUT))
+            life.account.token_block = _SIGNING_IN
+            self._plan(life, now + _NO_ANSWER)  # an answer is promised; if it is lost, this is tried again
+        return begun
+
+    def refreshed(self, name: str, expires_at: float, now: float) -> bool:
+        """There is a new token. Return whether anybody asked for it."""
+        life = self.lives.get(name)
+        if life is None:
+            return False
+        life.failures, life.refreshing = 0, False
+        life.account.token_until, life.account.token_number = expires_at, life.account.token_number + 1
+        self._plan(life, self._moment(expires_at, now))
+        life.account.changed()
+        return True
+
+    def failed(self, name: str, retry_after: float | None, reason: str, now: float) -> Account | None:
+        """There is no new token, and there may be one later. Return the account."""
+        life = self.lives.get(name)
+        if life is None:
+            return None
+        wait = max(retry_after or 0.0, RETRIES[min(life.failures, len(RETRIES) - 1)])
+        life.failures, life.refreshing = life.failures + 1, False
+        life.account.token_block = Block(now + wait, Nature.STATED, f"sign-in failed: {reason}", ErrorKind.CREDENTIAL)
+        self._plan(life, now + wait)
+        life.account.changed()  # who waited for the token learns that it does not come
+        return life.account
+
+    def enabled(self, account: Account, now: float) -> None:
+        """The account is back in service: try again at once if it has no token."""
+        life = self.lives.get(account.id)
+        if life is not None and not life.refreshing and account.token_until <= now:
+            life.failures, account.token_block = 0, _SIGNING_IN
+            self._plan(life, now)
+
+    def rejected(self, account: Account, token_number: int, now: float) -> bool:
+        """The provider answered 401 to a token that should be good: get another. Return whether one is on the way."""
+        life = self.lives.get(account.id)
+        if life is None:
+            return False
+        if token_number == account.token_number:
+            account.token_until = 0.0
+            if not life.refreshing:
+                account.token_block = _SIGNING_IN
+                self._plan(life, now)
+        return True
+
+    def _plan(self, life: _Life, at: float) -> None:
+        life.due = at
+        self._serial += 1
+        heapq.heappush(self._heap, (at, self._serial, life.account.id))
+
+    def _moment(self, expires_at: float, now: float) -> float:
+        window = min(WINDOW, (expires_at - now) / 5)
+        return now if window <= 0.0 else expires_at - window * (0.5 + 0.5 * self._rng.random())
