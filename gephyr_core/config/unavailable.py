@@ -13,19 +13,8 @@ from gephyr_core.config.schema import Config
 UNAVAILABLE_SETTINGS = (
     "admin.enabled",
     "admin.public_url",
-    "accounts[].requests_per_minute",
-    "accounts[].tokens_per_minute",
-    "accounts[].weight",
     "auth.web_password",
-    "compliance.enabled",
     "proxy_pool.enabled",
-    "scheduling.binding_idle_seconds",
-    "scheduling.last_used_lock_seconds",
-    "scheduling.max_bindings",
-    "scheduling.max_wait_seconds",
-    "scheduling.mode",
-    "scheduling.persist_session_bindings",
-    "scheduling.preferred_account",
 )
 """Settings that have to keep their default; ``[]`` stands for each item."""
 

@@ -317,7 +317,10 @@ class Scheduler(Learning):
         for pool in pools:
             if pool.any_free(0, now):
                 return None
-            soonest = min(soonest, pool.outlook(()).soonest)
+            outlook = pool.outlook(())
+            if outlook.doubted:  # it would be asked all the same
+                return None
+            soonest = min(soonest, outlook.soonest)
         return soonest - now if soonest < math.inf else None
 
     def refusal_kind(self, pools: Sequence[Pool], now: float) -> ErrorKind:

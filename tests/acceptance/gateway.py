@@ -18,7 +18,7 @@ from gephyr.runtime.observers import Observers
 from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
 from gephyr.runtime.store import MemoryStore
 from gephyr.server import Listener, ServerLimits
-from gephyr_core.records import RequestRecord
+from gephyr_core.records import Fact, RequestRecord
 from tests.acceptance.client import KEY
 from tests.acceptance.stub import WAIT
 
@@ -42,8 +42,9 @@ class KeepingObservers(Observers):
         super().__init__()
         self.records: list[RequestRecord] = []
 
-    def observe(self, fact: RequestRecord) -> None:
-        self.records.append(fact)
+    def observe(self, fact: Fact) -> None:
+        if isinstance(fact, RequestRecord):
+            self.records.append(fact)
         super().observe(fact)
 
 

@@ -39,6 +39,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, stub_ports: dict[str, int]
         "auth": {"api_keys": [KEY, OTHER_KEY]},
         "upstream": {"idle_timeout": 1.5},
         "models": {"list": ["claude-demo"]},
+        "scheduling": {"mode": "performance_first"},
         "accounts": [
             account("claude", "anthropic", "claude-*"),
             account("codex", "openai", "gpt-codex"),

@@ -66,7 +66,9 @@ async def assert_all_is_free(front: FrontEnd, sample: Sample) -> None:
 async def test_leaving_cancels_the_call(serve: Serve, sample: Sample, phase: Phase) -> None:
     """In each phase with a call under way; no other account is asked instead."""
     path, body = (sample.stream_path, sample.stream_body) if phase.stream else (sample.path, sample.body)
-    async with serve(account("a", sample.provider, max_concurrency=1), account("b", sample.provider)) as front:
+    async with serve(
+        account("a", sample.provider, max_concurrency=1, priority=1), account("b", sample.provider)
+    ) as front:
         front.upstream.replies["b"] = Reply([sample.reply])
         talk = await front.talk("POST", path, body)
         call = await front.upstream.called()

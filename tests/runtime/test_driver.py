@@ -24,7 +24,7 @@ from gephyr_core.events import (
 )
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import Pin, RequestRecord, StoredObject
+from gephyr_core.records import Fact, Pin, RequestRecord, StoredObject
 from tests.server.world import NoQuestions
 
 REPLY = b'{"id":"chatcmpl-1","choices":[]}'
@@ -139,8 +139,9 @@ class World:
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    def observe(self, fact: RequestRecord) -> None:
-        self.records.append(fact)
+    def observe(self, fact: Fact) -> None:
+        if isinstance(fact, RequestRecord):
+            self.records.append(fact)
         self._maybe("observe")
 
     def metrics(self) -> tuple[str, bytes]:

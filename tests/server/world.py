@@ -33,7 +33,7 @@ from gephyr_core.events import (
     RequestStarted,
     StateRestored,
 )
-from gephyr_core.records import Pin, RequestRecord, StoredObject
+from gephyr_core.records import Fact, Pin, StoredObject
 
 WAIT = 10.0
 """Seconds after which a test gives up; no test waits that long when it passes."""
@@ -132,7 +132,7 @@ class NoUpstream:
 
 
 class NoObserver:
-    def observe(self, fact: RequestRecord) -> None:
+    def observe(self, fact: Fact) -> None:
         raise NotImplementedError
 
     def metrics(self) -> tuple[str, bytes]:
