@@ -267,6 +267,8 @@ RECORDED: dict[tuple[str, int], tuple[ErrorKind, ...]] = {
     ("openrouter", 401): (ErrorKind.CREDENTIAL,),
     ("openrouter", 429): (ErrorKind.RATE_LIMIT,),
     ("together", 401): (ErrorKind.CREDENTIAL,),
+    ("vertex", 400): (ErrorKind.BAD_REQUEST,),
+    ("vertex", 404): (ErrorKind.MODEL_NOT_FOUND,),
     ("xai", 400): (ErrorKind.CREDENTIAL,),
 }
 """What each provider's recorded errors mean, by status. Its order is the one a reader looks things up in."""

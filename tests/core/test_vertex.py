@@ -5,15 +5,17 @@ import pytest
 from gephyr_core.providers.vertex import vertex_base_url, vertex_path
 from gephyr_core.routing.endpoints import Endpoint, find_endpoint
 
-PLACE = "/v1/projects/acme/locations/europe-west4/publishers/google/models"
+PLACE = "projects/acme/locations/europe-west4/publishers/google/models"
 
 
-@pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha", "v1beta2"])
+@pytest.mark.parametrize(
+    ("version", "theirs"), [("v1", "v1"), ("v1beta", "v1beta1"), ("v1alpha", "v1beta1"), ("v1beta2", "v1beta1")]
+)
 @pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent", "countTokens", "embedContent"])
-def test_a_models_calls_are_below_the_project(version, verb):
-    """Whatever version the client asks for."""
+def test_a_models_calls_are_below_the_project(version, theirs, verb):
+    """Of the finished version, or of the preview, as the client asks."""
     found = vertex_path(f"/{version}/models/gemini-2.5-pro:{verb}", "acme", "europe-west4")
-    assert found == f"{PLACE}/gemini-2.5-pro:{verb}"
+    assert found == f"/{theirs}/{PLACE}/gemini-2.5-pro:{verb}"
 
 
 def test_every_call_of_a_model_that_is_routed_is_moved():
@@ -21,7 +23,7 @@ def test_every_call_of_a_model_that_is_routed_is_moved():
     endpoint = find_endpoint("POST", "/v1beta/models/gemini-2.5-pro:generateContent")
     assert isinstance(endpoint, Endpoint)
     path = endpoint.path.replace("{model}", "gemini-2.5-flash@001")
-    assert vertex_path(path, "acme", "europe-west4") == f"{PLACE}/gemini-2.5-flash@001:generateContent"
+    assert vertex_path(path, "acme", "europe-west4") == f"/v1beta1/{PLACE}/gemini-2.5-flash@001:generateContent"
 
 
 def test_the_project_of_a_domain_keeps_its_colon():
