@@ -20,7 +20,7 @@ def vertex_path(path: str, project: str, location: str) -> str:
     """Return where Vertex AI has what stands at *path* in the Gemini API, from the API's version on.
 
     ``/v1beta/models/M:verb`` becomes ``/v1beta1/projects/P/locations/L/publishers/google/models/M:verb``: a client that
-    asks for a preview version may use what only a preview has, as Google's own SDK does. ``/v1/`` stays ``/v1/``. What is
+    asks for a preview version may use what only a preview has, as Google's own SDK does. ``/v1/`` stays so. What is
     not below ``models/`` stays as it is: Vertex AI has no such thing there.
     """
     match = _MODELS.fullmatch(path)

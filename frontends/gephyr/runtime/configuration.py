@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
-from gephyr.runtime.credentials import Vault
+from gephyr.runtime.credentials import Vault, digest
 from gephyr.runtime.secret_sources import SecretMover, absolute_path
+from gephyr.runtime.tokens import Grant, RefreshGrant
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.config import Config, ConfigError, ConfigProblem, load_config, provider_kind
 from gephyr_core.config.environment import Setting
@@ -35,6 +36,10 @@ class Loaded:
     """The file it came from; None where there is none."""
     warnings: tuple[str, ...]
     """For the operator to read, without secrets."""
+    grants: Mapping[str, Grant] = attrs.field(factory=dict)
+    """How the accounts that sign in get their access tokens, by account id."""
+    credential_digests: Mapping[str, str] = attrs.field(factory=dict)
+    """The digest of each account's credential, by account id: when it changes, what was found wrong with it is void."""
 
 
 def find_config(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -105,7 +110,11 @@ def _load(
     problems = [*mover.problems, *_missing_files(config)]
     if problems:
         raise ConfigError(problems)
-    return Loaded(config, _fill_vault(config, mover.account_keys), mover.routes, None, ()), mover.literal
+    grants = _grants(config, mover)
+    digests = {account.id: digest(mover.account_keys.get(account.id, "").encode()) for account in config.accounts}
+    digests |= {account: grant.credential_digest for account, grant in grants.items()}
+    vault = _fill_vault(config, mover.account_keys)
+    return Loaded(config, vault, mover.routes, None, (), grants, digests), mover.literal
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
@@ -138,11 +147,31 @@ def _missing_files(config: Config) -> list[ConfigProblem]:
     ]
 
 
+def _grants(config: Config, mover: SecretMover) -> dict[str, Grant]:
+    grants: dict[str, Grant] = {}
+    for account in config.accounts:
+        if account.service_account:
+            grants[account.id] = mover.service_accounts[account.id]
+        elif account.oauth is not None:
+            secrets = mover.oauth_secrets[account.id]
+            grants[account.id] = RefreshGrant(
+                token_url=account.oauth.token_url,
+                client_id=account.oauth.client_id,
+                client_secret=secrets.client_secret,
+                refresh_token=secrets.refresh_token,
+                scopes=account.oauth.scopes,
+            )
+    return grants
+
+
 def _fill_vault(config: Config, keys: Mapping[str, str]) -> Vault:
     vault = Vault()
     for account in config.accounts:
-        auth = PROVIDERS[provider_kind(config, account.provider)].auth
         origin = make_account(account, config).origin
+        if account.oauth is not None or account.service_account:
+            vault.await_token(account.id, origin)
+            continue
+        auth = PROVIDERS[provider_kind(config, account.provider)].auth
         secret = keys.get(account.id, "")
         vault.add(account.id, origin, secret=secret, header=auth.header, prefix=auth.prefix)
     return vault

@@ -7,10 +7,14 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from gephyr.runtime.credentials import digest
+from gephyr.runtime.tokens import KeyFileError, ServiceAccountGrant
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.config import ConfigProblem, variable_of
 from gephyr_core.config.problems import Path as SettingPath
@@ -27,6 +31,14 @@ class _NotFoundError(Exception):
     """A secret is not where the setting says; the message names the place, not the secret."""
 
 
+@attrs.frozen
+class OAuthSecrets:
+    """The secrets of one ``accounts[].oauth``; empty where there are none."""
+
+    client_secret: str = attrs.field(default="", repr=False)
+    refresh_token: str = attrs.field(default="", repr=False)
+
+
 class SecretMover:
     """Moves the secrets out of one configuration. What cannot be found is a problem, not an exception."""
 
@@ -36,6 +48,10 @@ class SecretMover:
         self._environ = environ
         self.account_keys: dict[str, str] = {}
         """The keys of accounts, by account id."""
+        self.oauth_secrets: dict[str, OAuthSecrets] = {}
+        """The secrets of accounts' OAuth clients, by account id."""
+        self.service_accounts: dict[str, ServiceAccountGrant] = {}
+        """By account id."""
         self.routes: dict[str, ProxyUrl] = {}
         """Proxies by the route id that stands in their place."""
         self.problems: list[ConfigProblem] = []
@@ -87,13 +103,39 @@ class SecretMover:
             self.account_keys[account] = self._token((*at, "api_key"), text)
             return reference
 
-        def forget(oauth: Table) -> None:
-            for name in ("client_secret", "refresh_token"):
-                _put(oauth, name, lambda _: reference)
-
         _put(table, "api_key", keep)
         _put(table, "proxy", lambda text: self._account_proxy((*at, "proxy"), text, account))
-        _edit(table, "oauth", forget)
+        _edit(table, "oauth", lambda oauth: self._oauth(oauth, (*at, "oauth"), account))
+        self._service_account(table, (*at, "service_account"), account)
+
+    def _oauth(self, table: Table, at: SettingPath, account: str) -> None:
+        secrets: dict[str, str] = {}
+
+        def keep(name: str, text: str) -> str:
+            secrets[name] = self._resolved((*at, name), text)
+            return f"account:{account}"
+
+        for name in ("client_secret", "refresh_token"):
+            _put(table, name, partial(keep, name))
+        self.oauth_secrets[account] = OAuthSecrets(**secrets)
+
+    def _service_account(self, table: Table, at: SettingPath, account: str) -> None:
+        """Move a key file's content; the account's project is the key's where none is named."""
+
+        def keep(text: str) -> str:
+            content = self._resolved(at, text)
+            if content:
+                try:
+                    self.service_accounts[account] = ServiceAccountGrant.parse(content)
+                except KeyFileError as error:
+                    is_literal = content == text and not text.lstrip().startswith("{")
+                    self._refuse(at, f"{error} (file:PATH names a file)" if is_literal else str(error))
+            return f"account:{account}"
+
+        _put(table, "service_account", keep)
+        grant = self.service_accounts.get(account)
+        if grant is not None and not table.get("project"):
+            table["project"] = grant.project
 
     def _account_proxy(self, path: SettingPath, text: str, account: str) -> str:
         text = self._resolved(path, text, secret="@" in text)
