@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from gephyr.runtime.observers import Metrics, Observers, RequestLog, configure_logging
-from gephyr_core.records import AttemptRecord, RequestRecord, Usage
+from gephyr_core.records import AccountEvent, AttemptRecord, ProxyEvent, RequestRecord, Usage
 
 OK = AttemptRecord(1, "openai-1", "gpt-4o", "ok", 200, "", started_at=1.8e9, duration=0.1)
 FACT = RequestRecord(
@@ -264,3 +264,15 @@ def test_observing_never_raises_and_reports_a_failure_once():
         observers.observe(FACT)
     assert [entry["event"] for entry in logs] == ["a request could not be observed"]
     assert b'outcome="ok",status="200"} 2.0' in observers.metrics()[1].replace(b", ", b",")
+
+
+def test_what_happens_to_accounts_and_proxies_is_counted() -> None:
+    """A cooldown without an end, and a text of a provider's, do no harm."""
+    observers = Observers()
+    observers.observe(AccountEvent("a", "cooldown", 1000.0, "m", "insufficient quota", float("inf"), stated=True))
+    observers.observe(AccountEvent("a", "token_refresh_failed", 1000.0, reason="invalid_grant: revoked"))
+    observers.observe(ProxyEvent("eu-1", healthy=False, at=1000.0, reason="refused"))
+    page = observers.metrics()[1]
+    assert b'gephyr_account_events_total{account="a",event="cooldown",reason="insufficient quota"} 1.0' in page
+    assert b'event="token_refresh_failed",reason="invalid_grant"} 1.0' in page
+    assert b'gephyr_proxy_events_total{event="unhealthy",proxy="eu-1"} 1.0' in page

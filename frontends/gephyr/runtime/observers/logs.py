@@ -53,6 +53,10 @@ def configure_logging(level: str = "info", log_format: LogFormat = "auto", *, fi
     _adopt_library_messages(max(threshold, logging.WARNING))
 
 
+_WORTH_TELLING = 0.0005
+"""Seconds of waiting for an account that a line mentions."""
+
+
 class RequestLog:
     """Writes one line for each request; costs about 10 microseconds."""
 
@@ -95,6 +99,7 @@ def _fields(fact: RequestRecord) -> dict[str, object]:
     fields["stream"] = fact.stream
     attempts = fact.attempts
     fields["attempts"] = len(attempts)
+    fields.update(_decision(fact))
     fields.update(_translation(fact))
     if len(attempts) > 1 or (attempts and attempts[0].outcome != "ok"):
         fields["tries"] = [_try(attempt) for attempt in attempts]
@@ -114,6 +119,17 @@ def _fields(fact: RequestRecord) -> dict[str, object]:
     if fact.keepalives:
         fields["keepalives"] = fact.keepalives
     return fields
+
+
+def _decision(fact: RequestRecord) -> dict[str, object]:
+    """Which rule chose the account, and how long it was waited for."""
+    told: dict[str, object] = {} if fact.session is None else {"session": fact.session}
+    if fact.attempts and fact.attempts[-1].decision:
+        told |= {"rule": fact.attempts[-1].rule, "decision": fact.attempts[-1].decision}
+    waited = sum(attempt.waited for attempt in fact.attempts)
+    if waited >= _WORTH_TELLING:
+        told["waited_ms"] = round(waited * 1000, 1)
+    return told
 
 
 def _translation(fact: RequestRecord) -> dict[str, object]:

@@ -33,7 +33,7 @@ class Metrics:
     """The counters of one process. Counting a request costs a few microseconds: labelled children are kept."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
         self._requests = counter(
             "gephyr_requests_total", "Client requests that ended.", ["dialect", "operation", "status", "outcome"]
@@ -70,7 +70,7 @@ class Metrics:
 
     def add_gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a value that *read* returns whenever the page is asked for (``gephyr_open_exchanges``)."""
-        Gauge(name, documentation, registry=self._registry).set_function(read)
+        Gauge(name, documentation, registry=self.registry).set_function(read)
 
     def count(self, fact: RequestRecord) -> None:
         """Count one request."""
@@ -100,11 +100,11 @@ class Metrics:
 
     def page(self) -> tuple[str, bytes]:
         """Return the content type and the text of the page that Prometheus reads."""
-        return CONTENT_TYPE_LATEST, generate_latest(self._registry)
+        return CONTENT_TYPE_LATEST, generate_latest(self.registry)
 
     def listen(self, host: str, port: int) -> Callable[[], None]:
         """Serve the page on a listener of its own, from a thread; returns what closes it. Raises ``OSError``."""
-        server, thread = start_http_server(port, addr=host, registry=self._registry)
+        server, thread = start_http_server(port, addr=host, registry=self.registry)
 
         def close() -> None:
             server.shutdown()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import attrs
 import structlog
 
+from gephyr.runtime.observers.events import OperationsLog
 from gephyr.runtime.observers.logs import RequestLog
 from gephyr.runtime.observers.metrics import Metrics
 from gephyr_core.records import Fact, RequestRecord
@@ -19,6 +20,7 @@ class Observers:
     def __init__(self, *, request_log: RequestLog | None = None) -> None:
         """Without *request_log* requests are counted but not logged."""
         self._metrics = Metrics()
+        self._operations = OperationsLog(self._metrics.registry)
         self._takers: list[Callable[[RequestRecord], None]] = [self._metrics.count]
         if request_log is not None:
             self._takers.append(request_log.write)
@@ -33,6 +35,8 @@ class Observers:
     def observe(self, fact: Fact) -> None:
         """Log and count *fact*. Never raises; what fails is reported once."""
         if not isinstance(fact, RequestRecord):
+            with contextlib.suppress(Exception):  # standard error itself may be what fails
+                self._operations.write(fact)
             return
         if any(attempt.detail for attempt in fact.attempts):
             attempts = [attrs.evolve(one, detail=self.redact(one.account, one.detail)) for one in fact.attempts]

@@ -1,0 +1,63 @@
+"""What happens to accounts and proxies beside requests, as log lines and counts."""
+
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from gephyr_core.records import AccountEvent, ProxyEvent
+
+_log = structlog.get_logger()
+_WARNINGS = ("disabled", "token_refresh_failed")
+_MESSAGES = {
+    "cooldown": "an account is left alone for a while",
+    "recovered": "an account is well again",
+    "disabled": "an account is out of service",
+    "enabled": "an account is in service",
+    "added": "an account was added",
+    "removed": "an account was removed",
+    "token_refreshed": "an account has a new access token",
+    "token_refresh_failed": "an account has no new access token",
+}
+_MOST_REASON = 200
+_LAST_DATE = 253402300799.0
+"""The end of the year 9999: no date is written for what lasts longer."""
+
+
+class OperationsLog:
+    """Logs and counts facts that concern no request."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """*registry*: where the counts are shown."""
+        self._accounts = Counter(
+            "gephyr_account_events_total",
+            "What happened to accounts beside requests: cooldowns, recoveries, sign-ins.",
+            ["account", "event", "reason"],
+            registry=registry,
+        )
+        self._proxies = Counter(
+            "gephyr_proxy_events_total", "Proxies that failed or came back.", ["proxy", "event"], registry=registry
+        )
+
+    def write(self, fact: AccountEvent | ProxyEvent) -> None:
+        """Take one fact."""
+        if isinstance(fact, ProxyEvent):
+            event = "healthy" if fact.healthy else "unhealthy"
+            self._proxies.labels(fact.proxy, event).inc()
+            log = _log.info if fact.healthy else _log.warning
+            log(f"a proxy is {event}", proxy=fact.proxy, **_reason(fact.reason))
+            return
+        self._accounts.labels(fact.account, fact.what, fact.reason.partition(":")[0][:40]).inc()
+        log = _log.warning if fact.what in _WARNINGS else _log.info
+        told: dict[str, object] = {"account": fact.account}
+        if fact.model:
+            told["model"] = fact.model[:_MOST_REASON]
+        if fact.what == "cooldown":
+            told["stated"] = fact.stated
+        if fact.until is not None and fact.until < _LAST_DATE:
+            told["until"] = datetime.fromtimestamp(fact.until, UTC).isoformat(timespec="seconds")
+        log(_MESSAGES.get(fact.what, fact.what), **told, **_reason(fact.reason))
+
+
+def _reason(reason: str) -> dict[str, str]:
+    return {"reason": reason[:_MOST_REASON]} if reason else {}
