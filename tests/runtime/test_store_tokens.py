@@ -64,17 +64,6 @@ def test_the_newest_token_of_each_account_is_kept(tokens: TokenStore) -> None:
     assert tokens.tokens() == [token("a", 2), token("b")]
 
 
-def test_a_refresh_is_open_until_its_answer_is_kept_or_given_up(tokens: TokenStore) -> None:
-    for account in "abc":
-        tokens.begin_refresh(account, NOW)
-    tokens.begin_refresh("a", NOW + 1)
-    assert tokens.interrupted_refreshes() == ["a", "b", "c"]
-    tokens.keep_token(token("a"))
-    tokens.abandon_refresh("b")
-    assert tokens.interrupted_refreshes() == ["c"]
-    assert tokens.tokens() == [token("a")]
-
-
 def test_a_forgotten_token_is_gone(tokens: TokenStore) -> None:
     tokens.keep_token(token("a"))
     tokens.begin_refresh("a", NOW)
@@ -100,13 +89,20 @@ def test_tokens_are_there_at_the_next_start_and_nowhere_in_clear(tmp_path: Path)
     assert reopened(tmp_path) == ([token()], [])
 
 
-def test_a_refresh_that_a_crash_interrupted_is_reported_by_name(tmp_path: Path) -> None:
-    """Its rotated token may be lost, and only the operator can get a new one."""
+def test_a_refresh_is_open_until_its_answer_is_kept_or_given_up(tmp_path: Path) -> None:
+    """At the next start, open refreshes are those whose rotated tokens a crash may have lost."""
     store = opened(tmp_path)
-    store.tokens.begin_refresh("claude", NOW)
+    for account in "abc":
+        store.tokens.begin_refresh(account, NOW)
+    store.tokens.begin_refresh("a", NOW + 1)
+    assert store.tokens.interrupted_refreshes() == ["a", "b", "c"]
+    store.tokens.keep_token(token("a"))
+    store.tokens.abandon_refresh("b")
     store.close()
-    _, logs = reopened(tmp_path)
-    assert [(entry["log_level"], entry["accounts"]) for entry in logs] == [("warning", ["claude"])]
+    store = opened(tmp_path)
+    assert store.tokens.interrupted_refreshes() == ["c"]
+    assert store.tokens.tokens() == [token("a")]
+    store.close()
 
 
 def test_a_token_of_a_lost_key_is_reported_and_comes_back_with_the_key(tmp_path: Path) -> None:

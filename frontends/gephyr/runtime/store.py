@@ -101,8 +101,7 @@ class Store:
 
         *clock* gives seconds since the epoch; *most_object_bytes* bounds the stored objects. *credential_digests* gives
         the digest of each account's configured credential, and is looked at whenever it matters: a state that was found
-        with another credential is void. *environ* may hold the encryption key. What a crash or a lost key did to tokens
-        is logged.
+        with another credential is void. *environ* may hold the encryption key. What it cannot decrypt is logged.
 
         Raises ``StoreError`` when another process uses the directory, when the file was written by a newer version of
         Gephyr, when either cannot be read or written, and when the encryption key is none.
@@ -119,7 +118,10 @@ class Store:
             opened.callback(database.close)
             accounts = AccountBook.open(path, clock=clock, environ=environ)
             opened.callback(accounts.close)
-            _report(accounts)
+            try:
+                _report(accounts)
+            except sqlite3.Error as error:
+                raise StoreError(f"{path}: cannot read the store: {error}") from error
             opened.pop_all()
         return cls(
             lock,
@@ -285,12 +287,7 @@ class Store:
 
 
 def _report(accounts: AccountBook) -> None:
-    """Log what a crash or a lost key did to tokens and accounts."""
-    interrupted = accounts.tokens.interrupted_refreshes()
-    if interrupted:
-        _log.warning(
-            "a token refresh was interrupted by a crash; these accounts may have to sign in again", accounts=interrupted
-        )
+    """Log what a lost key did to tokens and accounts."""
     unreadable = {"token": accounts.tokens.unreadable(), "account": accounts.unreadable_accounts()}
     for kind, names in unreadable.items():
         if names:

@@ -1,58 +1,16 @@
 """A store for a process without a data directory: its objects and tokens live as long as it does."""
 
-import threading
 import time
 from collections.abc import Callable
 
 from gephyr.runtime.store_queue import without_excess
-from gephyr.runtime.store_tokens import StoredToken
+from gephyr.runtime.tokens.memory import MemoryTokens
 from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of all objects together."""
 _OBJECT_BYTES = 512
 """What an object costs besides its data, about."""
-
-
-class MemoryTokens:
-    """The :class:`~gephyr.runtime.store_tokens.TokenStore` of a process. What its refreshes rotate is lost with it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tokens: dict[str, StoredToken] = {}
-        self._refreshes: set[str] = set()
-
-    def tokens(self) -> list[StoredToken]:
-        """Return the tokens, by account."""
-        with self._lock:
-            return [token for _, token in sorted(self._tokens.items())]
-
-    def begin_refresh(self, account: str, now: float) -> None:  # noqa: ARG002
-        """Note that the account's refresh token is about to be used."""
-        with self._lock:
-            self._refreshes.add(account)
-
-    def keep_token(self, token: StoredToken) -> None:
-        """Keep a token in place of the account's older one; its refresh is over."""
-        with self._lock:
-            self._tokens[token.account] = token
-            self._refreshes.discard(token.account)
-
-    def abandon_refresh(self, account: str) -> None:
-        """Note that a refresh is over without a new token."""
-        with self._lock:
-            self._refreshes.discard(account)
-
-    def interrupted_refreshes(self) -> list[str]:
-        """Return the accounts whose refresh was begun and is not over."""
-        with self._lock:
-            return sorted(self._refreshes)
-
-    def forget_token(self, account: str) -> None:
-        """Remove an account's token."""
-        with self._lock:
-            self._tokens.pop(account, None)
-            self._refreshes.discard(account)
 
 
 class MemoryStore:
