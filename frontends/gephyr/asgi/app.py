@@ -140,8 +140,12 @@ class GephyrApp:
             _log.warning("no account is configured: every request will be answered 503")
         store: RecordStore = MemoryStore()
         if wants_store(loaded.config):
-            most = loaded.config.translation.stored_responses_max_bytes
-            store = Store.open(loaded.config.server.data_dir, clock=GatewayClock(), most_object_bytes=most)
+            store = Store.open(
+                loaded.config.server.data_dir,
+                clock=GatewayClock(),
+                most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
+                credential_digests=loaded.credential_digests,
+            )
         observers = Observers(request_log=self._request_log)
         try:
             if self._upstream is None:

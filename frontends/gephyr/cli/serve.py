@@ -69,8 +69,12 @@ def serve(
     for warning in loaded.warnings:
         _log.warning(warning)
     try:
-        most = loaded.config.translation.stored_responses_max_bytes
-        store = Store.open(loaded.config.server.data_dir, clock=GatewayClock(), most_object_bytes=most)
+        store = Store.open(
+            loaded.config.server.data_dir,
+            clock=GatewayClock(),
+            most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
+            credential_digests=loaded.credential_digests,
+        )
     except StoreError as error:
         click.echo(f"error: server.data_dir: {error}", err=True)
         raise SystemExit(EXIT_BAD_CONFIGURATION) from None

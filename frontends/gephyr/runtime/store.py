@@ -74,7 +74,8 @@ class Store:
         self._database = database
         self._database_lock = threading.Lock()
         self._clock = clock
-        self._credential_digests = credential_digests
+        self.credential_digests = credential_digests
+        """Each account's digest of its configured credential. To be replaced when commands change accounts."""
         self._objects = ObjectTable(database, most_object_bytes)
         self._queue = WriteQueue(_MOST_QUEUED_BYTES)
         self._dropped = 0
@@ -157,8 +158,8 @@ class Store:
         """
         unwritten = self._queue.states()
         with self._database_lock:
-            prune_states(self._database, self._credential_digests)
-            return load_states(self._database, self._credential_digests, self._clock(), unwritten)
+            prune_states(self._database, self.credential_digests)
+            return load_states(self._database, self.credential_digests, self._clock(), unwritten)
 
     def load_cooldowns(self, now: float) -> list[Cooldown]:
         """Return the cooldowns that are not over, and remove the others."""
@@ -169,7 +170,7 @@ class Store:
     def save(self, record: Saved) -> None:
         """Queue *record* for writing; returns at once. When the queue is full its oldest records are given up."""
         if isinstance(record, AccountState):
-            queued: Record = FoundState(record, self._credential_digests.get(record.account, ""))
+            queued: Record = FoundState(record, self.credential_digests.get(record.account, ""))
         else:
             queued = without_excess(record)
         given_up = self._queue.add(queued, _MOST_QUEUED)
