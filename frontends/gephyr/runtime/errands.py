@@ -17,6 +17,9 @@ class TokenRefresher(Protocol):
     async def refresh(self, command: RefreshToken) -> TokenRefreshed | TokenRefreshFailed:
         """Get a new token, and have it on the disk before this returns."""
 
+    async def aclose(self) -> None:
+        """Let what is under way end in good order, within some seconds."""
+
 
 class ProxyChecker(Protocol):
     """Tries proxies."""
@@ -48,6 +51,8 @@ class Errands:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._refresher is not None:
+            await self._refresher.aclose()
 
     def _start(self, errand: Awaitable[None]) -> None:
         task = asyncio.ensure_future(errand)

@@ -14,6 +14,7 @@ from gephyr.runtime.observers import Observers
 from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.questions import Questions
 from gephyr.runtime.store_tokens import TokenStore
+from gephyr.runtime.tokens import TokenEndpoint, TokenRefresh
 from gephyr.runtime.upstream import SocketUpstream
 from gephyr_core.config import Config
 from gephyr_core.dialects import DIALECTS
@@ -68,9 +69,14 @@ class Service:
         on_stop: Callable[[], None] = lambda: None,
         fetcher: UrlFetcher | None = None,
         errands: Errands | None = None,
+        tokens: Sequence[TokenState] = (),
     ) -> None:
-        """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched."""
+        """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched.
+
+        *tokens* are those of the accounts that *errands* can refresh.
+        """
         self.config = config
+        self._tokens = tokens
         self.upstream = upstream
         self.observers = observers
         self._store = store
@@ -102,7 +108,7 @@ class Service:
             bindings=store.load_bindings(now) if self.config.scheduling.persist_session_bindings else (),
             states=store.load_states(),
             cooldowns=store.load_cooldowns(now),
-            tokens=[TokenState(token.account, token.expires_at) for token in store.tokens.tokens()],
+            tokens=self._tokens,
         )
 
     def drain(self) -> None:
@@ -135,15 +141,19 @@ def socket_service(
     ca_file, translation = config.outbound.ca_file, config.translation
     if fetcher is None and translation.fetch_urls:
         fetcher = SocketFetcher(allow=translation.fetch_allow, ca_file=ca_file)
-    upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file)
+    upstream, clock = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file), GatewayClock()
+    endpoint = TokenEndpoint(loaded.routes, ca_file=ca_file)
+    refresher = TokenRefresh(loaded.grants, vault=loaded.vault, store=store.tokens, endpoint=endpoint, clock=clock)
     service = Service(
         config,
         upstream=upstream,
         store=store,
         observers=observers,
-        clock=GatewayClock(),
+        clock=clock,
         on_stop=on_stop,
         fetcher=fetcher,
+        errands=Errands(refresher=refresher),
+        tokens=refresher.restore(),
     )
     observers.add_gauge(
         "gephyr_upstream_connections", "Open connections to providers.", lambda: float(upstream.open_connections)
