@@ -1,18 +1,22 @@
 """Errands: token refreshes and health checks of proxies, done beside the traffic, each within its time limit."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from gephyr.runtime.ports import Feed
 from gephyr_core.commands import CheckProxy, RefreshToken
 from gephyr_core.events import ProxyChecked, TokenRefreshed, TokenRefreshFailed
+from gephyr_core.records import TokenState
 
 _OUR_FAULT = "a fault of the gateway"
 
 
 class TokenRefresher(Protocol):
     """Gets access tokens."""
+
+    def restore(self) -> Sequence[TokenState]:
+        """Use the tokens that an earlier process kept, and return what there is. May block; for the start."""
 
     async def refresh(self, command: RefreshToken) -> TokenRefreshed | TokenRefreshFailed:
         """Get a new token, and have it on the disk before this returns."""
@@ -36,6 +40,10 @@ class Errands:
         self._refresher = refresher
         self._checker = checker
         self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def restore_tokens(self) -> Sequence[TokenState]:
+        """Return the tokens that there are at the start. May block."""
+        return () if self._refresher is None else self._refresher.restore()
 
     def refresh_token(self, command: RefreshToken, feed: Feed) -> None:
         """Feed ``TokenRefreshed`` or ``TokenRefreshFailed``."""

@@ -22,7 +22,7 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import DrainRequested, StateRestored
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject, TokenState
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
 from gephyr_core.routing.endpoints import dialect_of_path
 
 
@@ -69,14 +69,9 @@ class Service:
         on_stop: Callable[[], None] = lambda: None,
         fetcher: UrlFetcher | None = None,
         errands: Errands | None = None,
-        tokens: Sequence[TokenState] = (),
     ) -> None:
-        """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched.
-
-        *tokens* are those of the accounts that *errands* can refresh.
-        """
+        """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched."""
         self.config = config
-        self._tokens = tokens
         self.upstream = upstream
         self.observers = observers
         self._store = store
@@ -108,7 +103,7 @@ class Service:
             bindings=store.load_bindings(now) if self.config.scheduling.persist_session_bindings else (),
             states=store.load_states(),
             cooldowns=store.load_cooldowns(now),
-            tokens=self._tokens,
+            tokens=self.errands.restore_tokens(),
         )
 
     def drain(self) -> None:
@@ -153,7 +148,6 @@ def socket_service(
         on_stop=on_stop,
         fetcher=fetcher,
         errands=Errands(refresher=refresher),
-        tokens=refresher.restore(),
     )
     observers.add_gauge(
         "gephyr_upstream_connections", "Open connections to providers.", lambda: float(upstream.open_connections)
