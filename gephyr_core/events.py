@@ -217,7 +217,9 @@ class AdminChanged:
     accounts: Sequence[AccountConfig]
     """Every account: those of the configuration, and those added by command."""
     states: Sequence[AccountState] = ()
-    """Of the accounts that the operator or a fault took out of service; one that is missing here is in service."""
+    """Of the accounts that the operator or a fault took out of service; one that is missing here is in service. One
+    that is not disabled was put back into service by the operator, at that time: what was said against it before does
+    not hold."""
     tokens: Sequence[TokenState] = ()
     """Of accounts that have signed in: what is on the disk now."""
 

@@ -25,8 +25,9 @@ class Operations:
         """Take in what an earlier process kept."""
         scheduler = self._shared.scheduler
         for state in event.states:
-            if state.account in scheduler.accounts and state.disabled:
-                scheduler.accounts[state.account].disabled = state.disabled
+            if state.account in scheduler.accounts:
+                account = scheduler.accounts[state.account]
+                account.disabled, account.enabled_at = state.disabled, 0.0 if state.disabled else state.since
         books = {name: shared.cooldowns for name, shared in scheduler.organizations.items()}
         for cooldown in event.cooldowns:
             kind = _kind(cooldown.kind)
@@ -62,17 +63,21 @@ class Operations:
             self._configured = wanted
             shared.accounts_changed(tuple(wanted.values()))
         disabled = {state.account: state.disabled for state in event.states if state.disabled}
+        enabled = {state.account: state.since for state in event.states if not state.disabled}
         for account in list(scheduler.accounts.values()):
-            self._set_state(account, disabled.get(account.id, ""), now)
+            self._set_state(account, disabled.get(account.id, ""), enabled.get(account.id, 0.0), now)
             expires_at = tokens.get(account.id, 0.0)
             if account.signs_in and expires_at > now and account.token_until <= now:
                 shared.sign_in.refreshed(account.id, expires_at, now)  # somebody has signed in
 
-    def _set_state(self, account: Account, disabled: str, now: float) -> None:
+    def _set_state(self, account: Account, disabled: str, enabled_at: float, now: float) -> None:
         scheduler = self._shared.scheduler
-        if disabled and not account.disabled:
-            self._disable(account, disabled, now)
-        elif account.disabled and not disabled:
+        commanded = enabled_at > account.enabled_at
+        account.enabled_at = max(account.enabled_at, enabled_at)
+        if disabled:
+            if not account.disabled:
+                self._disable(account, disabled, now)
+        elif account.disabled or commanded:
             scheduler.enable(account, now)
             self._shared.sign_in.enabled(account, now)
             scheduler.tell(AccountEvent(account.id, "enabled", now))

@@ -109,6 +109,8 @@ class Account:
     """How many tokens it has had: a failure of an older one says nothing about this one."""
     disabled: str = ""
     """Why it is out of service; empty where it is not."""
+    enabled_at: float = 0.0
+    """When the operator last put it into service, seconds since the epoch."""
     in_flight: int = 0
     last_lease: int = 0
     """Serial number of its latest lease: among equals, the one idle for longest is next."""

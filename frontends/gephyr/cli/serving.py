@@ -9,10 +9,10 @@ import anyio
 import click
 import structlog
 
-from gephyr.cli.check import EXIT_BAD_CONFIGURATION
+from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.runtime.service import Service, render_error
 from gephyr.server import Listener, ListenError, ServerLimits, raise_open_file_limit, tls_context
-from gephyr_core.config import Config
+from gephyr_core.config import Config, ConfigError
 
 EXIT_CANNOT_LISTEN = 1
 EXIT_ABORTED = 1
@@ -22,7 +22,7 @@ _FLUSH_SECONDS = 2.0
 _log = structlog.get_logger()
 MakeService = Callable[[Callable[[], None]], Service]
 """Makes the service on the running loop; takes what is to be called when draining is over. Raises ``OSError`` if
-``outbound.ca_file`` is bad."""
+``outbound.ca_file`` is bad, and ``ConfigError`` if accounts that commands added do not fit."""
 
 
 def run_server(config: Config, make_service: MakeService) -> int:
@@ -40,6 +40,9 @@ async def _serve(config: Config, make_service: MakeService) -> int:
         service = make_service(drained.set)
     except OSError as error:
         click.echo(f"error: outbound.ca_file: {error.strerror or error}", err=True)
+        return EXIT_BAD_CONFIGURATION
+    except ConfigError as error:
+        report(error)
         return EXIT_BAD_CONFIGURATION
     try:
         listener = _listener(config, service)

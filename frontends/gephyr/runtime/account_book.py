@@ -10,12 +10,20 @@ from typing import Any
 import attrs
 import msgspec
 
-from gephyr.runtime.store_accounts import OPERATOR, command_state, count_change, load_states
+from gephyr.runtime.store_accounts import (
+    OPERATOR,
+    command_state,
+    count_change,
+    forget_state,
+    load_cooldowns,
+    load_enabled,
+    load_states,
+)
 from gephyr.runtime.store_durable import DurableDatabase
 from gephyr.runtime.store_file import FILE_NAME, StoreError, prepare_directory
 from gephyr.runtime.store_tokens import StoredToken, StoredTokens, delete_tokens, write_token
 from gephyr.runtime.token_encryption import Cipher, UnreadableSecretError, load_cipher
-from gephyr_core.records import AccountState
+from gephyr_core.records import AccountState, Cooldown
 
 _SECRETS = (("api_key",), ("proxy",), ("service_account",), ("oauth", "client_secret"), ("oauth", "refresh_token"))
 """The settings of an account that hold secrets; a proxy's URL may hold a password."""
@@ -100,7 +108,7 @@ class AccountBook:
             if not database.execute("DELETE FROM added_accounts WHERE account = ?", (account,)).rowcount:
                 return False
             delete_tokens(database, account)
-            command_state(database, AccountState(account, "", self._clock()))
+            forget_state(database, account)
             database.execute("DELETE FROM cooldowns WHERE scope = ?", (account,))
             count_change(database)
             return True
@@ -112,6 +120,17 @@ class AccountBook:
         *credential_digests* (account to digest) gives is left out."""
         with self._database.reading() as database:
             return load_states(database, credential_digests, self._clock())
+
+    def enabled(self) -> list[AccountState]:
+        """Return the accounts that the operator put back into service, each with the time of the latest command."""
+        with self._database.reading() as database:
+            return load_enabled(database, self._clock())
+
+    def cooldowns(self) -> list[Cooldown]:
+        """Return when providers said to come back, as far as a server has written it down."""
+        now = self._clock()
+        with self._database.reading() as database:
+            return [cooldown for cooldown in load_cooldowns(database, now) if cooldown.until > now]
 
     def disable(self, account: str) -> None:
         """Take an account, added or configured, out of service by the operator's command."""

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Loaded:
     """How the accounts that sign in get their access tokens, by account id."""
     credential_digests: Mapping[str, str] = attrs.field(factory=dict)
     """The digest of each account's credential, by account id: when it changes, what was found wrong with it is void."""
+    with_accounts: Callable[[Sequence[Mapping[str, Any]]], "Loaded"] = attrs.field(repr=False, eq=False, kw_only=True)
+    """Loads the same again with more accounts, as tables that ``[[accounts]]`` could hold. Raises ``ConfigError``."""
 
 
 def find_config(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -61,11 +63,11 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[Setti
     """
     mapping = {} if path is None else _read(path)
     folder = Path.cwd() if path is None else path.absolute().parent
-    loaded, literal = _load(mapping, folder, environ, overrides)
-    warnings = []
+    loaded, literal = _load(mapping, folder, environ, overrides, path)
     if path is not None and literal and os.name == "posix" and path.stat().st_mode & _READABLE_BY_ALL:
-        warnings.append(f"{path} holds secrets and can be read by every user of this machine (chmod 600 helps)")
-    return attrs.evolve(loaded, path=path, warnings=tuple(warnings))
+        warning = f"{path} holds secrets and can be read by every user of this machine (chmod 600 helps)"
+        return attrs.evolve(loaded, warnings=(warning,))
+    return loaded
 
 
 def load_mapping(
@@ -96,7 +98,13 @@ def _load(
     folder: Path,
     environ: Mapping[str, str],
     overrides: Mapping[Setting, object] | None,
+    path: Path | None = None,
 ) -> tuple[Loaded, bool]:
+    def with_accounts(added: Sequence[Mapping[str, Any]]) -> Loaded:
+        own = mapping.get("accounts", [])
+        accounts = [*(own if isinstance(own, list | tuple) else ()), *added]
+        return _load({**mapping, "accounts": accounts}, folder, environ, overrides, path)[0]
+
     mover = SecretMover(folder, environ)
     public = mover.move(mapping)
     public_environ = mover.move_environment()
@@ -114,7 +122,8 @@ def _load(
     digests = {account.id: digest(mover.account_keys.get(account.id, "").encode()) for account in config.accounts}
     digests |= {account: grant.credential_digest for account, grant in grants.items()}
     vault = _fill_vault(config, mover.account_keys)
-    return Loaded(config, vault, mover.routes, None, (), grants, digests), mover.literal
+    loaded = Loaded(config, vault, mover.routes, path, (), grants, digests, with_accounts=with_accounts)
+    return loaded, mover.literal
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:

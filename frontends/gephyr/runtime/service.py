@@ -10,9 +10,11 @@ from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.driver import Driver
 from gephyr.runtime.errands import Errands
 from gephyr.runtime.fetching import FetchesNothing, SocketFetcher, UrlFetcher
+from gephyr.runtime.live_accounts import LiveAccounts
 from gephyr.runtime.observers import Observers
 from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.questions import Questions
+from gephyr.runtime.store import Store
 from gephyr.runtime.store_tokens import TokenStore
 from gephyr.runtime.tokens import TokenEndpoint, TokenRefresh
 from gephyr.runtime.upstream import SocketUpstream
@@ -41,6 +43,9 @@ class RecordStore(Protocol):
 
     def load_states(self) -> Sequence[AccountState]:
         """Return the accounts that are out of service."""
+
+    def load_enabled(self) -> Sequence[AccountState]:
+        """Return the accounts that the operator put back into service, each with the time of the latest command."""
 
     def load_cooldowns(self, now: float) -> Sequence[Cooldown]:
         """Return when providers said to come back."""
@@ -75,6 +80,7 @@ class Service:
         self.upstream = upstream
         self.observers = observers
         self._store = store
+        self._live: LiveAccounts | None = None
         self._gateway = Gateway(config, random.Random(secrets.randbits(128)))
         self.questions = Questions(fetcher or FetchesNothing(), store, upstream)
         self.errands = errands or Errands()
@@ -101,10 +107,14 @@ class Service:
         return StateRestored(
             pins=store.load_pins(now),
             bindings=store.load_bindings(now) if self.config.scheduling.persist_session_bindings else (),
-            states=store.load_states(),
+            states=[*store.load_states(), *store.load_enabled()],
             cooldowns=store.load_cooldowns(now),
             tokens=self.errands.restore_tokens(),
         )
+
+    def keep_up(self, live: LiveAccounts) -> None:
+        """Let *live* tell of the accounts that commands change, until the end."""
+        self._live = live
 
     def drain(self) -> None:
         """Accept nothing new; *on_stop* is called when what runs has ended, after ``server.drain_timeout`` at most."""
@@ -113,6 +123,8 @@ class Service:
     async def aclose(self) -> None:
         """Close the connections to providers and write what is left to be written."""
         self.driver.close()
+        if self._live is not None:
+            await self._live.aclose()
         await self.questions.aclose()
         await self.errands.aclose()
         await self.upstream.aclose()
@@ -130,7 +142,12 @@ def socket_service(
     """Assemble a service that reaches its providers by sockets. Raises ``OSError`` if ``outbound.ca_file`` is bad.
 
     URLs are fetched by *fetcher*; where none is given, by sockets if ``translation.fetch_urls`` says so, else not.
+    The accounts that commands added to a *store* on the disk are served too. Raises ``ConfigError`` where they do not
+    fit the configuration.
     """
+    live = LiveAccounts(loaded, store) if isinstance(store, Store) else None
+    if live is not None:
+        loaded = live.loaded
     config = loaded.config
     observers.redact = loaded.vault.redact
     ca_file, translation = config.outbound.ca_file, config.translation
@@ -149,6 +166,9 @@ def socket_service(
         fetcher=fetcher,
         errands=Errands(refresher=refresher),
     )
+    if live is not None:
+        service.keep_up(live)
+        live.attach(refresher, service.driver.feed)
     observers.add_gauge(
         "gephyr_upstream_connections", "Open connections to providers.", lambda: float(upstream.open_connections)
     )

@@ -57,6 +57,7 @@ class Store:
 
     def __init__(
         self,
+        directory: Path,
         lock: DirectoryLock,
         database: sqlite3.Connection,
         accounts: AccountBook,
@@ -70,6 +71,8 @@ class Store:
         """What commands change of accounts. Its methods block."""
         self.tokens = accounts.tokens
         """The accounts' OAuth tokens. Its methods block."""
+        self.directory = directory
+        """The data directory."""
         self._lock = lock
         self._database = database
         self._database_lock = threading.Lock()
@@ -125,6 +128,7 @@ class Store:
                 raise StoreError(f"{path}: cannot read the store: {error}") from error
             opened.pop_all()
         return cls(
+            path,
             lock,
             database,
             accounts,
@@ -160,6 +164,10 @@ class Store:
         with self._database_lock:
             prune_states(self._database, self.credential_digests)
             return load_states(self._database, self.credential_digests, self._clock(), unwritten)
+
+    def load_enabled(self) -> list[AccountState]:
+        """Return the accounts that the operator put back into service, each with the time of the latest command."""
+        return self.accounts.enabled()
 
     def load_cooldowns(self, now: float) -> list[Cooldown]:
         """Return the cooldowns that are not over, and remove the others."""

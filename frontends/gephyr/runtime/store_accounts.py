@@ -54,12 +54,22 @@ def load_states(
     for account, by_command, disabled, since, credential in rows:
         state = AccountState(account, disabled, since)
         if by_command:
-            commanded[account] = state
+            if disabled:
+                commanded[account] = state
         else:
             found[account] = FoundState(state, credential)
     found.update((item.state.account, item) for item in unwritten)
     valid = {account: item.state for account, item in found.items() if item.state.disabled and _holds(item, digests)}
     return [state for _, state in sorted((valid | commanded).items())]
+
+
+def load_enabled(database: sqlite3.Connection, now: float) -> list[AccountState]:
+    """Return the accounts that the operator put back into service, each with the time of the latest command: what was
+    said against them before does not hold."""
+    rows = database.execute(
+        "SELECT account, min(since, ?) FROM account_states WHERE by_command AND disabled = '' ORDER BY account", (now,)
+    )
+    return [AccountState(account, "", since) for account, since in rows]
 
 
 def prune_states(database: sqlite3.Connection, digests: Mapping[str, str]) -> None:
@@ -110,14 +120,18 @@ def prune_cooldowns(database: sqlite3.Connection, now: float) -> None:
 
 def command_state(database: sqlite3.Connection, state: AccountState) -> None:
     """Write what the operator commanded. An account put back into service is so whatever it was out of it for."""
+    if not state.disabled:
+        forget_state(database, state.account)
     database.execute(
-        "DELETE FROM account_states WHERE account = ? AND (by_command OR ? = '')", (state.account, state.disabled)
+        "INSERT OR REPLACE INTO account_states (account, by_command, disabled, since, credential)"
+        " VALUES (?, 1, ?, ?, '')",
+        (state.account, state.disabled, state.since),
     )
-    if state.disabled:
-        database.execute(
-            "INSERT INTO account_states (account, by_command, disabled, since, credential) VALUES (?, 1, ?, ?, '')",
-            (state.account, state.disabled, state.since),
-        )
+
+
+def forget_state(database: sqlite3.Connection, account: str) -> None:
+    """Delete all that is known of an account's state."""
+    database.execute("DELETE FROM account_states WHERE account = ?", (account,))
 
 
 def count_change(database: sqlite3.Connection) -> None:

@@ -36,6 +36,10 @@ class MemoryStore:
         """Return nothing."""
         return []
 
+    def load_enabled(self) -> list[AccountState]:
+        """Return nothing."""
+        return []
+
     def load_cooldowns(self, now: float) -> list[Cooldown]:  # noqa: ARG002
         """Return nothing."""
         return []

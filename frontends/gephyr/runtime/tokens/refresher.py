@@ -8,7 +8,9 @@ refresh, and what a failure means for the account, is the core's to decide.
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
 
 import attrs
 import structlog
@@ -32,6 +34,8 @@ _LAST_WAIT = 5.0
 """Seconds that refreshes under way get when the gateway stops: a rotated refresh token must not be lost."""
 
 Answer = TokenRefreshed | TokenRefreshFailed
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Poster(Protocol):
@@ -88,6 +92,8 @@ class TokenRefresh:
         self._clock = clock
         self._flights = 0
         """How many refreshes were begun."""
+        # Its own: a thousand refreshes at once must not keep the loop's threads from looking names up.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="gephyr-tokens")
 
     def restore(self) -> list[TokenState]:
         """Use the tokens that an earlier process kept, and return what there is. Blocks, for a disk; for the start.
@@ -109,7 +115,7 @@ class TokenRefresh:
         while True:
             await asyncio.gather(*self._under_way(), return_exceptions=True)
             begun = self._flights
-            stored = await asyncio.to_thread(self._store.tokens)
+            stored = await self._on_disk(self._store.tokens)
             if begun == self._flights:  # else what was read may be older than what is known
                 break
         known = self._accounts
@@ -147,6 +153,7 @@ class TokenRefresh:
             if account.unsaved is not None:
                 with contextlib.suppress(GrantError):
                     await self._keep(account, account.unsaved)
+        self._disk.shutdown(wait=False)
 
     # -- what is known --------------------------------------------------------------------------------------------
 
@@ -249,15 +256,18 @@ class TokenRefresh:
 
     # -- the disk -------------------------------------------------------------------------------------------------
 
+    async def _on_disk(self, do: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, partial(do, *arguments, **named))
+
     async def _begin(self, name: str) -> None:
         try:
-            await asyncio.to_thread(self._store.begin_refresh, name, self._clock())
+            await self._on_disk(self._store.begin_refresh, name, self._clock())
         except Exception as error:
             raise _not_kept(name, error) from None
 
     async def _abandon(self, name: str) -> None:
         try:
-            await asyncio.to_thread(self._store.abandon_refresh, name)
+            await self._on_disk(self._store.abandon_refresh, name)
         except Exception as error:  # costs a warning at the next start
             _not_kept(name, error)
 
@@ -267,7 +277,7 @@ class TokenRefresh:
         if rotated:
             account.unsaved = token
         try:
-            await asyncio.to_thread(self._store.keep_token, token)
+            await self._on_disk(self._store.keep_token, token)
         except Exception as error:
             failure = _not_kept(token.account, error)
             if rotated:
