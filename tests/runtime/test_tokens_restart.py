@@ -7,7 +7,7 @@ import pytest
 
 from gephyr.runtime.credentials import Vault
 from gephyr.runtime.store_tokens import StoredToken
-from gephyr.runtime.tokens import ServiceAccountGrant
+from gephyr.runtime.tokens import MemoryTokens, ServiceAccountGrant
 from gephyr_core.events import TokenRefreshed
 from gephyr_core.records import TokenState
 from tests.runtime.service_account_key import key_file
@@ -105,3 +105,12 @@ async def test_no_secret_is_ever_logged(capsys, caplog):
     out = capsys.readouterr()
     assert "the store of tokens cannot be written" in out.out + out.err + caplog.text
     assert "MARKED" not in out.out + out.err + caplog.text + shown
+
+
+def test_without_a_data_directory_the_operator_is_warned_once(capsys):
+    """Renewed refresh tokens end with the process, and the configured one is void by then."""
+    tokens = MemoryTokens()
+    for account in ("a", "b", "a"):
+        tokens.begin_refresh(account, NOW)
+    out = capsys.readouterr()
+    assert (out.out + out.err).count("set server.data_dir") == 1
