@@ -14,6 +14,7 @@ from gephyr_core.http import DEFAULT_PORTS, Origin
 from gephyr_core.outbound.route import choose_route
 from gephyr_core.pins import Pins
 from gephyr_core.providers import PROVIDERS
+from gephyr_core.providers.vertex import vertex_base_url
 from gephyr_core.routing import ModelTable, Target
 from gephyr_core.routing.models import ModelPattern
 from gephyr_core.scheduling import Account, Pool, Scheduler
@@ -184,6 +185,9 @@ def make_account(account: AccountConfig, config: Config) -> Account:
     custom = config.providers.get(account.provider)
     known = PROVIDERS[provider_kind(config, account.provider)]
     base_url = account.base_url or (custom.base_url if custom is not None else "") or known.base_url or ""
+    is_vertex = known.name == "vertex"
+    if is_vertex and base_url == known.base_url:
+        base_url = vertex_base_url(account.location)
     dialect = account.dialect or (custom.dialect if custom is not None else "")
     origin, base_path = split_base_url(base_url)
     compliance = config.compliance if config.compliance.enabled else ComplianceConfig()
@@ -202,6 +206,7 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         priority=account.priority,
         weight=account.weight,
         organization=account.organization or account.id,
+        vertex=(account.project, account.location) if is_vertex else None,
         signs_in=account.oauth is not None or bool(account.service_account),
         limits_per_model=known.limits_per_model,
         max_concurrency=_least(account.max_concurrency, compliance.max_account_concurrency),

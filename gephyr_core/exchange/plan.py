@@ -16,6 +16,7 @@ from gephyr_core.forwarding import to_provider
 from gephyr_core.guards.body_limit import too_large
 from gephyr_core.http import Header, header
 from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename, signer_of
+from gephyr_core.providers.vertex import vertex_path
 from gephyr_core.routing import Endpoint, Target
 from gephyr_core.routing.endpoints import ModelIn, Operation
 from gephyr_core.routing.sessions import session_identity
@@ -152,7 +153,7 @@ def upstream_call(
     fresh: bool,
 ) -> CallUpstream:
     """Return the command that asks *account*."""
-    path = account.base_path + asking.path
+    path = account.base_path + (vertex_path(asking.path, *account.vertex) if account.vertex else asking.path)
     return CallUpstream(
         exchange=exchange,
         attempt=attempt,

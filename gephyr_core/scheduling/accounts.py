@@ -94,9 +94,8 @@ class Account:
     """``always``, ``auto`` or ``never``: when a whole reply is had by collecting a stream."""
     limits_per_model: bool = False
     """Its provider's limits are each for one model."""
-    project: str = ""
+    vertex: tuple[str, str] | None = None
     """Vertex AI's project and location, which stand in its paths."""
-    location: str = ""
     requests: RequestWindow | None = None
     tokens: TokenWindow | None = None
     signs_in: bool = False

@@ -50,7 +50,7 @@ class SocketUpstream:
         OSError when *ca_file* cannot be used.
         """
         self._vault = vault
-        self._routes = dict(routes)
+        self._routes = routes
         self._max_head_size = max_head_size
         self._connector = Connector(tls_context(ca_file))
         self._loop = asyncio.get_running_loop()
