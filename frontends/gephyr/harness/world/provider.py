@@ -2,8 +2,8 @@
 
 import random
 import re
-from email.utils import formatdate
 from collections.abc import Callable, Mapping
+from email.utils import formatdate
 
 import attrs
 
