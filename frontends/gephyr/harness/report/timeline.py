@@ -139,7 +139,7 @@ class Occupancy:
         return averages
 
 
-def _halve(values: array[int]) -> None:
+def _halve(values: "array[int]") -> None:
     half = MOST_BUCKETS // 2
     summed = [values[2 * bucket] + values[2 * bucket + 1] for bucket in range(half)]
     values[:] = array("q", summed + [0] * (MOST_BUCKETS - half))
