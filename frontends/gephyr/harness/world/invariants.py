@@ -1,5 +1,6 @@
 """What must hold at every step of a run, counted anew from events and commands, apart from the gateway's own books."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 
@@ -14,6 +15,8 @@ from gephyr_core.scheduling.bindings import BindingChange, BindingEvent
 _SPAN = 60.0
 _SMALL_POOL = 32
 """Accounts up to which leases are counted at every step; the gateway's own count takes time with each account."""
+_LEASES_EVERY = 5.0
+"""Seconds between two counts in a larger pool."""
 _SLACK = 60.0
 _ENDS = (
     BindingChange.RELEASED_FOR_A_LONG_WAIT,
@@ -53,6 +56,7 @@ class Invariants:
         self.longest = (config.upstream.total_timeout + config.scheduling.acquire_timeout + 2.0) * attempts + _SLACK
         """Seconds that an exchange may take at most."""
         self._counts_leases = len(config.accounts) <= _SMALL_POOL
+        self._leases_counted_at = -math.inf
 
     def called(self, exchange: int, attempt: int, account: str, model: str, now: float) -> None:
         """A provider is called: is there room for it?"""
@@ -129,7 +133,9 @@ class Invariants:
 
     def inspect(self, requests: dict[int, Request], now: float) -> None:
         """Look at every open request: does it end, and is anybody free for it?"""
-        self.leases()
+        if self._leases_counted_at + _LEASES_EVERY <= now:
+            self._leases_counted_at = now
+            self.leases()
         oldest = next(iter(requests.values()), None)
         if oldest is not None and oldest.since + self.longest < now:
             detail = f"exchange {oldest.exchange} is open for {now - oldest.since:.0f} s"

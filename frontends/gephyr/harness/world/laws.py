@@ -26,7 +26,7 @@ class _Exchange:
     declared: int = 0
     """Bytes; 0 where the head does not say."""
     sent: int = 0
-    tried: list[str] = attrs.field(factory=list)
+    tried: tuple[str, ...] = ()
 
 
 class Laws:
@@ -49,7 +49,7 @@ class Laws:
             raise BrokenInvariantError("attempt numbers grow one by one", f"exchange {exchange}: {attempt}")
         one.attempts = one.live = attempt
         one.account = account
-        one.tried.append(account)
+        one.tried += (account,)
         self.live_calls += 1
 
     def call_over(self, exchange: int, attempt: int) -> str | None:
@@ -103,7 +103,7 @@ class Laws:
         one = self._exchanges.get(exchange)
         return one is not None and not one.live and not one.started
 
-    def tried(self, exchange: int) -> list[str]:
+    def tried(self, exchange: int) -> tuple[str, ...]:
         """The accounts that were asked for it."""
         return self._exchanges[exchange].tried
 

@@ -23,6 +23,7 @@ class Organization:
         self.first_byte = quantiles(settings.first_byte)
         self.tokens_per_second = quantiles(settings.tokens_per_second)
         self.in_flight = 0
+        self._unlimited = settings.requests_per_minute is None and settings.tokens_per_minute is None
         self._buckets: dict[str, tuple[Bucket | None, Bucket | None]] = {}
         self._cache: dict[tuple[str, str], tuple[float, int]] = {}
         """By model and session: when it was last used, and how many tokens are held. The longest unused first."""
@@ -43,6 +44,8 @@ class Organization:
         settings = self.settings
         if settings.concurrency is not None and self.in_flight >= settings.concurrency:
             return _FOR_BUSY
+        if self._unlimited:
+            return 0.0
         requests, tokens = self._buckets_of(model)
         wait = requests.wait(1.0, now) if requests is not None else 0.0
         if tokens is not None:
@@ -52,11 +55,12 @@ class Organization:
     def begin(self, model: str, session: str, spent: Spent, now: float) -> None:
         """A request is taken: count it, and keep its conversation in the prompt cache."""
         self.in_flight += 1
-        requests, tokens = self._buckets_of(model)
-        if requests is not None:
-            requests.take(1.0, now)
-        if tokens is not None:
-            tokens.take(float(spent.input - spent.cached), now)
+        if not self._unlimited:
+            requests, tokens = self._buckets_of(model)
+            if requests is not None:
+                requests.take(1.0, now)
+            if tokens is not None:
+                tokens.take(float(spent.input - spent.cached), now)
         if spent.cached or spent.written:
             self._cache.pop((model, session), None)
             self._cache[model, session] = (now, spent.input)
@@ -66,7 +70,7 @@ class Organization:
     def end(self, model: str, output: int, now: float) -> None:
         """A request is over, after *output* tokens."""
         self.in_flight -= 1
-        tokens = self._buckets_of(model)[1]
+        tokens = None if self._unlimited else self._buckets_of(model)[1]
         if tokens is not None:
             tokens.take(float(output), now)
 
@@ -76,6 +80,8 @@ class Organization:
 
     def levels(self, model: str, now: float) -> tuple[Level, ...]:
         """Return what is left of each limit, or plenty where the headers are wrong."""
+        if self._unlimited:
+            return ()
         buckets = zip(("requests", "tokens"), self._buckets_of(model), strict=True)
         found = [(measure, bucket) for measure, bucket in buckets if bucket is not None]
         if self.settings.hints == "wrong":

@@ -6,8 +6,7 @@ how many bytes). Two runs with the same hash did the same things at the same tim
 
 import hashlib
 import struct
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -53,86 +52,85 @@ from gephyr_core.events import (
     UrlFetchFailed,
 )
 
-_PACK = struct.Struct("<dBQHIQ").pack
-_FLUSH_AT = 1 << 16
-_LATEST = 50
+_LINE = struct.Struct("<dBQHIQ")
+_PACK = _LINE.pack
+_FLUSH_AT = _LINE.size * 2048
+_LATEST = _LINE.size * 50
 
+Numbers = Mapping[str, int]
+"""The places of accounts in the configuration, from 1."""
 _FAULTS: tuple[Fault, ...] = tuple(Fault)
-Line = tuple[int, int, str, int]
-"""Exchange, attempt, account, and a number."""
-
-_READ: dict[type, Callable[[Any], Line]] = {
-    RequestStarted: lambda one: (one.exchange, 0, "", 0),
-    RequestBody: lambda one: (one.exchange, 0, "", len(one.data)),
-    RequestEnded: lambda one: (one.exchange, 0, "", 0),
-    ClientGone: lambda one: (one.exchange, 0, "", 0),
-    UpstreamStarted: lambda one: (one.exchange, one.attempt, "", one.status),
-    UpstreamBody: lambda one: (one.exchange, one.attempt, "", len(one.data)),
-    UpstreamEnded: lambda one: (one.exchange, one.attempt, "", 0),
-    UpstreamFailed: lambda one: (one.exchange, one.attempt, "", _FAULTS.index(one.fault)),
-    TimePassed: lambda _: (0, 0, "", 0),
-    TokenRefreshed: lambda one: (0, 0, one.account, 0),
-    TokenRefreshFailed: lambda one: (0, 0, one.account, int(one.permanent)),
-    ProxyChecked: lambda one: (0, 0, "", int(one.healthy)),
-    UrlFetchFailed: lambda one: (one.exchange, 0, "", one.question),
-    Loaded: lambda one: (one.exchange, 0, "", one.question),
-    ModelDescribed: lambda one: (0, 0, one.account, one.status),
-    StateRestored: lambda _: (0, 0, "", 0),
-    ReadBody: lambda one: (one.exchange, 0, "", 0),
-    StartResponse: lambda one: (one.exchange, 0, "", one.status),
-    SendBody: lambda one: (one.exchange, 0, "", len(one.data)),
-    EndResponse: lambda one: (one.exchange, 0, "", 0),
-    AbortResponse: lambda one: (one.exchange, 0, "", 0),
-    CallUpstream: lambda one: (one.exchange, one.attempt, one.account, len(one.body)),
-    CancelUpstream: lambda one: (one.exchange, one.attempt, "", 0),
-    RefreshToken: lambda one: (0, 0, one.account, 0),
-    CheckProxy: lambda _: (0, 0, "", 0),
-    Save: lambda _: (0, 0, "", 0),
-    Observe: lambda _: (0, 0, "", 0),
-    FetchUrl: lambda one: (one.exchange, 0, "", one.question),
-    Load: lambda one: (one.exchange, 0, "", one.question),
-    CancelQuestions: lambda one: (one.exchange, 0, "", 0),
-    DescribeModel: lambda one: (0, 0, one.account, 0),
-    CollectMetrics: lambda one: (one.exchange, 0, "", 0),
-    StopServing: lambda _: (0, 0, "", 0),
+_READ: dict[type, Callable[[float, Any, Numbers], bytes]] = {
+    RequestStarted: lambda at, one, _numbers: _PACK(at, 0, one.exchange, 0, 0, 0),
+    RequestBody: lambda at, one, _numbers: _PACK(at, 1, one.exchange, 0, 0, len(one.data)),
+    RequestEnded: lambda at, one, _numbers: _PACK(at, 2, one.exchange, 0, 0, 0),
+    ClientGone: lambda at, one, _numbers: _PACK(at, 3, one.exchange, 0, 0, 0),
+    UpstreamStarted: lambda at, one, _numbers: _PACK(at, 4, one.exchange, one.attempt, 0, one.status),
+    UpstreamBody: lambda at, one, _numbers: _PACK(at, 5, one.exchange, one.attempt, 0, len(one.data)),
+    UpstreamEnded: lambda at, one, _numbers: _PACK(at, 6, one.exchange, one.attempt, 0, 0),
+    UpstreamFailed: lambda at, one, _numbers: _PACK(at, 7, one.exchange, one.attempt, 0, _FAULTS.index(one.fault)),
+    TimePassed: lambda at, _one, _numbers: _PACK(at, 8, 0, 0, 0, 0),
+    TokenRefreshed: lambda at, one, numbers: _PACK(at, 9, 0, 0, numbers.get(one.account, 0), 0),
+    TokenRefreshFailed: lambda at, one, numbers: _PACK(at, 10, 0, 0, numbers.get(one.account, 0), int(one.permanent)),
+    ProxyChecked: lambda at, one, _numbers: _PACK(at, 11, 0, 0, 0, int(one.healthy)),
+    UrlFetchFailed: lambda at, one, _numbers: _PACK(at, 12, one.exchange, 0, 0, one.question),
+    Loaded: lambda at, one, _numbers: _PACK(at, 13, one.exchange, 0, 0, one.question),
+    ModelDescribed: lambda at, one, numbers: _PACK(at, 14, 0, 0, numbers.get(one.account, 0), one.status),
+    StateRestored: lambda at, _one, _numbers: _PACK(at, 15, 0, 0, 0, 0),
+    ReadBody: lambda at, one, _numbers: _PACK(at, 16, one.exchange, 0, 0, 0),
+    StartResponse: lambda at, one, _numbers: _PACK(at, 17, one.exchange, 0, 0, one.status),
+    SendBody: lambda at, one, _numbers: _PACK(at, 18, one.exchange, 0, 0, len(one.data)),
+    EndResponse: lambda at, one, _numbers: _PACK(at, 19, one.exchange, 0, 0, 0),
+    AbortResponse: lambda at, one, _numbers: _PACK(at, 20, one.exchange, 0, 0, 0),
+    CallUpstream: lambda at, one, numbers: _PACK(
+        at, 21, one.exchange, one.attempt, numbers.get(one.account, 0), len(one.body)
+    ),
+    CancelUpstream: lambda at, one, _numbers: _PACK(at, 22, one.exchange, one.attempt, 0, 0),
+    RefreshToken: lambda at, one, numbers: _PACK(at, 23, 0, 0, numbers.get(one.account, 0), 0),
+    CheckProxy: lambda at, _one, _numbers: _PACK(at, 24, 0, 0, 0, 0),
+    Save: lambda at, _one, _numbers: _PACK(at, 25, 0, 0, 0, 0),
+    Observe: lambda at, _one, _numbers: _PACK(at, 26, 0, 0, 0, 0),
+    FetchUrl: lambda at, one, _numbers: _PACK(at, 27, one.exchange, 0, 0, one.question),
+    Load: lambda at, one, _numbers: _PACK(at, 28, one.exchange, 0, 0, one.question),
+    CancelQuestions: lambda at, one, _numbers: _PACK(at, 29, one.exchange, 0, 0, 0),
+    DescribeModel: lambda at, one, numbers: _PACK(at, 30, 0, 0, numbers.get(one.account, 0), 0),
+    CollectMetrics: lambda at, one, _numbers: _PACK(at, 31, one.exchange, 0, 0, 0),
+    StopServing: lambda at, _one, _numbers: _PACK(at, 32, 0, 0, 0, 0),
 }
-"""How the line of each event and command is made. Their order is part of the hash."""
-_CODES = {kind: number for number, kind in enumerate(_READ)}
+"""How the line of each event and command is made. The second number is its place in this table."""
+_KINDS = tuple(kind.__name__ for kind in _READ)
 
 
 class Trace:
     """Takes every line of one run."""
 
-    __slots__ = ("_accounts", "_buffer", "_hash", "_latest", "_write")
+    __slots__ = ("_accounts", "_buffer", "_hash", "_numbers", "_tail", "_write")
 
     def __init__(self, accounts: Iterable[str], write: Callable[[bytes], None] | None) -> None:
         """*accounts*: ids in the order of the configuration. *write* gets each line as JSON, with its line feed; None:
         they are hashed only."""
-        self._accounts = {name: number for number, name in enumerate(accounts, 1)}
+        self._accounts = ("", *accounts)
+        self._numbers = {name: number for number, name in enumerate(self._accounts) if name}
         self._write = write
         self._hash = hashlib.sha256()
         self._buffer = bytearray()
-        self._latest: deque[tuple[float, type, Line]] = deque(maxlen=_LATEST)
+        self._tail = b""
+        """The last lines that were hashed."""
 
     def take(self, at: float, what: Event | Command) -> None:
         """Take one event or command. *at*: seconds since the epoch."""
-        kind = type(what)
-        line = _READ[kind](what)
-        exchange, attempt, account, value = line
-        self._buffer += _PACK(at, _CODES[kind], exchange, attempt, self._accounts.get(account, 0), value)
-        self._latest.append((at, kind, line))
+        line = _READ[type(what)](at, what, self._numbers)
+        self._buffer += line
         if len(self._buffer) >= _FLUSH_AT:
             self._flush()
         if self._write is not None:
-            told = {"at": at, "kind": kind.__name__, "exchange": exchange, "attempt": attempt}
-            self._write(msgspec.json.encode({**told, "account": account, "value": value}) + b"\n")
+            self._write(msgspec.json.encode(self._told(line)) + b"\n")
 
     def latest(self) -> tuple[str, ...]:
         """Return the last lines as text, the oldest first."""
-        return tuple(
-            f"{at:.6f} {kind.__name__} exchange={exchange} attempt={attempt} account={account} value={value}"
-            for at, kind, (exchange, attempt, account, value) in self._latest
-        )
+        lines = (self._tail + self._buffer)[-_LATEST:]
+        told = [self._told(lines[at : at + _LINE.size]) for at in range(0, len(lines), _LINE.size)]
+        return tuple(" ".join(f"{name}={value}" for name, value in line.items() if value) for line in told)
 
     def digest(self) -> str:
         """Return the SHA-256 hex digest of all lines so far."""
@@ -141,4 +139,10 @@ class Trace:
 
     def _flush(self) -> None:
         self._hash.update(self._buffer)
+        self._tail = (self._tail + self._buffer)[-_LATEST:]
         self._buffer.clear()
+
+    def _told(self, line: bytes) -> dict[str, object]:
+        at, kind, exchange, attempt, account, value = _LINE.unpack(line)
+        told = {"at": at, "kind": _KINDS[kind], "exchange": exchange, "attempt": attempt}
+        return {**told, "account": self._accounts[account], "value": value}
