@@ -15,6 +15,7 @@ from gephyr_core.events import (
     Event,
     ExchangeEvent,
     ModelDescribed,
+    ProxyChecked,
     RequestStarted,
     StateRestored,
     TimePassed,
@@ -41,6 +42,7 @@ class Gateway:
         self._shared = Shared(config, rng)
         self._operations = Operations(self._shared)
         self._queue, self._sign_in = self._shared.scheduler.queue, self._shared.sign_in
+        self._proxies = self._shared.proxies
         self._outbox = self._shared.scheduler.outbox
         self._exchanges: dict[int, Exchange] = {}
         self._newest = 0
@@ -59,7 +61,9 @@ class Gateway:
         soonest = min(soonest, self._drain_until)
         if self._queue.places:
             soonest = min(soonest, self._queue.wake_at())
-        return min(soonest, self._sign_in.deadline) if self._sign_in.lives else soonest
+        if self._sign_in.lives:
+            soonest = min(soonest, self._sign_in.deadline)
+        return min(soonest, self._proxies.deadline)
 
     @property
     def open_exchanges(self) -> int:
@@ -202,6 +206,8 @@ class Gateway:
     def _time_passed(self, _event: TimePassed, now: float) -> None:
         if self._sign_in.deadline <= now:
             self._operations.refresh_tokens(now)
+        if self._proxies.deadline <= now:
+            self._operations.check_proxies(now)
         while self._heap and self._heap[0][0] <= now:
             when, number = heapq.heappop(self._heap)
             exchange = self._exchanges.get(number)
@@ -240,6 +246,7 @@ _TAKE: dict[type[Event], Callable[[Gateway, Any, float], None]] = {
     ModelDescribed: Gateway._learn_model,
     TokenRefreshed: lambda gateway, event, now: gateway._operations.token_refreshed(event, now),
     TokenRefreshFailed: lambda gateway, event, now: gateway._operations.token_refresh_failed(event, now),
+    ProxyChecked: lambda gateway, event, now: gateway._operations.proxy_checked(event, now),
     AdminChanged: lambda gateway, event, now: gateway._operations.admin_changed(event, now),
 }
 """Events that concern no exchange, or the beginning of one. The others are handed on to their exchange."""

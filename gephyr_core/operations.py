@@ -2,11 +2,13 @@
 
 import math
 
+from gephyr_core.commands import Observe, RefreshToken
 from gephyr_core.config import AccountConfig
 from gephyr_core.errors import ErrorKind
-from gephyr_core.events import AdminChanged, StateRestored, TokenRefreshed, TokenRefreshFailed
+from gephyr_core.events import AdminChanged, ProxyChecked, StateRestored, TokenRefreshed, TokenRefreshFailed
 from gephyr_core.records import AccountEvent, AccountState
 from gephyr_core.scheduling import Account
+from gephyr_core.scheduling.sign_in import TIMEOUT
 from gephyr_core.shared import Shared, make_account
 
 
@@ -56,6 +58,7 @@ class Operations:
             if name not in scheduler.accounts:
                 account = make_account(settings, shared.config)
                 scheduler.add(account)
+                shared.proxies.bind(account.id, account.route)
                 if account.signs_in:
                     shared.sign_in.add(account, tokens.get(name, 0.0), now)
                 scheduler.tell(AccountEvent(name, "added", now))
@@ -88,12 +91,29 @@ class Operations:
         self._shared.scheduler.tell(AccountEvent(account.id, "disabled", now, reason=reason, until=math.inf))
         account.changed()  # who waited for it alone learns that it does not come
 
+    # -- proxies ------------------------------------------------------------------------------------------------
+
+    def check_proxies(self, now: float) -> None:
+        """Begin the health checks that are due."""
+        for command in self._shared.proxies.due(now):
+            self._shared.emit(command)
+
+    def proxy_checked(self, event: ProxyChecked, now: float) -> None:
+        """A proxy let a health check through, or did not."""
+        change = self._shared.proxies.checked(event, now)
+        if change is not None:
+            self._shared.emit(Observe(change))
+
     # -- tokens -------------------------------------------------------------------------------------------------
 
     def refresh_tokens(self, now: float) -> None:
         """Begin the refreshes that are due."""
-        for command in self._shared.sign_in.due(now):
-            self._shared.emit(command)
+        for account in self._shared.sign_in.due(now):
+            route = self._shared.proxies.choose(account.id, now)
+            if route is None:
+                self.token_refresh_failed(TokenRefreshFailed(account.id, "proxy", "no proxy is available"), now)
+            else:
+                self._shared.emit(RefreshToken(account.id, route, TIMEOUT))
 
     def token_refreshed(self, event: TokenRefreshed, now: float) -> None:
         """An account has a new token."""

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from gephyr_core.commands import Command
+from gephyr_core.commands import Command, Observe
 from gephyr_core.config import AccountConfig, ComplianceConfig, Config, provider_kind
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
-from gephyr_core.outbound.route import choose_route
+from gephyr_core.outbound.proxy_pool import ProxyPool
 from gephyr_core.pins import Pins
 from gephyr_core.providers import PROVIDERS
 from gephyr_core.providers.vertex import vertex_base_url
@@ -67,6 +67,8 @@ class Shared:
             rng,
         )
         self.sign_in = SignIn(rng)
+        bound = {account.id: account.route for account in self.scheduler.accounts.values()}
+        self.proxies = ProxyPool(config.proxy_pool, bound.items(), config.outbound.upstream_proxy, rng)
         self.pins = Pins()
         self.models = _model_table(config, config.accounts)
         self.buffered = 0
@@ -109,6 +111,18 @@ class Shared:
                 self._routes.clear()
             self._routes[key] = route
         return route
+
+    def route_works(self, route: str, now: float) -> None:
+        """A provider answered by a route."""
+        event = self.proxies.succeeded(route, now)
+        if event is not None:
+            self.emit(Observe(event))
+
+    def proxy_failed(self, route: str, now: float) -> None:
+        """A call could not be made through a proxy."""
+        event = self.proxies.failed(route, now)
+        if event is not None:
+            self.emit(Observe(event))
 
     def pool(self, leg: Leg) -> Pool:
         """Return the pool of a leg's accounts: the same one for all legs that ask the same accounts for a model."""
@@ -201,7 +215,7 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         collect=custom.collect if custom is not None else "auto",
         origin=origin,
         base_path=base_path,
-        route=choose_route(account.proxy, config.outbound.upstream_proxy),
+        route=account.proxy,
         models=tuple(ModelPattern(text) for text in account.models),
         priority=account.priority,
         weight=account.weight,

@@ -153,14 +153,21 @@ def _proxies(config: Config) -> Found:
                 ("proxy_pool", "proxies", index, "id"),
                 f"{proxy.id!r} is the id of proxy_pool.proxies[{first[proxy.id]}] too",
             )
+    used: dict[str, int] = {}
     for index, account in enumerate(config.accounts):
         kind, _, name = account.proxy.partition(":")
         if kind != "pool":
             continue
-        if name not in first:
+        used[name] = used.get(name, 0) + 1
+        if name in first and not config.proxy_pool.enabled:
+            yield ("accounts", index, "proxy"), "a proxy of the pool, which needs proxy_pool.enabled = true"
+        elif name not in first:
             yield ("accounts", index, "proxy"), "expected a proxy's URL, or the id of one of proxy_pool.proxies"
         elif not config.proxy_pool.proxies[first[name]].enabled:
             yield ("accounts", index, "proxy"), "this proxy is not enabled"
+        elif used[name] > (config.proxy_pool.proxies[first[name]].max_accounts or used[name]):
+            most = config.proxy_pool.proxies[first[name]].max_accounts
+            yield ("accounts", index, "proxy"), f"this proxy has max_accounts = {most}, and as many accounts already"
 
 
 def _not_one_of(known: Mapping[str, object] | Sequence[str], value: str) -> str:

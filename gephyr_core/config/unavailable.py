@@ -14,7 +14,6 @@ UNAVAILABLE_SETTINGS = (
     "admin.enabled",
     "admin.public_url",
     "auth.web_password",
-    "proxy_pool.enabled",
 )
 """Settings that have to keep their default; ``[]`` stands for each item."""
 

@@ -4,12 +4,13 @@ import attrs
 
 from gephyr_core.errors import ErrorKind, Fault, Sent
 from gephyr_core.events import UpstreamFailed
-from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_cut_reply, of_fault
+from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_closed_route, of_cut_reply, of_fault
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.state import State
 from gephyr_core.exchange.translating import Translating
 from gephyr_core.scheduling import NEUTRAL, Account, Lease, Pool, Wait
 from gephyr_core.scheduling.scheduler import LONGEST_COOLDOWN_WAIT
+from gephyr_core.shared import Leg
 
 
 class Attempting(Translating):
@@ -38,7 +39,7 @@ class Attempting(Translating):
             tried = [account for where, account in self.tried if where is None or where == leg.target]
             answer = self.shared.scheduler.acquire(self.shared.pool(leg), self.search, tried, now)
             if isinstance(answer, Lease):
-                self._call(Attempt(0, answer, leg, UNLIMITED, now, now))
+                self._begin(answer, leg, now)
                 return
             if isinstance(answer, Wait):
                 waits.append(answer.pool)
@@ -58,6 +59,17 @@ class Attempting(Translating):
     def _tried_anywhere(self) -> list[Account]:
         return [account for _, account in self.tried]
 
+    def _begin(self, lease: Lease, leg: Leg, now: float) -> None:
+        """Call the account that was taken, by the way that the operator set for it."""
+        route = self.shared.proxies.choose(lease.account.id, now, self.failed_routes)
+        if route is not None:
+            self._call(Attempt(0, lease, leg, UNLIMITED, now, now, route=route))
+            return
+        lease.done(NEUTRAL, now)
+        self.tried.append((None, lease.account))
+        self.failures.append(of_closed_route())
+        self.acquire(now)
+
     def _call(self, attempt: Attempt) -> None:
         assert self.plan is not None
         self.shared.scheduler.queue.leave(self.id)
@@ -69,9 +81,11 @@ class Attempting(Translating):
             self.asking(attempt.leg),
             attempt.lease.account,
             self.shared.config.upstream,
+            attempt.route,
             fresh=attempt.fresh,
         )
-        attempt.number, attempt.limits, attempt.route = self.attempt_number, call.limits, call.route
+        attempt.number, attempt.limits = self.attempt_number, call.limits
+        self.shared.proxies.opened(attempt.route)
         self.reply.decision = attempt.lease.decision
         self.note_losses(attempt.leg)
         self.attempt = attempt
@@ -84,7 +98,14 @@ class Attempting(Translating):
         assert self.search is not None
         lease = self.attempt.lease
         everywhere = failure.status is None or failure.kind in {ErrorKind.CREDENTIAL, ErrorKind.MONEY}
-        if not (self._signs_in_again(failure, lease, now) or self._soon_over(failure)):
+        if failure.label == Fault.PROXY.value:
+            self.shared.proxy_failed(self.attempt.route, now)
+            self.failed_routes.append(self.attempt.route)
+        if not (
+            self._goes_another_way(failure, lease, now)
+            or self._signs_in_again(failure, lease, now)
+            or self._soon_over(failure)
+        ):
             self.tried.append((None if everywhere else self.attempt.target, lease.account))
         if failure.next_target:
             self.dead_targets.append(self.attempt.target)
@@ -97,6 +118,13 @@ class Attempting(Translating):
             self.acquire(now)
         else:
             self.give_up(now)
+
+    def _goes_another_way(self, failure: Failure, lease: Lease, now: float) -> bool:
+        """Whether the account can be asked again through another proxy than those that failed."""
+        if failure.label != Fault.PROXY.value or not self.shared.config.proxy_pool.auto_failover:
+            return False
+        route = self.shared.proxies.choose(lease.account.id, now, self.failed_routes)
+        return route is not None and route not in self.failed_routes
 
     def _soon_over(self, failure: Failure) -> bool:
         """Whether the provider itself asks to come back so soon that it is waited for."""
@@ -125,7 +153,8 @@ class Attempting(Translating):
             # A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112
             # section 9.3.1), and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
             self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
-            self._call(Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True))
+            again = Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True, route=attempt.route)
+            self._call(again)
             return
         self.fault(event.fault, event.detail, now, sent=event.sent, cancel=False)
 

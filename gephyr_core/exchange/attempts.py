@@ -179,6 +179,12 @@ def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: b
     )
 
 
+def of_closed_route() -> Failure:
+    """No proxy is left, and accounts are not to be asked without one."""
+    message = "no outbound proxy is available, and the configuration demands one"
+    return Failure(ErrorKind.UNAVAILABLE, message, NEUTRAL, Fault.PROXY.value, fail_over=True)
+
+
 def of_stream_error(kind: ErrorKind, message: str, *, side: bool) -> Failure:
     """The failure that an error event inside a 200 is."""
     outcome = Outcome(blames_account=not side, kind=kind)

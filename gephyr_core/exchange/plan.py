@@ -149,10 +149,11 @@ def upstream_call(
     asking: Asking,
     account: Account,
     limits: UpstreamConfig,
+    route: str,
     *,
     fresh: bool,
 ) -> CallUpstream:
-    """Return the command that asks *account*."""
+    """Return the command that asks *account* by an outbound *route*."""
     path = account.base_path + (vertex_path(asking.path, *account.vertex) if account.vertex else asking.path)
     return CallUpstream(
         exchange=exchange,
@@ -163,7 +164,7 @@ def upstream_call(
         target=f"{path}?{asking.query}" if asking.query else path,
         headers=asking.headers,
         body=asking.body,
-        route=account.route,
+        route=route,
         limits=TimeLimits(
             connect=limits.connect_timeout,
             first_byte=limits.first_byte_timeout if asking.stream else limits.total_timeout,

@@ -90,7 +90,28 @@ class TranslationState:
         """The reply is kept for the client to refer to."""
 
 
-class ExchangeState(TranslationState):
+class AttemptsState(TranslationState):
+    """The fields of an exchange that leads from account to account."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attempt_number = 0
+        self.attempt: Attempt | None = None
+        self.tried: list[tuple[Target | None, Account]] = []
+        """Accounts that failed, for one target or (None) for any."""
+        self.signed_in_again: list[Account] = []
+        """Accounts whose token this request was refused with: another one is fetched once."""
+        self.failed_routes: list[str] = []
+        """Outbound routes whose proxies failed this request."""
+        self.dead_targets: list[Target] = []
+        """Targets whose model turned out unknown at the provider."""
+        self.failures: list[Failure] = []
+        self.records: list[AttemptRecord] = []
+        self.search: Search | None = None
+        """The search for an account, from the complete request on."""
+
+
+class ExchangeState(AttemptsState):
     """The fields of an exchange, and the changes they go through together."""
 
     rows: ClassVar[Mapping[State, Row]]
@@ -118,18 +139,6 @@ class ExchangeState(TranslationState):
             explains=header(event.headers, _EXPLAIN) is not None,
             now=now,
         )
-        self.attempt_number = 0
-        self.attempt: Attempt | None = None
-        self.tried: list[tuple[Target | None, Account]] = []
-        """Accounts that failed, for one target or (None) for any."""
-        self.signed_in_again: list[Account] = []
-        """Accounts whose token this request was refused with: another one is fetched once."""
-        self.dead_targets: list[Target] = []
-        """Targets whose model turned out unknown at the provider."""
-        self.failures: list[Failure] = []
-        self.records: list[AttemptRecord] = []
-        self.search: Search | None = None
-        """The search for an account, from the complete request on."""
         self.blocked_at: float | None = None
         self.usage: Usage | None = None
         self.served: AttemptRecord | None = None
@@ -197,6 +206,7 @@ class ExchangeState(TranslationState):
         assert attempt is not None
         if cancel:
             self.shared.emit(CancelUpstream(self.id, attempt.number))
+        self.shared.proxies.closed(attempt.route)
         record = attempt.record(label, detail, now, stale=stale)
         self.records.append(record)
         if self.state is State.RELAYING:  # however it ends, the client got a part of it, and the tokens are spent

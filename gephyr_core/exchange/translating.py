@@ -279,7 +279,9 @@ class Translating(Keeping):
         account = leg.accounts[0]
         target = account.base_path + path.format(model=quote(leg.target.model, safe="/:@+~"))
         headers = [(b"accept-encoding", b"identity"), *_MODEL_HEADERS.get(leg.dialect, ())]
-        self.shared.emit(DescribeModel(account.id, leg.target.model, account.origin, target, headers, account.route))
+        route = self.shared.proxies.choose(account.id, self.started_at)
+        if route is not None:
+            self.shared.emit(DescribeModel(account.id, leg.target.model, account.origin, target, headers, route))
 
     def _destination(self, leg: Leg, translation: RequestTranslation) -> Destination:
         shared = self.shared

@@ -11,7 +11,6 @@ import random
 
 import attrs
 
-from gephyr_core.commands import RefreshToken
 from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.blocks import Block, Nature
@@ -67,8 +66,8 @@ class SignIn:
             heapq.heappop(heap)
         return math.inf
 
-    def due(self, now: float) -> list[RefreshToken]:
-        """Return the refreshes to be begun now."""
+    def due(self, now: float) -> list[Account]:
+        """Return the accounts whose tokens are to be refreshed now."""
         begun = []
         while self.deadline <= now:
             _, _, name = heapq.heappop(self._heap)
@@ -77,7 +76,7 @@ class SignIn:
                 life.due = math.inf
                 continue
             life.refreshing = True
-            begun.append(RefreshToken(name, life.account.route, TIMEOUT))
+            begun.append(life.account)
             life.account.token_block = _SIGNING_IN
             self._plan(life, now + _NO_ANSWER)  # an answer is promised; if it is lost, this is tried again
         return begun

@@ -168,7 +168,6 @@ def test_a_mistake_is_told_with_its_place_and_what_was_expected(mapping, problem
     [
         ({"admin": {"enabled": True}}, "admin.enabled"),
         ({"admin": {"public_url": "https://g.example"}}, "admin.public_url"),
-        ({"proxy_pool": {"enabled": True}}, "proxy_pool.enabled"),
     ],
 )
 def test_what_is_not_built_is_refused_and_not_ignored(mapping, path):
@@ -216,8 +215,14 @@ def test_a_server_of_ones_own_needs_no_key():
 
 def test_an_account_may_name_a_proxy_of_the_pool():
     """One proxy's address is written once for all accounts that use it."""
-    pool = {"proxy_pool": {"proxies": [{"id": "eu-1", "url": "pool:eu-1"}]}}
+    pool = {"proxy_pool": {"enabled": True, "proxies": [{"id": "eu-1", "url": "pool:eu-1", "max_accounts": 1}]}}
     assert read(pool | account(proxy="pool:eu-1")).accounts[0].proxy == "pool:eu-1"
+    two = {"accounts": [ACCOUNT | {"id": name, "proxy": "pool:eu-1"} for name in ("a", "b")]}
+    told = "accounts[1].proxy: this proxy has max_accounts = 1, and as many accounts already"
+    assert problems(pool | two) == [told]
+    off = {"proxy_pool": {**pool["proxy_pool"], "enabled": False}}
+    told = "accounts[0].proxy: a proxy of the pool, which needs proxy_pool.enabled = true"
+    assert problems(off | account(proxy="pool:eu-1")) == [told]
     pool["proxy_pool"]["proxies"][0]["enabled"] = False
     assert problems(pool | account(proxy="pool:eu-1")) == ["accounts[0].proxy: this proxy is not enabled"]
 

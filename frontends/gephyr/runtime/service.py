@@ -13,6 +13,7 @@ from gephyr.runtime.fetching import FetchesNothing, SocketFetcher, UrlFetcher
 from gephyr.runtime.live_accounts import LiveAccounts
 from gephyr.runtime.observers import Observers
 from gephyr.runtime.ports import UpstreamPort
+from gephyr.runtime.proxy_checks import ProxyCheck
 from gephyr.runtime.questions import Questions
 from gephyr.runtime.store import Store
 from gephyr.runtime.store_tokens import TokenStore
@@ -164,7 +165,7 @@ def socket_service(
         clock=clock,
         on_stop=on_stop,
         fetcher=fetcher,
-        errands=Errands(refresher=refresher),
+        errands=Errands(refresher=refresher, checker=ProxyCheck(loaded.routes, ca_file=ca_file)),
     )
     if live is not None:
         service.keep_up(live)

@@ -1,0 +1,189 @@
+"""Outbound routes: which proxy a call takes, what becomes of one that fails, and who never goes without."""
+
+import math
+import random
+from collections import Counter
+
+import pytest
+from play import Play, account
+
+from gephyr_core.commands import CallUpstream, CheckProxy, EndResponse, SendBody, StartResponse
+from gephyr_core.config import OutboundConfig, ProxyPoolConfig
+from gephyr_core.config.schema_providers import ProxyConfig
+from gephyr_core.errors import Fault, Sent
+from gephyr_core.events import ProxyChecked, UpstreamFailed
+from gephyr_core.outbound.proxy_pool import PAUSES, ProxyPool
+
+NOW = 1000.0
+REPLY = b'{"id":"chatcmpl-1","choices":[]}'
+
+
+def proxies(*names: str, **more: int) -> tuple[ProxyConfig, ...]:
+    return tuple(ProxyConfig(id=name, url=f"pool:{name}", priority=more.get(name, 0)) for name in names)
+
+
+def pool(*names: str, bound: dict[str, str] | None = None, app: str = "", **settings: object) -> ProxyPool:
+    listed = settings.pop("proxies", proxies(*names))
+    config = ProxyPoolConfig(enabled=True, proxies=listed, **settings)  # type: ignore[arg-type]
+    return ProxyPool(config, (bound or {}).items(), app, random.Random(1))
+
+
+def test_the_order_is_the_accounts_own_the_pools_the_app_wide_and_none() -> None:
+    one = pool("x", bound={"a": "proxy:a", "b": ""}, app="proxy:app")
+    assert (one.choose("a", NOW), one.choose("b", NOW)) == ("proxy:a", "pool:x")
+    assert one.choose("b", NOW, ["pool:x"]) == "proxy:app"
+    assert pool("x").choose("b", NOW, ["pool:x"]) == "direct"
+    off = ProxyPool(ProxyPoolConfig(proxies=proxies("x")), {"a": "proxy:a"}.items(), "proxy:app", random.Random(1))
+    assert (off.choose("a", NOW), off.choose("b", NOW)) == ("proxy:a", "proxy:app")
+
+
+def test_round_robin_takes_turns() -> None:
+    one = pool("x", "y", "z")
+    assert [one.choose("a", NOW) for _ in range(4)] == ["pool:x", "pool:y", "pool:z", "pool:x"]
+
+
+def test_random_is_even_and_weighted_goes_by_priority() -> None:
+    even = Counter(pool("x", "y", strategy="random").choose("a", NOW) for _ in range(1))
+    assert sum(even.values()) == 1
+    one = pool(strategy="weighted_round_robin", proxies=proxies("x", "y", x=9, y=1))
+    counts = Counter(one.choose("a", NOW) for _ in range(1000))
+    assert 850 < counts["pool:x"] < 950
+    two = pool("x", "y", strategy="random")
+    assert 400 < Counter(two.choose("a", NOW) for _ in range(1000))["pool:x"] < 600
+
+
+def test_priority_takes_the_highest_that_is_well() -> None:
+    one = pool(strategy="priority", proxies=proxies("low", "high", high=5))
+    assert one.choose("a", NOW) == "pool:high"
+    one.failed("pool:high", NOW)
+    assert one.choose("a", NOW) == "pool:low"
+    assert one.choose("a", NOW + PAUSES[0]) == "pool:high"
+
+
+def test_least_connections_counts_calls_under_way() -> None:
+    one = pool("x", "y", strategy="least_connections")
+    for _ in range(3):
+        one.opened("pool:x")
+    one.opened("pool:y")
+    assert one.choose("a", NOW) == "pool:y"
+    for _ in range(3):
+        one.closed("pool:x")
+    assert one.choose("a", NOW) == "pool:x"
+
+
+def test_a_proxy_of_one_account_is_not_given_to_others() -> None:
+    bound = {"a": "pool:x"}
+    assert {pool("x", "y", bound=bound).choose("b", NOW) for _ in range(4)} == {"pool:y"}
+    shared = pool("x", "y", bound=bound, allow_shared_proxy_fallback=True)
+    assert {shared.choose("b", NOW) for _ in range(4)} == {"pool:x", "pool:y"}
+
+
+def test_where_a_proxy_is_demanded_nothing_goes_without() -> None:
+    one = pool("x", require_proxy_for_account_requests=True)
+    one.failed("pool:x", NOW)
+    assert one.choose("a", NOW) is None
+    assert one.choose("a", NOW + PAUSES[0]) == "pool:x"
+    assert (
+        pool("x", app="proxy:app", require_proxy_for_account_requests=True).choose("a", NOW, ["pool:x"]) == "proxy:app"
+    )
+
+
+def test_an_account_with_a_proxy_never_goes_direct() -> None:
+    one = pool("x", bound={"a": "pool:x"})
+    one.failed("pool:x", NOW)
+    assert one.choose("a", NOW) == "pool:x"
+    two = pool("x", "y", bound={"a": "pool:x"})
+    two.failed("pool:x", NOW)
+    assert two.choose("a", NOW) == "pool:y"
+
+
+def test_without_failover_a_failing_proxy_is_used_all_the_same() -> None:
+    one = pool("x", auto_failover=False)
+    one.failed("pool:x", NOW)
+    assert one.choose("a", NOW, ["pool:x"]) == "pool:x"
+
+
+def test_pauses_grow_and_failures_under_way_together_count_once() -> None:
+    one = pool("x", "y")
+    assert one.failed("pool:x", NOW) is not None
+    assert one.failed("pool:x", NOW) is None
+    assert one.choose("a", NOW + PAUSES[0] - 0.1) == one.choose("a", NOW + PAUSES[0] - 0.1) == "pool:y"
+    assert one.failed("pool:x", NOW + PAUSES[0]) is None, "it was known"
+    later = NOW + PAUSES[0] + PAUSES[1]
+    assert {one.choose("a", later - 0.1) for _ in range(2)} == {"pool:y"}
+    assert {one.choose("a", later) for _ in range(2)} == {"pool:x", "pool:y"}
+    recovered = one.succeeded("pool:x", later)
+    assert recovered is not None
+    assert recovered.healthy
+
+
+def test_health_checks_are_spread_and_one_at_a_time() -> None:
+    one = pool("x", "y", health_check_url="http://check.test/", health_check_interval=60.0)
+    assert one.deadline == 0.0
+    assert [check.proxy for check in one.due(NOW)] == ["x"]
+    assert one.deadline == NOW + 30
+    assert [check.proxy for check in one.due(NOW + 30)] == ["y"]
+    assert one.deadline == math.inf
+    assert one.checked(ProxyChecked("x", healthy=False, detail="refused"), NOW + 31) is not None
+    assert one.choose("a", NOW + 31) == "pool:y"
+    assert one.deadline == NOW + 31 + PAUSES[0]
+    [again] = one.due(NOW + 36)
+    assert again == CheckProxy("x", "pool:x", "http://check.test/", 200, 10.0)
+    event = one.checked(ProxyChecked("x", healthy=True), NOW + 37)
+    assert event is not None
+    assert event.healthy
+
+
+def test_what_is_not_known_is_no_harm() -> None:
+    one = pool("x")
+    assert one.checked(ProxyChecked("gone", healthy=False), NOW) is None
+    assert one.failed("direct", NOW) is None
+    one.opened("direct")
+    one.closed("direct")
+
+
+# -- through the gateway ----------------------------------------------------------------------------------------
+
+
+def broken(play: Play, call: CallUpstream) -> None:
+    play.feed(UpstreamFailed(call.exchange, call.attempt, Fault.PROXY, "refused", sent=Sent.NONE))
+
+
+def test_a_proxys_failure_is_the_proxys_and_the_account_is_asked_through_another() -> None:
+    play = Play(account("a"), proxy_pool=ProxyPoolConfig(enabled=True, proxies=proxies("x", "y")))
+    first = play.request()
+    broken(play, first)
+    second = play.expect(CallUpstream)
+    assert (first.route, second.route, second.account) == ("pool:x", "pool:y", "a")
+    play.answer(second, REPLY)
+    play.expect(StartResponse, SendBody, EndResponse)
+    assert play.events == [], "no cooldown of the account"
+    assert play.request().route == "pool:y"
+    assert [attempt.route for attempt in play.records[0].attempts] == ["pool:x", "pool:y"]
+
+
+@pytest.mark.parametrize("app", ["", "proxy:app"])
+def test_it_fails_closed_where_a_proxy_is_demanded(app: str) -> None:
+    settings = ProxyPoolConfig(enabled=True, proxies=proxies("x"), require_proxy_for_account_requests=True)
+    play = Play(account("a"), proxy_pool=settings, outbound=OutboundConfig(upstream_proxy=app))
+    broken(play, play.request())
+    if app:
+        play.answer(play.expect(CallUpstream), REPLY)
+        play.expect(StartResponse, SendBody, EndResponse)
+        assert play.records[0].attempts[-1].route == app
+        return
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert start.status in {502, 503}
+    assert b"pool:x" not in sent.data
+    assert play.refused(b'{"model":"m"}').status == 503
+    play.finish()
+
+
+def test_health_checks_go_on_beside_requests() -> None:
+    settings = ProxyPoolConfig(enabled=True, proxies=proxies("x", "y"), health_check_url="http://check.test/")
+    play = Play(account("a"), proxy_pool=settings)
+    play.wait()
+    assert play.expect(CheckProxy).proxy == "x"
+    play.feed(ProxyChecked("x", healthy=False, detail="refused"))
+    play.expect()
+    assert [play.request(headers=[]).route for _ in range(2)] == ["pool:y", "pool:y"]
