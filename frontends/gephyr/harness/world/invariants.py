@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -50,6 +50,7 @@ class Invariants:
         most = compliance.max_global_requests_per_minute if compliance else None
         self._all = _Limits(most, None, deque(maxlen=most or 1))
         self._accounts = {account.id: _limits_of(account, config) for account in config.accounts}
+        self._mates = _mates_of(config.accounts)
         self._bound: dict[str, str] = {}
         self._last_binding: BindingEvent | None = None
         attempts = config.upstream.max_attempts
@@ -84,8 +85,9 @@ class Invariants:
         self.troubled(account)
 
     def troubled(self, account: str) -> None:
-        """From now on nobody expects the account to be asked."""
-        self._accounts[account].troubled = True
+        """From now on nobody expects the account to be asked, nor one that shares its organisation's quota."""
+        for name in self._mates[account]:
+            self._accounts[name].troubled = True
 
     # -- at every step ------------------------------------------------------------------------------------------
 
@@ -164,6 +166,17 @@ def _limits_of(account: AccountConfig, config: Config) -> _Limits:
     limits = _Limits(requests, concurrency, deque(maxlen=requests or 1))
     limits.troubled = bool(account.tokens_per_minute or account.oauth or account.service_account)
     return limits
+
+
+def _mates_of(accounts: Iterable[AccountConfig]) -> dict[str, list[str]]:
+    """Return the accounts of each account's organisation, by the account's id."""
+    organizations: dict[tuple[str, str], list[str]] = {}
+    mates = {}
+    for account in accounts:
+        name = (account.provider, account.organization or f"account {account.id}")
+        mates[account.id] = organizations.setdefault(name, [])
+        mates[account.id].append(account.id)
+    return mates
 
 
 def _least(one: int | None, other: int | None) -> int | None:
