@@ -1,14 +1,10 @@
 """Numbers as people read them."""
 
-import math
-
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 def seconds(value: float) -> str:
     """Say how long: ``0 s``, ``35 ms``, ``1.25 s``, ``42 s``, ``6 h 30 min``."""
-    if value == math.inf:
-        return "for good"
     if value < 0.0005:
         return "0 s"
     if value < 0.9995:
