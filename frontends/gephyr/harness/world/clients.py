@@ -106,6 +106,8 @@ class Request:
     turn: PlannedTurn
     since: float
     """Seconds since the epoch."""
+    is_read: bool = False
+    """The gateway asked for the body at once, as it mostly does."""
     asked: bool = False
     """The body was sent."""
     status: int = 0
@@ -130,6 +132,8 @@ class Clients:
         self.open: dict[int, Request] = {}
         """Requests by exchange, the oldest first."""
         self.requests = 0
+        self._asking: Request | None = None
+        """The request whose head the gateway is being told."""
         self.closed = False
         """No more is asked."""
         self._expect_next()
@@ -161,11 +165,19 @@ class Clients:
         if turn.leaves_after is not None:
             self._agenda.add(self._agenda.now + turn.leaves_after, self._leave, request)
         target, headers = _target(session.plan, turn), session.headers
+        self._asking = request
         self._feed(RequestStarted(request.exchange, "POST", target, headers, (session.credential,), "127.0.0.1"))
+        self._asking = None
+        if request.is_read:
+            self._send(request)
 
     def read_body(self, exchange: int) -> None:
-        """The gateway wants the body."""
-        self._agenda.add(self._agenda.now, self._send, self.open[exchange])
+        """The gateway wants the body. It gets it once it has done what it wants."""
+        request = self.open[exchange]
+        if request is self._asking:
+            request.is_read = True
+        else:
+            self._agenda.add(self._agenda.now, self._send, request)
 
     def _send(self, request: Request) -> None:
         if request.exchange in self.open:

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -45,6 +45,7 @@ class Invariants:
     def __init__(self, config: Config, gateway: Gateway) -> None:
         self.laws = Laws()
         self._gateway = gateway
+        self._binding_events = gateway.binding_events  # one list for good, to which the latest are added
         self._mode = config.scheduling.mode
         compliance = config.compliance if config.compliance.enabled else None
         most = compliance.max_global_requests_per_minute if compliance else None
@@ -93,7 +94,7 @@ class Invariants:
 
     def stepped(self) -> None:
         """The gateway took an event, and all its commands were performed."""
-        events = self._gateway.binding_events
+        events = self._binding_events
         if events and events[-1] is not self._last_binding:
             for event in self._new(events):
                 self._binding(event)
@@ -107,9 +108,9 @@ class Invariants:
         if out != live:
             raise BrokenInvariantError("a lease is released exactly once", f"{out} leases are out for {live} calls")
 
-    def _new(self, events: object) -> Iterator[BindingEvent]:
+    def _new(self, events: Sequence[BindingEvent]) -> Iterator[BindingEvent]:
         found: list[BindingEvent] = []
-        for event in reversed(events):  # type: ignore[call-overload]
+        for event in reversed(events):
             if event is self._last_binding:
                 break
             found.append(event)

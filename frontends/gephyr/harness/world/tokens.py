@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from gephyr.harness.world.chance import Spread as Quantiles
 from gephyr.harness.world.faults import faults_of, under_way
@@ -11,8 +12,9 @@ from gephyr_core.commands import RefreshToken
 from gephyr_core.events import Event, TokenRefreshed, TokenRefreshFailed
 
 
+@cache
 def quantiles(spread: Spread) -> Quantiles:
-    """Return what draws from *spread*."""
+    """Return what draws from *spread*: one table for all that have the same."""
     return Quantiles(spread.median, max(spread.median, spread.p95))
 
 

@@ -129,6 +129,7 @@ class World:
             if settings.hints == "full" and (settings.requests_per_minute or settings.tokens_per_minute):
                 self._invariants.troubled(account.id)  # what its headers say may hold it back
         self._trace = Trace((account.id for account in config.accounts), trace)
+        self._take, self._receive = self._trace.take, self._gateway.receive
         self._proxy_faults = tuple(fault for fault in faults if fault.kind == "proxy_down")
         self._on_fact = on_fact
         self._calls: dict[int, Call] = {}
@@ -198,18 +199,18 @@ class World:
     def _feed(self, event: Event) -> None:
         """Have the gateway take an event, and perform what it wants. What comes of that is planned, never fed at once:
         the gateway is not entered twice."""
-        now, take = self._agenda.now, self._trace.take
+        now, take, perform = self._agenda.now, self._take, _PERFORM
         take(now, event)
         watch = _WATCH.get(type(event))
         if watch is not None:
             watch(self, event)
         try:
-            wanted = self._gateway.receive(event, now)
+            wanted = self._receive(event, now)
         except Exception as error:
             raise BrokenInvariantError("a peer's fault is no exception", f"{type(error).__name__}: {error}") from error
         for command in wanted:
             take(now, command)
-            _PERFORM[type(command)](self, command)
+            perform[type(command)](self, command)
         if type(event) is ClientGone:
             self._laws.gone(event.exchange)
         self._invariants.stepped()
