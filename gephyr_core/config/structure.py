@@ -6,7 +6,7 @@ is structured again, so that contradictions can be looked for in a typed configu
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import attrs
 from cattrs import Converter
@@ -25,6 +25,7 @@ from gephyr_core.config.schema import Config
 from gephyr_core.config.schema_providers import ModelsConfig
 
 Hook = Callable[[Any, Any], Any]
+T = TypeVar("T")
 _DEPTH = 5
 """Levels of tables and arrays, one in the other, that the schema has at most."""
 
@@ -39,14 +40,20 @@ class Mistake:
 
 def structure(mapping: Mapping[str, object]) -> tuple[Config, list[Mistake]]:
     """Return the configuration in *mapping* and every mistake in it, which the configuration is without."""
+    return structure_as(mapping, Config)
+
+
+def structure_as(mapping: Mapping[str, object], cls: type[T]) -> tuple[T, list[Mistake]]:
+    """Return an object of *cls*, whose fields have rules as the configuration's have, and every mistake in *mapping*,
+    which the object is without."""
     try:
-        return _CONVERTER.structure(mapping, Config), []
+        return _CONVERTER.structure(mapping, cls), []
     except BaseValidationError as error:
         mistakes = list(_mistakes(error, ()))
     rest: Any = _copy(mapping, _DEPTH)
     for mistake in reversed(mistakes):
         _leave_out(rest, mistake)
-    return _CONVERTER.structure(rest, Config), mistakes
+    return _CONVERTER.structure(rest, cls), mistakes
 
 
 def _mistakes(error: Exception, path: Path) -> Iterator[Mistake]:
