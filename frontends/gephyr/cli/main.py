@@ -5,6 +5,7 @@ import click
 from gephyr.cli.check import check
 from gephyr.cli.demo import demo
 from gephyr.cli.serve import serve
+from gephyr.cli.simulate import simulate
 from gephyr.cli.translate import translate
 from gephyr_core import __version__
 
@@ -18,4 +19,5 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(demo)
 main.add_command(check)
+main.add_command(simulate)
 main.add_command(translate)
