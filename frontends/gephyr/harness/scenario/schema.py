@@ -12,6 +12,7 @@ from gephyr.harness.world.settings import (
     ClientSettings,
     Fault,
     Number,
+    PlannedChange,
     ProviderSettings,
     Spread,
 )
@@ -94,16 +95,6 @@ class Workload:
         factory=lambda: {"openai-chat": 1.0}
     )
     """Dialects of the clients, with their weights."""
-
-
-@attrs.frozen(kw_only=True)
-class PlannedChange:
-    """One of ``[[changes]]``: what an operator does, at a time."""
-
-    at: Annotated[float, AT]
-    enable: tuple[Annotated[str, ANY_TEXT], ...] = ()
-    """Ids of accounts, with patterns: they are in service from then on."""
-    disable: tuple[Annotated[str, ANY_TEXT], ...] = ()
 
 
 @attrs.frozen(kw_only=True)

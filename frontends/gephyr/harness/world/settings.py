@@ -125,6 +125,17 @@ class Fault:
 
 
 @attrs.frozen(kw_only=True)
+class PlannedChange:
+    """What an operator does to accounts, at a time."""
+
+    at: Annotated[float, Number(0.0, 1e9)]
+    enable: tuple[str, ...] = ()
+    """Ids of the accounts that are in service from then on; ``*`` stands for any text."""
+    disable: tuple[str, ...] = ()
+    """Ids of those that are out of it; ``*`` stands for any text."""
+
+
+@attrs.frozen(kw_only=True)
 class ClientSettings:
     """What clients do with a refusal: as the official SDKs do (retries of 408, 409, 429 and 5xx)."""
 

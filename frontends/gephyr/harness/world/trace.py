@@ -33,6 +33,7 @@ from gephyr_core.commands import (
 )
 from gephyr_core.errors import Fault
 from gephyr_core.events import (
+    AdminChanged,
     ClientGone,
     Event,
     Loaded,
@@ -96,6 +97,9 @@ _READ: dict[type, Callable[[float, Any, Numbers], bytes]] = {
     DescribeModel: lambda at, one, numbers: _PACK(at, 30, 0, 0, numbers.get(one.account, 0), 0),
     CollectMetrics: lambda at, one, _numbers: _PACK(at, 31, one.exchange, 0, 0, 0),
     StopServing: lambda at, _one, _numbers: _PACK(at, 32, 0, 0, 0, 0),
+    AdminChanged: lambda at, one, _numbers: _PACK(
+        at, 33, 0, 0, 0, len([1 for account in one.accounts if account.enabled])
+    ),
 }
 """How the line of each event and command is made. The second number is its place in this table."""
 _KINDS = tuple(kind.__name__ for kind in _READ)

@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
 import attrs
@@ -15,12 +16,13 @@ from gephyr.harness.world.invariants import Invariants
 from gephyr.harness.world.laws import BrokenInvariantError
 from gephyr.harness.world.provider import Call, Providers
 from gephyr.harness.world.queue import Agenda
-from gephyr.harness.world.settings import ClientSettings, Fault, ProviderSettings
+from gephyr.harness.world.settings import ClientSettings, Fault, PlannedChange, ProviderSettings
 from gephyr.harness.world.trace import Trace
 from gephyr_core import commands
 from gephyr_core.commands import Command
 from gephyr_core.config import Config
 from gephyr_core.events import (
+    AdminChanged,
     ClientGone,
     Event,
     Loaded,
@@ -131,18 +133,26 @@ class World:
         self._trace = Trace((account.id for account in config.accounts), trace)
         self._take, self._receive = self._trace.take, self._gateway.receive
         self._proxy_faults = tuple(fault for fault in faults if fault.kind == "proxy_down")
+        self._accounts = {account.id: account for account in config.accounts}
         self._on_fact = on_fact
         self._calls: dict[int, Call] = {}
         self._saved: list[Saved] = []
 
-    def run(self, until: float, progress: Callable[[float], None] | None = None) -> Outcome:
+    def run(
+        self,
+        until: float,
+        progress: Callable[[float], None] | None = None,
+        changes: Sequence[PlannedChange] = (),
+    ) -> Outcome:
         """Play until *until* (seconds of the scenario), and then until what was begun has ended. *progress* is told the
-        time now and then."""
+        time now and then; *changes* are what the operator does."""
         violations: tuple[Violation, ...] = ()
         try:
             with _rare_collections():
                 self._feed(StateRestored())
                 self._agenda.add(EPOCH, self._inspect, (until, progress))
+                for change in changes:
+                    self._agenda.add(EPOCH + change.at, self._change, change)
                 self._play(EPOCH + until)
                 self._invariants.leases()
         except BrokenInvariantError as broken:
@@ -193,6 +203,14 @@ class World:
             progress(min(now - EPOCH, until))
         if now < EPOCH + until or self._clients.open:
             self._agenda.add(now + _INSPECTION, self._inspect, run)
+
+    def _change(self, change: PlannedChange) -> None:
+        """The operator does something: accounts are in service, or out of it."""
+        for name, account in self._accounts.items():
+            for patterns, enabled in ((change.enable, True), (change.disable, False)):
+                if any(fnmatchcase(name, pattern) for pattern in patterns):
+                    self._accounts[name] = attrs.evolve(account, enabled=enabled)
+        self._feed(AdminChanged(tuple(self._accounts.values())))
 
     # -- one step -----------------------------------------------------------------------------------------------
 
