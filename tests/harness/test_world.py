@@ -9,10 +9,10 @@ from typing import get_args
 import msgspec
 import pytest
 
-from gephyr.harness.world import Fault, ProviderSettings, World
-from gephyr.harness.world.settings import FaultKind
+from gephyr.harness.world import EPOCH, Fault, ProviderSettings, World
+from gephyr.harness.world.settings import FaultKind, PlannedChange
 from gephyr_core.config import OAuthConfig, SchedulingConfig
-from gephyr_core.records import AccountEvent, RequestRecord
+from gephyr_core.records import AccountEvent, Fact, RequestRecord
 from tests.harness.world_plans import DIALECTS, accounts, config, play, sessions
 
 SIGNS_IN = OAuthConfig(token_url="https://id.test/token", client_id="c", refresh_token="account:r")
@@ -154,6 +154,22 @@ def test_progress_is_told_up_to_the_end() -> None:
     World(settings, providers, (), sessions(), 1, lambda _: None).run(20.0, told.append)
     assert told == sorted(told)
     assert (told[0], told[-1]) == (0.0, 20.0)
+
+
+@pytest.mark.parametrize("pool", [9, 40])
+def test_an_operator_takes_accounts_out_while_they_serve(pool: int) -> None:
+    """Calls under way on them end as they would; nothing new goes to them until they are back."""
+    settings = config(accounts(pool))
+    facts: list[Fact] = []
+    providers = {account.id: ProviderSettings() for account in settings.accounts}
+    world = World(settings, providers, (), sessions(), 1, facts.append)
+    changes = [PlannedChange(at=5.0, disable=("a[0-2]*",)), PlannedChange(at=30.0, enable=("a[0-2]*",))]
+    assert world.run(200.0, None, changes).violations == ()
+    records = [fact for fact in facts if isinstance(fact, RequestRecord)]
+    taken_out = ("a0", "a1", "a2")
+    attempts = [one for record in records for one in record.attempts if one.account.startswith(taken_out)]
+    assert attempts
+    assert not [one for one in attempts if EPOCH + 5.0 < one.started_at < EPOCH + 30.0]
 
 
 def test_every_fact_is_handed_on() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from gephyr.harness.world import ProviderSettings, World
+from gephyr.harness.world.clients import Request, Session
 from gephyr.harness.world.invariants import Invariants
 from gephyr.harness.world.laws import BrokenInvariantError, Laws
 from gephyr_core.commands import StartResponse
@@ -149,3 +150,31 @@ def test_a_violation_stops_the_run_and_comes_back() -> None:
     assert 0.0 < violation.at < 60.0
     assert len(violation.latest) == 50
     assert "kind=CallUpstream" in violation.latest[-1]
+
+
+def test_a_waiter_beside_a_free_account_is_seen() -> None:
+    watched, plan = invariants(), next(sessions(1, dialects=("openai-chat",)))
+    watched.laws.begun(1)
+    watched.called(1, 1, "a0", plan.model, 0.0)
+    watched.call_over(1, 1, well=True)
+    watched.laws.begun(2)
+    waiting = Request(2, Session(plan, "0" * 64), plan.turns[0], 1.0, asked=True)
+    with pytest.raises(BrokenInvariantError, match="no waiter starves"):
+        watched.inspect({2: waiting}, 2.0)
+
+
+def test_a_waiter_beside_an_account_in_trouble_is_not_starved() -> None:
+    watched, plan = invariants(), next(sessions(1, dialects=("openai-chat",)))
+    watched.laws.begun(1)
+    watched.called(1, 1, "a0", plan.model, 0.0)
+    watched.call_over(1, 1, well=False)
+    watched.laws.begun(2)
+    watched.inspect({2: Request(2, Session(plan, "0" * 64), plan.turns[0], 1.0, asked=True)}, 2.0)
+
+
+def test_an_exchange_that_never_ends_is_seen() -> None:
+    watched, plan = invariants(), next(sessions(1))
+    watched.laws.begun(1)
+    request = Request(1, Session(plan, "0" * 64), plan.turns[0], 0.0)
+    with pytest.raises(BrokenInvariantError, match="every exchange ends"):
+        watched.inspect({1: request}, watched.longest + 1.0)

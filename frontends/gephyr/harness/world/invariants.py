@@ -90,6 +90,11 @@ class Invariants:
         for name in self._mates[account]:
             self._accounts[name].troubled = True
 
+    def disabled(self, account: str) -> None:
+        """The operator takes an account out of service."""
+        self._accounts[account].troubled = True
+        self.laws.removed(account)
+
     # -- at every step ------------------------------------------------------------------------------------------
 
     def stepped(self) -> None:
@@ -103,9 +108,12 @@ class Invariants:
             self.leases()
 
     def leases(self) -> None:
-        """Each lease is out for one call, and each call has one."""
+        """Each lease is out for one call, and each call has one.
+
+        The gateway's count may leave out the leases of accounts that are no longer in its pool.
+        """
         out, live = self._gateway.open_leases, self.laws.live_calls
-        if out != live:
+        if not live - self.laws.orphans <= out <= live:
             raise BrokenInvariantError("a lease is released exactly once", f"{out} leases are out for {live} calls")
 
     def _new(self, events: Sequence[BindingEvent]) -> Iterator[BindingEvent]:

@@ -22,6 +22,8 @@ class _Exchange:
     live: int = 0
     """The attempt under way; 0 for none."""
     account: str = ""
+    orphan: bool = False
+    """Its account was taken out of the pool while it was under way."""
     started: bool = False
     declared: int = 0
     """Bytes; 0 where the head does not say."""
@@ -35,6 +37,8 @@ class Laws:
     def __init__(self) -> None:
         self._exchanges: dict[int, _Exchange] = {}
         self.live_calls = 0
+        self.orphans = 0
+        """Live calls whose account is no longer in the pool."""
 
     def begun(self, exchange: int) -> None:
         """A request began."""
@@ -59,7 +63,17 @@ class Laws:
             return None
         one.live = 0
         self.live_calls -= 1
+        if one.orphan:
+            one.orphan = False
+            self.orphans -= 1
         return one.account
+
+    def removed(self, account: str) -> None:
+        """An account was taken out of the pool: its calls end as they would."""
+        for one in self._exchanges.values():
+            if one.live and one.account == account and not one.orphan:
+                one.orphan = True
+                self.orphans += 1
 
     def cancelled(self, exchange: int, attempt: int) -> str:
         """A call was given up. Return its account."""

@@ -210,6 +210,8 @@ class World:
             for patterns, enabled in ((change.enable, True), (change.disable, False)):
                 if any(fnmatchcase(name, pattern) for pattern in patterns):
                     self._accounts[name] = attrs.evolve(account, enabled=enabled)
+            if not self._accounts[name].enabled:
+                self._invariants.disabled(name)
         self._feed(AdminChanged(tuple(self._accounts.values())))
 
     # -- one step -----------------------------------------------------------------------------------------------
