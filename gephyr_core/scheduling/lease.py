@@ -46,6 +46,7 @@ class Lease:
         self._open = True
         account.in_flight += 1
         scheduler.leases += 1
+        scheduler.in_flight += 1
         account.last_lease = scheduler.leases
         self._count(now)
         if account.cooldowns.estimates:
@@ -94,6 +95,7 @@ class Lease:
         account = self.account
         makes_room = account.full or bool(self.probes)
         account.in_flight -= 1
+        self._scheduler.in_flight -= 1
         for estimate in self.probes:
             estimate.probing = False
         self._scheduler.learn(self, outcome, now)

@@ -92,6 +92,8 @@ class Scheduler(Learning):
         self.organizations: dict[str, Organization] = {}
         self.leases = 0
         """How many there have been."""
+        self.in_flight = 0
+        """Leases that are out, those on accounts that were removed meanwhile too."""
         self.bindings = Bindings(
             config.binding_idle_seconds, config.max_bindings, self.save if config.persist_session_bindings else None
         )
@@ -125,11 +127,6 @@ class Scheduler(Learning):
         account.shared.accounts.remove(account)
         account.disabled = account.disabled or "removed"
         self.bindings.release_account(account.id, now, "removed")
-
-    @property
-    def in_flight(self) -> int:
-        """Leases that are out."""
-        return sum(account.in_flight for account in self.accounts.values())
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
