@@ -66,7 +66,7 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         constraint = FREE
         if operation.dialect == "openai-responses":
             constraint = constraint_of(shared.pins, owner, endpoint.object_id, envelope, now)
-        session = session_identity(head.event.headers, envelope, owner)
+        session = session_identity(head.event.headers, envelope, owner, operation.dialect)
         repeatable = operation.repeatable and not _leaves_something_behind(envelope)
     except EnvelopeError as error:
         raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param)) from error

@@ -74,8 +74,8 @@ def test_accounts_of_one_organisation_share_their_reasoning() -> None:
     play = Play(account("a", "anthropic", organization="acme"), account("b", "anthropic", organization="acme"))
     learned(play)
     bodies = {}
-    for _ in range(2):
-        call = play.request(history(SIGNED), "/v1/messages")
+    for name in ("one", "two"):
+        call = play.request(history(SIGNED), "/v1/messages", headers=[(b"x-session-id", name.encode())])
         bodies[call.account] = call.body
         play.answer(call, msgspec.json.encode({**MESSAGE, "content": []}))
         play.expect(StartResponse, SendBody, EndResponse)
