@@ -69,9 +69,7 @@ class Operations:
         enabled = {state.account: state.since for state in event.states if not state.disabled}
         for account in list(scheduler.accounts.values()):
             self._set_state(account, disabled.get(account.id, ""), enabled.get(account.id, 0.0), now)
-            expires_at = tokens.get(account.id, 0.0)
-            if account.signs_in and expires_at > now and account.token_until <= now:
-                shared.sign_in.refreshed(account.id, expires_at, now)  # somebody has signed in
+            shared.sign_in.signed_in(account.id, tokens.get(account.id, 0.0), now)
 
     def _set_state(self, account: Account, disabled: str, enabled_at: float, now: float) -> None:
         scheduler = self._shared.scheduler
@@ -116,7 +114,10 @@ class Operations:
                 self._shared.emit(RefreshToken(account.id, route, TIMEOUT))
 
     def token_refreshed(self, event: TokenRefreshed, now: float) -> None:
-        """An account has a new token."""
+        """An account has a new token. One that comes expired is none: asking on would be a storm."""
+        if event.expires_at <= now:
+            self.token_refresh_failed(TokenRefreshFailed(event.account, "expired"), now)
+            return
         if self._shared.sign_in.refreshed(event.account, event.expires_at, now):
             until = event.expires_at
             self._shared.scheduler.tell(AccountEvent(event.account, "token_refreshed", now, until=until))

@@ -29,9 +29,10 @@ _SIGNING_IN = Block(math.inf, Nature.ROOM, "signing in")
 class _Life:
     account: Account
     due: float
-    """When the token is to be refreshed, seconds since the epoch; ``math.inf`` while it is being."""
+    """When the token is to be refreshed, seconds since the epoch; ``math.inf`` while the account is out of service."""
+    on_disk: float
+    """When the token ends that was last known to be on the disk; a provider may have refused it since."""
     failures: int = 0
-    refreshing: bool = False
 
 
 class SignIn:
@@ -42,13 +43,15 @@ class SignIn:
         self.lives: dict[str, _Life] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._serial = 0
+        self._awaited: dict[str, float] = {}
+        """Accounts that are being refreshed, with the time after which an answer is taken for lost. Outlives them."""
 
     def add(self, account: Account, expires_at: float, now: float) -> None:
         """An account has a token until *expires_at*, or has to get one (0)."""
         account.token_until = expires_at
         account.token_block = _SIGNING_IN
-        life = self.lives[account.id] = _Life(account, math.inf)
-        self._plan(life, self._moment(expires_at, now))
+        life = self.lives[account.id] = _Life(account, math.inf, expires_at)
+        self._plan_refresh(life, now)
 
     def forget(self, account: Account) -> None:
         """The account is gone."""
@@ -75,7 +78,7 @@ class SignIn:
             if life.account.disabled:
                 life.due = math.inf
                 continue
-            life.refreshing = True
+            self._awaited[name] = now + _NO_ANSWER
             begun.append(life.account)
             life.account.token_block = _SIGNING_IN
             self._plan(life, now + _NO_ANSWER)  # an answer is promised; if it is lost, this is tried again
@@ -83,22 +86,34 @@ class SignIn:
 
     def refreshed(self, name: str, expires_at: float, now: float) -> bool:
         """There is a new token. Return whether anybody asked for it."""
+        self._awaited.pop(name, None)
         life = self.lives.get(name)
         if life is None:
             return False
-        life.failures, life.refreshing = 0, False
-        life.account.token_until, life.account.token_number = expires_at, life.account.token_number + 1
-        self._plan(life, self._moment(expires_at, now))
-        life.account.changed()
+        self._take(life, expires_at, now)
         return True
+
+    def signed_in(self, name: str, expires_at: float, now: float) -> None:
+        """The disk has a token until *expires_at*: a new one, if it is another than before."""
+        life = self.lives.get(name)
+        if life is not None and expires_at > now and expires_at != life.on_disk:
+            self._take(life, expires_at, now)
+
+    def _take(self, life: _Life, expires_at: float, now: float) -> None:
+        account = life.account
+        life.failures, life.on_disk = 0, expires_at
+        account.token_until, account.token_number = expires_at, account.token_number + 1
+        self._plan_refresh(life, now)
+        account.changed()
 
     def failed(self, name: str, retry_after: float | None, reason: str, now: float) -> Account | None:
         """There is no new token, and there may be one later. Return the account."""
+        self._awaited.pop(name, None)
         life = self.lives.get(name)
         if life is None:
             return None
         wait = max(retry_after or 0.0, RETRIES[min(life.failures, len(RETRIES) - 1)])
-        life.failures, life.refreshing = life.failures + 1, False
+        life.failures += 1
         life.account.token_block = Block(now + wait, Nature.STATED, f"sign-in failed: {reason}", ErrorKind.CREDENTIAL)
         self._plan(life, now + wait)
         life.account.changed()  # who waited for the token learns that it does not come
@@ -107,9 +122,12 @@ class SignIn:
     def enabled(self, account: Account, now: float) -> None:
         """The account is back in service: try again at once if it has no token."""
         life = self.lives.get(account.id)
-        if life is not None and not life.refreshing and account.token_until <= now:
-            life.failures, account.token_block = 0, _SIGNING_IN
-            self._plan(life, now)
+        if life is None:
+            return
+        life.failures = 0
+        if account.token_until <= now:
+            account.token_block = _SIGNING_IN
+        self._plan_refresh(life, now)
 
     def rejected(self, account: Account, token_number: int, now: float) -> bool:
         """The provider answered 401 to a token that should be good: get another. Return whether one is on the way."""
@@ -117,11 +135,14 @@ class SignIn:
         if life is None:
             return False
         if token_number == account.token_number:
-            account.token_until = 0.0
-            if not life.refreshing:
-                account.token_block = _SIGNING_IN
-                self._plan(life, now)
+            account.token_until, account.token_block = 0.0, _SIGNING_IN
+            self._plan_refresh(life, now)
         return True
+
+    def _plan_refresh(self, life: _Life, now: float) -> None:
+        """Plan the next refresh by the token's end; while one is under way, its answer is awaited first."""
+        lost_at = self._awaited.get(life.account.id, 0.0)
+        self._plan(life, lost_at if lost_at > now else self._moment(life.account.token_until, now))
 
     def _plan(self, life: _Life, at: float) -> None:
         life.due = at

@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
-from play import JSON, Play
+from play import JSON, Play, account
 
 from gephyr_core.commands import CallUpstream, EndResponse, ReadBody, SendBody, StartResponse
+from gephyr_core.config import AccountConfig, OAuthConfig
 from gephyr_core.events import (
     RequestBody,
     RequestEnded,
@@ -24,6 +25,12 @@ def body(model: str = "m") -> bytes:
 
 def session(name: str = "s1") -> dict[str, Any]:
     return {"headers": [(b"x-session-id", name.encode())]}
+
+
+def signs_in(name: str = "a", **more: Any) -> AccountConfig:
+    """An account with access tokens in place of a key."""
+    oauth = OAuthConfig(token_url="https://id.test/token", client_id="me", refresh_token=f"account:{name}")
+    return account(name, oauth=oauth, **more)
 
 
 def served(play: Play, model: str = "m", **more: Any) -> str:

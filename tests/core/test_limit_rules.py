@@ -1,14 +1,12 @@
 """The rules on limits, tokens and what is kept, each shown by a dialogue with the core. The numbers are those of ``docs/scheduling.md``."""
 
-from typing import Any
-
 import msgspec
 import pytest
 from play import JSON, Play, account
-from scheduling import ask, body, finish, limited, served, session
+from scheduling import ask, body, finish, limited, served, session, signs_in
 
 from gephyr_core.commands import CallUpstream, EndResponse, ReadBody, RefreshToken, SendBody, StartResponse
-from gephyr_core.config import ComplianceConfig, OAuthConfig, SchedulingConfig
+from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import Fault
 from gephyr_core.events import (
     AdminChanged,
@@ -240,11 +238,6 @@ def test_rule_10_tokens_are_estimated_before_and_settled_after() -> None:
 
 
 # -- 11 accounts that sign in -----------------------------------------------------------------------------------
-
-
-def signs_in(name: str = "a") -> Any:
-    oauth = OAuthConfig(token_url="https://id.test/token", client_id="me", refresh_token=f"account:{name}")
-    return account(name, oauth=oauth)
 
 
 def test_rule_11_one_refresh_serves_all_who_wait() -> None:

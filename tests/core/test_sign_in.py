@@ -1,0 +1,114 @@
+"""The life of access tokens where things go wrong: tokens that come and go while accounts are out of service."""
+
+import math
+import random
+
+from play import Play
+from scheduling import signs_in
+from test_scheduler import account
+
+from gephyr_core.commands import RefreshToken
+from gephyr_core.events import StateRestored, TimePassed, TokenRefreshed
+from gephyr_core.records import TokenState
+from gephyr_core.scheduling import Account
+from gephyr_core.scheduling.sign_in import RETRIES, TIMEOUT, WINDOW, SignIn
+
+NOW = 1000.0
+HOUR = 3600.0
+
+
+def signed_in(expires_at: float = NOW + HOUR) -> tuple[SignIn, Account]:
+    """One account with a token until then."""
+    sign_in, one = SignIn(random.Random(1)), account("a")
+    sign_in.add(one, expires_at, NOW)
+    return sign_in, one
+
+
+def test_an_account_enabled_with_a_good_token_refreshes_it_before_its_end() -> None:
+    sign_in, one = signed_in()
+    one.disabled = "operator"
+    now = NOW + HOUR - WINDOW / 2 + 1
+    assert sign_in.due(now) == []
+    one.disabled = ""
+    sign_in.enabled(one, now)
+    assert now <= sign_in.deadline < NOW + HOUR
+
+
+def test_a_new_sign_in_counts_although_the_old_token_is_still_good() -> None:
+    sign_in, one = signed_in()
+    sign_in.signed_in("a", NOW + 2 * HOUR, NOW + 10)
+    assert one.token_until == NOW + 2 * HOUR
+    assert sign_in.deadline > NOW + HOUR
+
+
+def test_a_token_that_was_refused_is_not_taken_for_a_new_one() -> None:
+    sign_in, one = signed_in()
+    assert sign_in.rejected(one, one.token_number, NOW)
+    sign_in.signed_in("a", NOW + HOUR, NOW)  # what is on the disk is what was refused
+    assert one.token_until == 0.0
+    assert len(sign_in.due(NOW)) == 1
+
+
+def test_a_sign_in_during_a_refresh_does_not_lead_to_a_second_one() -> None:
+    sign_in, one = signed_in(0.0)
+    assert len(sign_in.due(NOW)) == 1
+    sign_in.signed_in("a", NOW + HOUR, NOW)
+    sign_in.rejected(one, one.token_number, NOW)
+    assert sign_in.due(NOW + TIMEOUT) == []
+
+
+def test_an_account_that_is_taken_in_anew_awaits_the_answer_that_is_due() -> None:
+    sign_in, one = signed_in(0.0)
+    assert len(sign_in.due(NOW)) == 1
+    sign_in.forget(one)
+    again = account("a")
+    sign_in.add(again, 0.0, NOW)
+    assert sign_in.due(NOW) == []
+    assert sign_in.refreshed("a", NOW + HOUR, NOW)
+    assert again.token_until == NOW + HOUR
+
+
+def test_an_answer_that_is_lost_is_asked_for_again() -> None:
+    sign_in, _ = signed_in(0.0)
+    assert len(sign_in.due(NOW)) == 1
+    assert TIMEOUT < sign_in.deadline - NOW < math.inf
+    assert len(sign_in.due(sign_in.deadline)) == 1
+
+
+def test_failures_back_off_and_a_stated_wait_is_kept() -> None:
+    sign_in, _ = signed_in(0.0)
+    now = NOW
+    for wait in (*RETRIES, RETRIES[-1]):
+        assert len(sign_in.due(now)) == 1
+        sign_in.failed("a", None, "http_503", now)
+        assert sign_in.deadline == now + wait
+        now += wait
+    assert len(sign_in.due(now)) == 1
+    sign_in.failed("a", 1000.0, "http_429", now)
+    assert sign_in.deadline == now + 1000.0
+
+
+def test_accounts_that_signed_in_together_do_not_refresh_together() -> None:
+    sign_in = SignIn(random.Random(1))
+    accounts = [account(f"a{number}") for number in range(100)]
+    for one in accounts:
+        sign_in.add(one, NOW + HOUR, NOW)
+    begun = 0
+    for second in range(int(HOUR - WINDOW), int(HOUR - WINDOW / 2) + 1):
+        due = sign_in.due(NOW + second)
+        assert len(due) < 10
+        begun += len(due)
+        for one in due:
+            sign_in.refreshed(one.id, NOW + 2 * HOUR, NOW + second)
+    assert begun == 100
+
+
+def test_a_token_that_comes_expired_is_a_failure_and_backs_off() -> None:
+    play = Play(signs_in())
+    play.feed(StateRestored(tokens=[TokenState("a", 0.0)]))
+    play.expect()
+    play.feed(TimePassed())
+    play.expect(RefreshToken)
+    play.feed(TokenRefreshed("a", play.now))
+    play.expect()
+    assert play.gateway.deadline == play.now + RETRIES[0]
