@@ -42,7 +42,7 @@ def play(
     begun = time.perf_counter()
     outcome: Outcome | None = None
     try:
-        outcome = world.run(end, progress)
+        outcome = world.run(end, progress, scenario.changes)
     except KeyboardInterrupt:
         interrupted = True
     else:
