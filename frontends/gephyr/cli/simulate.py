@@ -73,12 +73,14 @@ def simulate(
     Exit status: 0 fine, 1 an invariant was violated or a bound under [expect] missed, 2 a file is wrong,
     130 interrupted (what was measured so far is told).
     """
-    scenarios = _load([scenario] if against is None else [scenario, against])
+    paths = [scenario] if against is None else [scenario, against]
+    scenarios = _load(paths)
+    titles = _titles(scenarios, paths)
     told: list[Told] = []
     with _trace(trace) as write:
-        for one in scenarios:
+        for one, title in zip(scenarios, titles, strict=True):
             run = _play(one, seed, until, None if told else write, quiet=quiet)
-            told.append(_told(one, run, taken=[before.title for before in told]))
+            told.append(_told(title, one, run))
             if run.interrupted:
                 break
     changes = compare(*(summary_data(one.run) for one in told)) if len(told) == 2 else []
@@ -157,8 +159,15 @@ def _trace(path: Path | None) -> Iterator[Callable[[bytes], None] | None]:
         _refuse(f"{path}: {error.strerror}")
 
 
-def _told(scenario: Scenario, run: Run, taken: Sequence[str]) -> Told:
-    title = f"{scenario.name} (second)" if scenario.name in taken else scenario.name
+def _titles(scenarios: Sequence[Scenario], paths: Sequence[Path]) -> list[str]:
+    """Their names, if they differ; else the names of the files, if those do."""
+    for titles in ([one.name for one in scenarios], [path.name for path in paths]):
+        if len({*titles}) == len(titles):
+            return titles
+    return [str(path) for path in paths]
+
+
+def _told(title: str, scenario: Scenario, run: Run) -> Told:
     # What was interrupted may not have come to its bounds yet.
     return Told(title, run, [] if run.interrupted else list(missed(scenario.expect, summary_data(run))))
 
@@ -189,7 +198,7 @@ def _show(told: Sequence[Told], changes: list[Change]) -> None:
     for number, one in enumerate(told):
         if number:
             click.echo("")
-        for line in summary(one.run, one.missed):
+        for line in summary(one.run, one.missed, one.title):
             click.echo(line)
     if changes:
         click.echo("")

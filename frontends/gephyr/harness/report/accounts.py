@@ -45,6 +45,8 @@ class AccountMeasure:
         models = ", ".join(config.models) or "every model"
         self.tier = f"priority {config.priority}, {config.provider}, {models}"
         self.weight = config.weight
+        if not config.enabled:
+            self.bands.begin("disabled", "", self.since, math.inf, "not enabled")
 
     def attempted(self, attempt: AttemptRecord) -> None:
         """A call to the provider is over."""

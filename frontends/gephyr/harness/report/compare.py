@@ -51,41 +51,50 @@ def comparison_data(changes: list[Change]) -> list[dict[str, Any]]:
 
 
 def comparison(titles: tuple[str, str], changes: list[Change]) -> Iterator[str]:
-    """Yield the lines of a table. Colours are click's, for ``click.echo``."""
+    """Yield the lines of a table, and what they come to. Colours are click's, for ``click.echo``."""
     colours = {"better": "green", "worse": "red"}
     rows = [["", *titles, "difference"], *([one.name, one.before, one.after, one.difference] for one in changes)]
     lines = columns(rows)
     width = max(map(len, lines))
     yield click.style(lines[0], bold=True)
     for line, change in zip(lines[1:], changes, strict=True):
-        yield click.style(line.ljust(width), fg=colours.get(change.judgement)) + f"  {change.words}".rstrip()
+        yield (click.style(line.ljust(width), fg=colours.get(change.judgement)) + f"  {change.words}").rstrip()
+    yield ""
+    yield verdict(titles[1], changes)
+
+
+def verdict(second: str, changes: list[Change]) -> str:
+    """Say in a sentence what the second configuration, called *second*, does better and worse."""
+    said = []
+    for judgement in ("better", "worse"):
+        topics = dict.fromkeys(one.name.partition(" (")[0] for one in changes if one.judgement == judgement)
+        said += [f"{judgement} in {', '.join(topics)}"] if topics else []
+    return f"{second} is {'; '.join(said)}." if said else f"Nothing gets better or worse by more than {share(_NOISE)}."
 
 
 # -- measures -------------------------------------------------------------------------------------------------------
 
 
 def _whole(first: dict[str, Any], second: dict[str, Any]) -> Iterator[Change]:
-    def change(name: str, path: str, said: Callable[[float], str], good: int, thing: str) -> Change:
-        return _change(name, (_at(first, path), _at(second, path)), said, good, thing)
+    def change(name: str, path: str, kind: _Kind, good: int) -> Change:
+        return _change(name, (_at(first, path), _at(second, path)), kind, good)
 
-    yield change("requests", "requests", number, 0, "requests (a refused client tries again)")
-    yield change("served", "served", number, 1, "requests served")
-    yield change("share served", "served_share", share, 1, "of all requests served")
-    yield change("refused", "refused", number, -1, "requests refused")
-    yield change("failed", "failed", number, -1, "requests failed")
-    for name, part in (("wait, half", "p50"), ("wait, 95 %", "p95"), ("wait, 99 %", "p99"), ("wait, longest", "most")):
-        yield change(name, f"waits.{part}", seconds, -1, "waiting for an account")
-    yield change("first byte, half", "first_byte.p50", seconds, -1, "until the first byte")
-    yield change("first byte, 95 %", "first_byte.p95", seconds, -1, "until the first byte")
-    yield change("calls per request", "attempts_per_request", _ratio, -1, "calls for each request")
-    yield change("prompt cache", "cache_hit_share", share, 1, "of input tokens from the cache")
-    yield change("input tokens", "tokens.input", number, 0, "input tokens")
-    yield change("output tokens", "tokens.output", number, 0, "output tokens")
-    costs = (_per_served(first), _per_served(second))
-    yield _change("cost per answer", costs, number, -1, "input tokens' worth for each request served")
-    fairness = (_fairness(first), _fairness(second))
-    yield _change("fairness", fairness, _ratio, 1, "fairness of the least fair tier")
-    yield change("over provider limits", "limit_violations", number, -1, "calls over a provider's limit")
+    yield change("requests", "requests", _COUNT, 0)
+    yield change("served", "served", _COUNT, 1)
+    yield change("share served", "served_share", _SHARE, 1)
+    yield change("refused", "refused", _COUNT, -1)
+    yield change("failed", "failed", _COUNT, -1)
+    for name, part in (("half", "p50"), ("95 %", "p95"), ("99 %", "p99"), ("longest", "most")):
+        yield change(f"wait for an account ({name})", f"waits.{part}", _TIME, -1)
+    yield change("first byte (half)", "first_byte.p50", _TIME, -1)
+    yield change("first byte (95 %)", "first_byte.p95", _TIME, -1)
+    yield change("calls per request", "attempts_per_request", _RATIO, 0)
+    yield change("prompt cache", "cache_hit_share", _SHARE, 1)
+    yield change("input tokens", "tokens.input", _COUNT, 0)
+    yield change("output tokens", "tokens.output", _COUNT, 0)
+    yield _change("cost of an answer", (_per_served(first), _per_served(second)), _RATIO, -1)
+    yield _change("fairness", (_fairness(first), _fairness(second)), _RATIO, 1)
+    yield change("calls over provider limits", "limit_violations", _COUNT, -1)
 
 
 def _by_account(first: dict[str, Any], second: dict[str, Any]) -> Iterator[Change]:
@@ -94,41 +103,51 @@ def _by_account(first: dict[str, Any], second: dict[str, Any]) -> Iterator[Chang
     for name in dict.fromkeys([*first["accounts"], *second["accounts"]]):
         before, after = (run["accounts"].get(name) for run in (first, second))
         values = (float(before["calls"]) if before else 0.0, float(after["calls"]) if after else 0.0)
-        change = _change(f"calls of {name}", values, number, 0, "calls")
+        change = _change(f"calls of {name}", values, _COUNT, 0)
         if after is None or before is None:
             change = attrs.evolve(change, words="only in the first" if after is None else "only in the second")
-        found.append(change)
+        if change.words:
+            found.append(change)
     found.sort(key=lambda change: (-abs(change.values[1] - change.values[0]), change.name))
     yield from found[:_MOST_ACCOUNTS]
 
 
-def _change(name: str, values: tuple[float, float], said: Callable[[float], str], good: int, thing: str) -> Change:
-    before, after = values
+@attrs.frozen
+class _Kind:
+    """How the numbers of a measure are said."""
+
+    said: Callable[[float], str]
+    more: str
+    less: str
+    times: str
+
+
+_COUNT = _Kind(number, "more", "fewer", "times as many")
+_TIME = _Kind(seconds, "longer", "shorter", "times as long")
+_SHARE = _Kind(share, "more", "less", "times as much")
+_RATIO = _Kind(lambda value: f"{value:,.3f}" if value < 100 else number(value), "more", "less", "times as much")
+
+
+def _change(name: str, values: tuple[float, float], kind: _Kind, good: int) -> Change:
+    (before, after), said = values, kind.said
     difference = after - before
     if abs(difference) <= _NOISE * max(abs(before), abs(after)):
         return Change(name, said(before), said(after), "", "same", "", values)
-    sign = "+" if difference > 0 else "-"
     judgement: Judgement = "other" if not good else "better" if good * difference > 0 else "worse"
-    words = f"{_times(before, after)} {thing}"
-    return Change(name, said(before), said(after), sign + _difference(said, abs(difference)), judgement, words, values)
-
-
-def _difference(said: Callable[[float], str], size: float) -> str:
     # Of two shares, the difference is in points: 60 % is 10 points more than 50 %, and 20 % more.
-    return f"{100 * size:.1f} points" if said is share else said(size)
+    size = f"{abs(difference) * 100:.1f} points" if kind is _SHARE else said(abs(difference))
+    words = _words(before, after, kind)
+    return Change(name, said(before), said(after), f"{'+' if difference > 0 else '-'}{size}", judgement, words, values)
 
 
-def _times(before: float, after: float) -> str:
+def _words(before: float, after: float, kind: _Kind) -> str:
     """Say how one number compares with the one before."""
-    if before == 0.0:
-        return "there were none before:" if after else "no"
-    if after == 0.0:
-        return "no more"
+    if before == 0.0 or after == 0.0:
+        return "none before" if after else "none any more"
     ratio = after / before
     if ratio >= 2.0:
-        return f"{ratio:.1f} times as many" if ratio < 100 else "very many times as many"
-    percent = abs(ratio - 1.0) * 100
-    return f"{percent:.1f} % {'more' if ratio > 1 else 'less'}"
+        return f"{ratio:.1f} {kind.times}" if ratio < 100.0 else f"over a hundred {kind.times}"
+    return f"{share(abs(ratio - 1.0))} {kind.more if ratio > 1.0 else kind.less}"
 
 
 def _at(data: dict[str, Any], path: str) -> float:
@@ -144,7 +163,3 @@ def _per_served(data: dict[str, Any]) -> float:
 
 def _fairness(data: dict[str, Any]) -> float:
     return data["fairness"][0]["index"] if data["fairness"] else 1.0
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.3f}"

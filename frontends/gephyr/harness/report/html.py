@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from gephyr.harness.report.accounts import AccountMeasure
-from gephyr.harness.report.compare import Change
+from gephyr.harness.report.compare import Change, verdict
 from gephyr.harness.report.data import Run, summary_data
 from gephyr.harness.report.measurements import ENDINGS, Measurements
 from gephyr.harness.report.plots import Row, Series, lines, rows, stacked
@@ -241,7 +241,8 @@ def _changes(told: Sequence[Told], changes: Sequence[Change]) -> str:
         for one in changes
     )
     table = f'<div class="scroll"><table><tr>{_heads(heads)}</tr>{cells}</table></div>'
-    return _section("What changes", "The same sessions and the same seed on both configurations.", table)
+    note = f"The same sessions and the same seed on both configurations. {verdict(told[-1].title, list(changes))}"
+    return _section("What changes", note, table)
 
 
 def _table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:

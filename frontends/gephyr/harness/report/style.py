@@ -22,7 +22,7 @@ th:first-child, td:first-child { text-align: left; } th { color: var(--soft); fo
 td.words { text-align: left; white-space: normal; } .better { color: var(--good); } .worse { color: var(--bad); }
 .trouble { border-color: var(--bad); } .trouble h2 { color: var(--bad); } pre { overflow-x: auto; font-size: 12px; }
 svg { display: block; width: 100%; height: auto; } text { font-size: 12px; fill: var(--soft); }
-.name { text-anchor: end; } .time { text-anchor: middle; } .time:first-of-type { text-anchor: start; }
+.name { text-anchor: end; } .time { text-anchor: middle; }
 .grid { stroke: var(--rule); } .base { stroke: var(--rule); } .line { fill: none; stroke-width: 1.6;
   stroke-linejoin: round; stroke-linecap: round; } .line.first { stroke: var(--served); }
 .line.second { stroke: var(--second); } .line.third { stroke: var(--failed); }

@@ -14,11 +14,11 @@ _MOST_TIERS = 3
 _COLOURS = {"served": "green", "refused": "yellow", "failed": "red", "left": "cyan"}
 
 
-def summary(run: Run, missed: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the lines. *missed*: bounds of the scenario that did not hold. Colours are click's, for ``click.echo``,
-    which leaves them out where nobody sees them."""
+def summary(run: Run, missed: Sequence[str] = (), title: str = "") -> Iterator[str]:
+    """Yield the lines. *missed*: bounds of the scenario that did not hold; *title*: in place of the scenario's name.
+    Colours are click's, for ``click.echo``, which leaves them out where nobody sees them."""
     data = summary_data(run)
-    yield _title(run, data)
+    yield _title(title or run.scenario, run, data)
     for each in missed:
         yield click.style(f"missed: {each}", fg="red", bold=True)
     yield ""
@@ -42,8 +42,8 @@ def violation_lines(violation: Violation) -> Iterator[str]:
         yield f"    {line}"
 
 
-def _title(run: Run, data: dict[str, Any]) -> str:
-    title = f"{run.scenario}, seed {run.seed}: {seconds(data['virtual_seconds'])} of traffic"
+def _title(name: str, run: Run, data: dict[str, Any]) -> str:
+    title = f"{name}, seed {run.seed}: {seconds(data['virtual_seconds'])} of traffic"
     if run.wall_seconds:
         pace = data["requests"] / run.wall_seconds
         title += f" in {seconds(run.wall_seconds)} ({number(round(pace))} requests a second)"
