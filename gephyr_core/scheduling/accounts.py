@@ -67,6 +67,11 @@ class Organization:
             known = self.remaining[model] = Remaining()
         return known
 
+    def changed(self) -> None:
+        """Something that stood in the way of all of them may be gone."""
+        for account in self.accounts:
+            account.changed()
+
 
 @attrs.define(eq=False)
 class Account:

@@ -5,7 +5,6 @@ There are two kinds, kept apart. A *stated* one is the provider's word, or the o
 hour without one, ends with the first success, and is probed by single requests when it is long.
 """
 
-import math
 from collections.abc import Iterator
 
 import attrs
@@ -79,7 +78,8 @@ class Cooldowns:
                     del self.estimates[name]
                 continue
             if estimate.probing or estimate.probe_at > now:
-                until = math.inf if estimate.probing else min(estimate.until, estimate.probe_at)
+                look = now + PROBE_INTERVAL if estimate.probing else estimate.probe_at
+                until = min(estimate.until, look)  # the probe's end is told; it need not come
                 if worst is None or until > worst.until:
                     reason = estimate.kind.value.replace("_", " ")
                     worst = Block(until, Nature.ESTIMATED, reason, estimate.kind)

@@ -8,7 +8,7 @@ from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Headers
 from gephyr_core.providers.limits import read_quotas
 from gephyr_core.records import AccountEvent, Cooldown, Saved
-from gephyr_core.scheduling.accounts import Account, Organization, Outcome
+from gephyr_core.scheduling.accounts import Account, Outcome
 from gephyr_core.scheduling.cooldowns import EVERY_MODEL
 from gephyr_core.scheduling.lease import Lease
 
@@ -61,7 +61,7 @@ class Learning:
             account.changed()
         shared = account.shared.cooldowns.succeeded(model, now)
         if shared:
-            _changed(account.shared)
+            account.shared.changed()
         for name in (*ended, *shared):
             self.tell(AccountEvent(account.id, "recovered", now, name))
 
@@ -96,7 +96,7 @@ class Learning:
         if forgotten:
             del shared.remaining[scope]
         if shared.cooldowns.give_benefit_of_doubt(model, now) or forgotten:
-            _changed(shared)
+            shared.changed()
         account.changed()
 
     def enable(self, account: Account, now: float) -> None:
@@ -107,7 +107,7 @@ class Learning:
             book.clear()
         account.shared.remaining.clear()
         account.disabled = ""
-        _changed(account.shared)
+        account.shared.changed()
 
 
 def _scope_of(account: Account, model: str, outcome: Outcome, kind: ErrorKind) -> str:
@@ -117,8 +117,3 @@ def _scope_of(account: Account, model: str, outcome: Outcome, kind: ErrorKind) -
     if kind is ErrorKind.RATE_LIMIT:
         return account.scope(model)
     return model if kind in _OF_THE_MODEL else EVERY_MODEL
-
-
-def _changed(organization: Organization) -> None:
-    for account in organization.accounts:
-        account.changed()

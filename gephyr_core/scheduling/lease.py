@@ -93,11 +93,13 @@ class Lease:
             raise LocalProtocolError(f"the lease on account {self.account.id!r} was given back twice")
         self._open = False
         account = self.account
-        makes_room = account.full or bool(self.probes)
+        makes_room = account.full
         account.in_flight -= 1
         self._scheduler.in_flight -= 1
         for estimate in self.probes:
             estimate.probing = False
         self._scheduler.learn(self, outcome, now)
-        if makes_room:
+        if self.probes:
+            account.shared.changed()
+        elif makes_room:
             account.changed()

@@ -1,0 +1,105 @@
+"""Cooldowns: what is stated holds, what is estimated is probed, and whoever waits learns of the end."""
+
+import random
+
+import pytest
+from test_scheduler import NOW, World, account, limited
+
+from gephyr_core.errors import ErrorKind
+from gephyr_core.scheduling import NEUTRAL, SUCCESS, Account, Lease, Outcome
+from gephyr_core.scheduling.cooldowns import MEMORY, PROBE_INTERVAL, STEPS, Cooldowns
+
+RATE = STEPS[ErrorKind.RATE_LIMIT]
+
+
+def mates(*names: str) -> list[Account]:
+    """Accounts of one organisation."""
+    accounts = [account(name) for name in names]
+    for one in accounts:
+        one.organization = "acme"
+    return accounts
+
+
+def doubted(world: World, times: int) -> float:
+    """Have the organisation's estimate grow to its longest; return when it may be probed."""
+    now = NOW
+    for _ in range(times):
+        for one in world.pool.accounts:
+            one.shared.cooldowns.give_benefit_of_doubt("", now)
+            one.changed()
+        world.lease(now).done(limited(None), now)
+    assert not isinstance(world.acquire(now), Lease)
+    return now + PROBE_INTERVAL
+
+
+@pytest.mark.parametrize("outcome", [SUCCESS, NEUTRAL])
+def test_whoever_shares_a_quota_comes_back_when_its_probe_ends(outcome: Outcome) -> None:
+    world = World(*mates("a", "b"))
+    at = doubted(world, 5)
+    probe = world.lease(at)
+    assert not isinstance(world.acquire(at), Lease)
+    late = NOW + RATE[-1] + 1  # the estimate itself is over by then
+    probe.done(outcome, late)
+    assert len(world.pool.draw(2, [], 10, late, random.Random(1))) == 2
+
+
+def test_a_probe_without_an_end_keeps_nobody_away_beyond_the_estimate() -> None:
+    world = World(account("a"))
+    at = doubted(world, 5)
+    world.lease(at)
+    assert not isinstance(world.acquire(at), Lease)
+    assert isinstance(world.acquire(NOW + RATE[-1]), Lease)
+
+
+def test_a_probe_whose_client_leaves_leaves_the_probing_to_the_next() -> None:
+    world = World(account("a"))
+    at = doubted(world, 5)
+    world.lease(at).done(NEUTRAL, at)
+    again = world.lease(at)
+    assert again.probes
+    assert not isinstance(world.acquire(at), Lease)
+
+
+def test_a_probe_that_fails_lengthens_the_estimate() -> None:
+    world = World(account("a"))
+    at = doubted(world, 1 + 1)
+    (estimate,) = world.pool.accounts[0].shared.cooldowns.estimates.values()
+    probe = world.lease(estimate.probe_at)
+    probe.done(limited(None), at)
+    (estimate,) = world.pool.accounts[0].shared.cooldowns.estimates.values()
+    assert (estimate.failures, estimate.until) == (3, at + RATE[2])
+
+
+def test_a_retry_after_of_nothing_is_no_hint() -> None:
+    world = World(account("a"))
+    world.lease().done(limited(0.0), NOW)
+    shared = world.pool.accounts[0].shared.cooldowns
+    assert shared.stated == {}
+    assert [estimate.until for estimate in shared.estimates.values()] == [NOW + RATE[0]]
+
+
+def test_a_shorter_word_does_not_end_a_longer_one() -> None:
+    book = Cooldowns()
+    assert book.state("m", NOW + 60, ErrorKind.RATE_LIMIT, "rate limit")
+    assert not book.state("m", NOW + 5, ErrorKind.RATE_LIMIT, "rate limit")
+    block = book.block("m", NOW)
+    assert block is not None
+    assert block.until == NOW + 60
+    assert book.block("other", NOW) is None
+
+
+def test_failures_under_way_together_count_once_and_an_hour_forgets_them() -> None:
+    book = Cooldowns()
+    assert [book.suspect("m", ErrorKind.RATE_LIMIT, NOW) for _ in range(3)] == [NOW + RATE[0]] * 3
+    later = NOW + RATE[0]
+    assert book.suspect("m", ErrorKind.RATE_LIMIT, later) == later + RATE[1]
+    later += MEMORY + RATE[1]
+    assert book.block("m", later) is None
+    assert book.estimates == {}
+
+
+def test_what_was_stated_for_one_model_is_kept_while_another_is_served() -> None:
+    world = World(account("a"))
+    world.pool.accounts[0].cooldowns.state("other", NOW + 60, ErrorKind.OVERLOADED, "overloaded")
+    world.lease().done(SUCCESS, NOW)
+    assert world.pool.accounts[0].cooldowns.block("other", NOW) is not None
