@@ -122,7 +122,7 @@ class Account:
     health: Health = attrs.field(factory=Health)
     shared: Organization = attrs.field(factory=lambda: Organization(""))
     parked_in: dict["Pool", None] = attrs.field(factory=dict)
-    """Pools that do not offer it until something changes."""
+    """Pools that do not offer it until something changes, or did not offer it to a request that was too large."""
 
     def serves(self, target: Target, dialect: str) -> bool:
         """Whether the account can be asked for the target in the dialect at all."""
@@ -170,8 +170,8 @@ class Account:
         if self.tokens is not None:
             opens_at = self.tokens.opens_at(tokens, now)
             if opens_at > now:
-                sized = self.tokens.opens_at(1, now) <= now
-                return Block(opens_at, Nature.ROOM, "tokens per minute", sized=sized)
+                eases_at = self.tokens.opens_at(1, now)
+                return Block(opens_at, Nature.ROOM, "tokens per minute", None, eases_at <= now, eases_at)
         if self.shared.remaining:
             return self._exhausted(model, tokens, now)
         return None
@@ -191,8 +191,8 @@ class Account:
         remaining = self.shared.remaining.get(self.scope(model))
         if remaining is None or (opens_at := remaining.opens_at(tokens, now)) <= now:
             return None
-        sized = remaining.opens_at(1, now) <= now
-        return Block(opens_at, Nature.ESTIMATED, "quota used up", ErrorKind.RATE_LIMIT, sized)
+        eases_at = remaining.opens_at(1, now)
+        return Block(opens_at, Nature.ESTIMATED, "quota used up", ErrorKind.RATE_LIMIT, eases_at <= now, eases_at)
 
     @property
     def full(self) -> bool:

@@ -32,6 +32,13 @@ class Block(NamedTuple):
     """What the provider's refusal was, where one is behind it."""
     sized: bool = False
     """It stands in the way of this request for its size; a smaller one may pass."""
+    eases_at: float = math.inf
+    """When a smaller request may pass, where that is before *until*."""
+
+    @property
+    def look_at(self) -> float:
+        """When the account is worth another look."""
+        return min(self.until, self.eases_at)
 
     @property
     def limits(self) -> bool:

@@ -103,13 +103,16 @@ class Remaining:
     before that.
     """
 
-    __slots__ = ("_measures",)
+    __slots__ = ("_measures", "scarce")
 
     def __init__(self) -> None:
         self._measures: dict[str, _Measure] = {}
+        self.scarce = False
+        """A request was passed over for it since the provider spoke last."""
 
     def learn(self, quotas: Sequence[Quota], now: float) -> None:
         """Take in what a reply said."""
+        self.scarce = False
         for quota in quotas:
             if quota.limit is None or quota.resets_in is None or quota.limit <= 0 or quota.resets_in <= 0.0:
                 self._measures.pop(quota.measure, None)
@@ -130,6 +133,7 @@ class Remaining:
         for name, measure in self._measures.items():
             need = 1.0 if name in {"requests", "output_tokens"} else float(tokens)
             latest = max(latest, measure.reaches(need, now))
+        self.scarce = self.scarce or latest > now
         return latest
 
     def share(self, now: float) -> float:

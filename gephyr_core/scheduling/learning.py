@@ -42,7 +42,11 @@ class Learning:
         account.health.time(seconds, now)
         quotas = read_quotas(headers, now)
         if quotas:
-            account.shared.remaining_of(account.scope(lease.model)).learn(quotas, now)
+            remaining = account.shared.remaining_of(account.scope(lease.model))
+            scarce = remaining.scarce
+            remaining.learn(quotas, now)
+            if scarce:
+                account.shared.changed()
 
     def learn(self, lease: Lease, outcome: Outcome, now: float) -> None:
         """A request has ended."""

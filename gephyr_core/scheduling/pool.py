@@ -54,6 +54,7 @@ class Pool:
         "opens_at",
         "parked",
         "tiers",
+        "too_large_for",
         "waiters",
     )
 
@@ -74,6 +75,8 @@ class Pool:
         """An account came back since the waiters were last asked."""
         self.opens_at = math.inf
         """When one that was passed over for a request's size may take it, seconds since the epoch."""
+        self.too_large_for: dict[Account, Block] = {}
+        """Accounts that the latest draw passed over for the request's size."""
         self._heap: list[tuple[float, int, Account]] = []
         self._serial = 0
         self._members: dict[Account, None] | None = None
@@ -96,6 +99,7 @@ class Pool:
         None of *avoid*. Those that turn out blocked are parked, unless it is for the request's size alone.
         """
         self.unpark_due(now)
+        self.too_large_for.clear()
         drawn: list[Account] = []
         avoid = list(avoid)
         for _, ready in self.tiers:
@@ -126,7 +130,9 @@ class Pool:
                     self._park(ready, at, block)
                     left = len(ready)  # the last one has come here
                     continue
+                self.too_large_for[account] = block
                 self.opens_at = min(self.opens_at, block.until)
+                account.parked_in[self] = None
             at += 1
             left -= 1
         return None
@@ -138,17 +144,17 @@ class Pool:
         self.parked[account] = block
         self._outlook = None
         account.parked_in[self] = None
-        if block.until < math.inf:
+        if block.look_at < math.inf:
             self._serial += 1
-            heapq.heappush(self._heap, (block.until, self._serial, account))
+            heapq.heappush(self._heap, (block.look_at, self._serial, account))
 
     def restore(self, account: Account) -> None:
         """Offer the account again."""
-        if self.parked.pop(account, None) is None:
-            return
-        self._outlook = None
         self.fresh = True
         account.parked_in.pop(self, None)
+        if self.parked.pop(account, None) is None:
+            return  # it was passed over for a request's size alone
+        self._outlook = None
         for priority, ready in self.tiers:
             if priority == account.priority:
                 ready.append(account)
@@ -159,9 +165,9 @@ class Pool:
             self.opens_at, self.fresh = math.inf, True
         heap = self._heap
         while heap and heap[0][0] <= now:
-            until, _, account = heapq.heappop(heap)
+            at, _, account = heapq.heappop(heap)
             block = self.parked.get(account)
-            if block is not None and block.until == until:
+            if block is not None and block.look_at == at:
                 self.restore(account)
 
     def next_change(self) -> float:
@@ -171,10 +177,10 @@ class Pool:
     def _next_parked(self) -> float:
         heap = self._heap
         while heap:
-            until, _, account = heap[0]
+            at, _, account = heap[0]
             block = self.parked.get(account)
-            if block is not None and block.until == until:
-                return until
+            if block is not None and block.look_at == at:
+                return at
             heapq.heappop(heap)
         return math.inf
 

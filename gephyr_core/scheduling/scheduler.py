@@ -281,9 +281,10 @@ class Scheduler(Learning):
 
     def _nobody(self, pool: Pool, tried: Sequence[Account], now: float) -> Wait | Refused:
         outlook = pool.outlook(tried)
-        if outlook.room or pool.opens_at < math.inf or outlook.soonest <= now + LONGEST_COOLDOWN_WAIT:
-            return Wait(pool)
-        return REFUSED
+        soonest, room = outlook.soonest, outlook.room
+        for block in pool.too_large_for.values():
+            soonest, room = min(soonest, block.until), room or block.nature is Nature.ROOM
+        return Wait(pool) if room or soonest <= now + LONGEST_COOLDOWN_WAIT else REFUSED
 
     def clear_doubts(self, pools: Iterable[Pool], search: Search, tried: Sequence[Account], now: float) -> bool:
         """The optimistic reset: let accounts in that are away on our own estimate. Return whether there are any.
@@ -295,8 +296,7 @@ class Scheduler(Learning):
         search.doubts_cleared = True
         cleared = False
         for pool in pools:
-            pool.any_free(search.tokens, now)
-            for account, block in list(pool.parked.items()):
+            for account, block in [*pool.parked.items(), *pool.too_large_for.items()]:
                 if block.nature is Nature.ESTIMATED and account not in tried:
                     self.trust(account, pool.model, now)
                     cleared = True
