@@ -112,9 +112,9 @@ class Shared:
             self._routes[key] = route
         return route
 
-    def route_works(self, route: str, now: float) -> None:
-        """A provider answered by a route."""
-        event = self.proxies.succeeded(route, now)
+    def route_works(self, route: str, called_at: float, now: float) -> None:
+        """A provider answered a call by a route."""
+        event = self.proxies.succeeded(route, called_at, now)
         if event is not None:
             self.emit(Observe(event))
 

@@ -29,7 +29,7 @@ class Receiving(Delivering):
         attempt, plan = self.live
         attempt.status, attempt.headers, attempt.heard_at = event.status, event.headers, now
         upstream = self.shared.config.upstream
-        self.shared.route_works(attempt.route, now)
+        self.shared.route_works(attempt.route, attempt.called_at, now)
         if event.status < 300:
             self.shared.scheduler.heard(attempt.lease, event.headers, now - attempt.called_at, now)
         coding = header(event.headers, b"content-encoding")

@@ -30,6 +30,7 @@ class _Proxy:
     """An account has it for its own."""
     healthy: bool = True
     failures: int = 0
+    failed_at: float = 0.0
     retry_at: float = 0.0
     """When it is tried again although it failed, seconds since the epoch."""
     in_flight: int = 0
@@ -162,17 +163,20 @@ class ProxyPool:
         proxy = self._proxies.get(route)
         return None if proxy is None else self._fail(proxy, "a call through it failed", now)
 
-    def succeeded(self, route: str, now: float) -> ProxyEvent | None:
-        """A provider answered through a proxy."""
+    def succeeded(self, route: str, called_at: float, now: float) -> ProxyEvent | None:
+        """A provider answered a call of *called_at* through a proxy. One that began before the proxy failed went by a
+        connection that stood already, and says nothing."""
         proxy = self._proxies.get(route)
-        return None if proxy is None or proxy.healthy else self._recover(proxy, now)
+        if proxy is None or proxy.healthy or called_at <= proxy.failed_at:
+            return None
+        return self._recover(proxy, now)
 
     def _fail(self, proxy: _Proxy, reason: str, now: float) -> ProxyEvent | None:
         if proxy.retry_at > now:
             return None  # calls that were under way together say it once
         news = proxy.healthy
         proxy.retry_at = now + PAUSES[min(proxy.failures, len(PAUSES) - 1)]
-        proxy.failures, proxy.healthy = proxy.failures + 1, False
+        proxy.failures, proxy.healthy, proxy.failed_at = proxy.failures + 1, False, now
         self._sort_out(now)
         return ProxyEvent(proxy.config.id, healthy=False, at=now, reason=reason) if news else None
 

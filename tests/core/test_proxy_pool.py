@@ -112,7 +112,8 @@ def test_pauses_grow_and_failures_under_way_together_count_once() -> None:
     later = NOW + PAUSES[0] + PAUSES[1]
     assert {one.choose("a", later - 0.1) for _ in range(2)} == {"pool:y"}
     assert {one.choose("a", later) for _ in range(2)} == {"pool:x", "pool:y"}
-    recovered = one.succeeded("pool:x", later)
+    assert one.succeeded("pool:x", NOW + PAUSES[0] - 1, later) is None, "it was called before the proxy failed"
+    recovered = one.succeeded("pool:x", later, later)
     assert recovered is not None
     assert recovered.healthy
 
