@@ -1,85 +1,75 @@
-"""Recorded arrival logs: JSON lines, one request each."""
+"""Recorded arrival logs: JSON lines, one request each, in the order of their time."""
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
-from gephyr.harness.scenario.chance import Mix
-from gephyr.harness.scenario.schema import Workload
-from gephyr.harness.scenario.sessions import PlannedSession, Turn
+MOST_LINES = 1_000_000
+_LONGEST_LINE = 4096
+_MOST_TOKENS = 100_000_000
 
-MOST_LINES = 5_000_000
-_LONGEST_LINE = 65536
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=_MOST_TOKENS)]
 
 
 class LogError(ValueError):
     """An arrival log cannot be read; the message names the file and the line."""
 
 
-class _Arrival(msgspec.Struct):
-    time: float
-    """Seconds since the log's begin, or since the epoch: the first line counts as 0."""
-    input_tokens: int
-    output_tokens: int
-    model: str = ""
+class Arrival(msgspec.Struct):
+    """One line. Other members of it are not looked at."""
+
+    time: Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]
+    """Seconds, of any clock: the first line counts as 0."""
+    input_tokens: _Tokens
+    """All that was sent, the conversation so far included."""
+    output_tokens: _Tokens
+    model: Annotated[str, msgspec.Meta(pattern=r"\A(?:[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127})?\Z")] = ""
+    """Empty: one of the workload's."""
     session: str = ""
+    """Empty: a session of its own."""
+    took: Annotated[float, msgspec.Meta(ge=0.0, le=86400.0)] = 0.0
+    """Seconds until the reply was over: what is left until the session's next request was spent thinking."""
 
 
-def read_log(path: Path, workload: Workload, rng: random.Random, until: float) -> Iterator[PlannedSession]:
-    """Yield the sessions of a log, in the order of their start. A session's later requests come as long after its first
-    as they were recorded; a line without a session is one of its own.
+def read_sessions(path: Path) -> list[list[Arrival]]:
+    """Return the requests of each session, the session that began first before the others.
 
-    Raises :class:`LogError`.
+    All of the log is held, as sessions are told apart by what comes after them. Raises :class:`LogError`.
     """
-    sessions: dict[str, list[_Arrival]] = {}
-    begin: float | None = None
-    for number, arrival in enumerate(_arrivals(path)):
-        begin = arrival.time if begin is None else begin
-        arrival.time -= begin
-        sessions.setdefault(arrival.session or f"line {number}", []).append(arrival)
-    models, dialects = Mix(workload.models), Mix(workload.dialects)
-    for name, arrivals in sessions.items():
-        first = arrivals[0]
-        if workload.start + first.time >= min(until, workload.end):
-            continue
-        turns, before = [], first.time
-        for arrival in arrivals:
-            streams = rng.random() < workload.streams
-            gap = max(0.0, arrival.time - before)
-            turns.append(Turn(gap, max(1, arrival.input_tokens), max(1, arrival.output_tokens), streams))
-            before = arrival.time
-        yield PlannedSession(
-            workload.start + first.time,
-            name,
-            int(rng.random() * workload.keys),
-            dialects.draw(rng),
-            first.model or models.draw(rng),
-            tuple(turns),
-            rng.random() < workload.sends_id,
-        )
+    sessions: dict[str, list[Arrival]] = {}
+    alone: list[list[Arrival]] = []
+    for arrival in _arrivals(path):
+        if arrival.session:
+            sessions.setdefault(arrival.session, []).append(arrival)
+        else:
+            alone.append([arrival])
+    return sorted([*sessions.values(), *alone], key=lambda arrivals: arrivals[0].time)
 
 
-def _arrivals(path: Path) -> Iterator[_Arrival]:
-    decode = msgspec.json.Decoder(_Arrival).decode
-    latest = float("-inf")
+def _arrivals(path: Path) -> Iterator[Arrival]:
+    decode = msgspec.json.Decoder(Arrival).decode
+    number, begin, latest = 0, None, 0.0
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            while line := file.readline(_LONGEST_LINE + 1):
+                number += 1
+                if number > MOST_LINES or len(line) > _LONGEST_LINE:
+                    raise LogError(f"{path}:{number}: at most {MOST_LINES} lines of {_LONGEST_LINE} bytes can be read")
                 if not line.strip():
                     continue
-                if number > MOST_LINES or len(line) > _LONGEST_LINE:
-                    raise LogError(
-                        f"{path}:{number}: more than can be read ({MOST_LINES} lines of {_LONGEST_LINE} bytes)"
-                    )
                 try:
                     arrival = decode(line)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     raise LogError(f"{path}:{number}: {error}") from None
+                begin = arrival.time if begin is None else begin
+                arrival.time -= begin
                 if arrival.time < latest:
                     raise LogError(f"{path}:{number}: time runs backwards")
                 latest = arrival.time
                 yield arrival
     except OSError as error:
         raise LogError(f"{path}: {error.strerror}") from None
+    if begin is None:
+        raise LogError(f"{path}: holds no request")

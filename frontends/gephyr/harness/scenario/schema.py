@@ -17,10 +17,12 @@ from gephyr.harness.world.settings import (
     Spread,
 )
 from gephyr_core.config import Config
-from gephyr_core.config.rules import ANY_TEXT, Whole
+from gephyr_core.config.rules import ANY_TEXT, Text, Whole
 
 AT = Number(0.0, 1e9)
 WEIGHT = Number(0.0, 1e9)
+MODEL = Text(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", "a model's name")
+LABEL = Text(r"[ -~]{0,64}", "at most 64 printable ASCII characters")
 DIALECTS = ("openai-chat", "anthropic", "gemini", "openai-responses")
 
 
@@ -57,16 +59,18 @@ class Burst:
 class Workload:
     """One of ``[[workloads]]``: a kind of client, and how many there are."""
 
-    name: Annotated[str, ANY_TEXT] = ""
+    name: Annotated[str, LABEL] = ""
+    """Begins the names of its sessions; unlike the other workloads'."""
     sessions_per_minute: Annotated[float, Number(0.0, 1e6)] = 0.0
-    """New sessions, arriving independently of each other (a Poisson process)."""
+    """New sessions, arriving independently of each other (a Poisson process); with *hourly*: at the peak."""
     start: Annotated[float, AT] = 0.0
     end: Annotated[float, AT] = 1e9
+    """When no session begins any more; those that have begun go on."""
     hourly: tuple[Annotated[float, WEIGHT], ...] = ()
-    """24 weights, one for each hour of the day, from midnight on: a curve that is 1 at its peak. Empty: no curve."""
+    """24 weights, one for each hour of the day, from midnight on: the curve of a day, 1 at its peak. Empty: none."""
     bursts: tuple[Burst, ...] = ()
     log: Annotated[str, ANY_TEXT] = ""
-    """A recorded arrival log (JSON lines), beside the file; replaces all arrivals and sizes above and below."""
+    """A recorded arrival log (JSON lines), from the file's folder on, in place of drawn arrivals, turns and sizes."""
     turns: Spread = attrs.field(default=Spread(median=6.0, p95=30.0))
     """Requests of a session; rounded, one at least."""
     think: Spread = attrs.field(default=Spread(median=8.0, p95=60.0))
@@ -89,7 +93,7 @@ class Workload:
     """Share of the sessions whose client tells a session id."""
     keys: Annotated[int, Whole(1, 10000)] = 5
     """Client keys that the sessions are spread over."""
-    models: dict[Annotated[str, ANY_TEXT], Annotated[float, WEIGHT]] = attrs.field(factory=lambda: {"gpt-5.2": 1.0})
+    models: dict[Annotated[str, MODEL], Annotated[float, WEIGHT]] = attrs.field(factory=lambda: {"gpt-5.2": 1.0})
     """Models asked for, with their weights."""
     dialects: dict[Annotated[str, ANY_TEXT], Annotated[float, WEIGHT]] = attrs.field(
         factory=lambda: {"openai-chat": 1.0}
