@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -136,13 +136,18 @@ class AccountBook:
         """Take an account, added or configured, out of service by the operator's command."""
         self._command(AccountState(account, OPERATOR, self._clock()))
 
-    def enable(self, account: str) -> None:
-        """Put an account back into service, for whatever reason it was out of it."""
-        self._command(AccountState(account, "", self._clock()))
+    def enable(self, account: str, scopes: Sequence[str] = ()) -> None:
+        """Put an account back into service, for whatever reason it was out of it.
 
-    def _command(self, state: AccountState) -> None:
+        *scopes*: where providers' limits for it are kept, ``Cooldown.scope``; its own where none is given. A server that
+        runs forgets them by itself, and one that starts later must not find them.
+        """
+        self._command(AccountState(account, "", self._clock()), scopes or (account,))
+
+    def _command(self, state: AccountState, scopes: Sequence[str] = ()) -> None:
         with self._database.transaction() as database:
             command_state(database, state)
+            database.executemany("DELETE FROM cooldowns WHERE scope = ?", [(scope,) for scope in scopes])
             count_change(database)
 
     # -- their tokens ---------------------------------------------------------------------------------------------
