@@ -2,6 +2,7 @@
 
 import click
 
+from gephyr.cli.accounts import accounts
 from gephyr.cli.check import check
 from gephyr.cli.demo import demo
 from gephyr.cli.serve import serve
@@ -21,3 +22,4 @@ main.add_command(demo)
 main.add_command(check)
 main.add_command(simulate)
 main.add_command(translate)
+main.add_command(accounts)
