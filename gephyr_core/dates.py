@@ -22,7 +22,7 @@ _HTTP_DATES = tuple(
     )
 )
 _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(\.\d{1,9})?(?:[Zz]|([+-]\d\d:\d\d))", re.ASCII)
-_DECIMAL = re.compile(r"\s*\d{1,12}(\.\d{1,9})?\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*\d{1,15}(\.\d{1,20})?\s*", re.ASCII)
 _GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _GO_PART = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
 _SIMPLE_GO = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(s|ms)", re.ASCII)
@@ -87,7 +87,7 @@ def go_duration(text: str) -> float | None:
 
 
 def decimal(text: str | None) -> float | None:
-    """Read a plain number without sign or exponent, of at most twelve digits before the point; else None."""
+    """Read a plain number without sign or exponent, of at most 15 digits before the point; else None."""
     return None if text is None or _DECIMAL.fullmatch(text) is None else float(text)
 
 
