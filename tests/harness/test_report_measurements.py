@@ -135,6 +135,12 @@ def test_an_account_that_came_later_is_compared_for_the_time_it_was_there():
     assert fairness(measurements.accounts.values(), measurements.end)[0].index == pytest.approx(1.0)
 
 
+def test_an_account_that_is_not_enabled_is_not_in_the_pool_until_it_is_added():
+    measurements = measured(event("added", 50), accounts=[account("a", enabled=False)])
+    assert spans(measurements) == [("removed", 0, 50, "not enabled")]
+    assert measurements.accounts["a"].in_service(BEGIN + 60) == 10
+
+
 FLAPPING = st.lists(
     st.tuples(
         st.sampled_from(["stated", "estimated"]),

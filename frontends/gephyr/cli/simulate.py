@@ -68,7 +68,7 @@ def simulate(
     """Play SCENARIO, simulated clients and providers around the real gateway, in virtual time.
 
     With --against, the traffic of SCENARIO (sessions, clients, duration) is played on the other file's gateway,
-    providers and faults as well, and what changes is told.
+    providers, faults and changes as well, and what differs is told.
 
     Exit status: 0 fine, 1 an invariant was violated or a bound under [expect] missed, 2 a file is wrong,
     130 interrupted (what was measured so far is told).

@@ -46,7 +46,7 @@ class AccountMeasure:
         self.tier = f"priority {config.priority}, {config.provider}, {models}"
         self.weight = config.weight
         if not config.enabled:
-            self.bands.begin("disabled", "", self.since, math.inf, "not enabled")
+            self.bands.begin("removed", "", self.since, math.inf, "not enabled")
 
     def attempted(self, attempt: AttemptRecord) -> None:
         """A call to the provider is over."""
@@ -74,7 +74,7 @@ class AccountMeasure:
         elif event.what == "disabled":
             bands.begin("disabled", "", at, math.inf, event.reason)
         elif event.what == "enabled":
-            bands.end(at, "disabled", "stated", "estimated")
+            bands.end(at, "disabled", "removed", "stated", "estimated")
         elif event.what == "removed":
             bands.begin("removed", "", at, math.inf, "")
         elif event.what == "added":

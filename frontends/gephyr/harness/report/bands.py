@@ -13,7 +13,8 @@ class Span:
     """From *begin* to *until*, seconds since the epoch."""
 
     kind: str
-    """``stated`` and ``estimated`` are cooldowns, by who said so; else ``disabled``, ``removed``, ``down``."""
+    """``stated`` and ``estimated`` are cooldowns, by who said so; else ``disabled``, ``removed`` (or not there
+    yet), ``down``."""
     begin: float
     until: float
     """``math.inf``: nobody knows. May lie beyond the end of the run."""

@@ -24,6 +24,7 @@ _BAND_WORDS = {
     "stated": "cooling down, as the provider said",
     "estimated": "cooling down, estimated",
     "disabled": "out of service",
+    "removed": "not in the pool",
 }
 
 

@@ -20,7 +20,11 @@ _ROW_POINTS = 300
 _TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _MOST_TICKS = 9
 
-_BANDS = {"stated": "cooling down, as the provider said,", "estimated": "cooling down, estimated,"}
+_BANDS = {
+    "stated": "cooling down, as the provider said,",
+    "estimated": "cooling down, estimated,",
+    "removed": "not in the pool",
+}
 
 
 @attrs.frozen
@@ -200,7 +204,9 @@ def _grid(scale: _Scale, height: int) -> str:
     for at in scale.ticks():
         x = scale.x(at)
         parts.append(f'<path class="grid" d="M{x} 0V{height - _BOTTOM}"/>')
-        parts.append(f'<text class="time" x="{x}" y="{height - 6}">{seconds(at)}</text>')
+        # A label at the right edge ends there.
+        style = "name" if float(x) > WIDTH - 3 * RIGHT else "time"
+        parts.append(f'<text class="{style}" x="{x}" y="{height - 6}">{seconds(at)}</text>')
     return "".join(parts)
 
 

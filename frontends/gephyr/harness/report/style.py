@@ -28,7 +28,8 @@ svg { display: block; width: 100%; height: auto; } text { font-size: 12px; fill:
 .line.second { stroke: var(--second); } .line.third { stroke: var(--failed); }
 .served { fill: var(--served); } .refused { fill: var(--refused); } .failed { fill: var(--failed); }
 .left { fill: var(--left); } .flight { fill: var(--flight); } .stated { fill: var(--stated); }
-.estimated { fill: var(--estimated); } .disabled, .removed, .down { fill: var(--out); }
+.estimated { fill: var(--estimated); } .disabled, .down { fill: var(--out); }
+.removed { fill: var(--rule); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; color: var(--soft); font-size: 13px; margin: 0 0 8px; }
 .legend svg { display: inline-block; width: 12px; height: 12px; margin-right: 5px; vertical-align: -1px; }
 .legend .line { stroke-width: 4; }
