@@ -133,6 +133,7 @@ class Shared:
             if pool is None:
                 if len(self._pools) >= _MOST_ROUTES:
                     self._pools = {name: one for name, one in self._pools.items() if one.waiters}
+                    self.scheduler.forget_idle_pools()
                 pool = self._pools[key] = Pool(leg.target.model, leg.accounts)
             leg.found_pool = pool
         return pool
@@ -142,8 +143,7 @@ class Shared:
         self.models = _model_table(self.config, accounts)
         self._routes.clear()
         self._pools.clear()
-        for account in self.scheduler.accounts.values():
-            account.parked_in = {pool: None for pool in account.parked_in if pool.waiters}
+        self.scheduler.forget_idle_pools()
 
     def _find_route(self, dialect: str, model: str | None, *, translates: bool) -> Iterator[Leg]:
         accounts = self.scheduler.accounts.values()

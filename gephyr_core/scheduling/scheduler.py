@@ -36,6 +36,7 @@ LONGEST_COOLDOWN_WAIT = 2.0
 _ROOM_OF_THE_LAST_USED = 16
 """Requests in flight up to which an account without ``max_concurrency`` has room for one more without a session."""
 _MOST_LAST_USED = 256
+_MOST_OWN_POOLS = 4096
 
 
 @attrs.frozen
@@ -128,6 +129,14 @@ class Scheduler(Learning):
         account.disabled = account.disabled or "removed"
         self.bindings.release_account(account.id, now, "removed")
 
+    def forget_idle_pools(self) -> None:
+        """Have accounts forget the pools that nobody waits in. One that is used all the same learns anew."""
+        self._own_pools = {name: one for name, one in self._own_pools.items() if one.waiters}
+        for account in self.accounts.values():
+            for pool in list(account.parked_in):
+                if not pool.waiters:
+                    pool.restore(account)
+
     # -- choosing -----------------------------------------------------------------------------------------------
 
     def acquire(self, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> Lease | Wait | Refused:
@@ -207,8 +216,8 @@ class Scheduler(Learning):
         key = (account.id, model)
         pool = self._own_pools.get(key)
         if pool is None or pool.accounts[0] is not account:
-            if len(self._own_pools) >= 4096:
-                self._own_pools = {name: one for name, one in self._own_pools.items() if one.waiters}
+            if len(self._own_pools) >= _MOST_OWN_POOLS:
+                self.forget_idle_pools()
             pool = self._own_pools[key] = Pool(model, (account,))
         return pool
 
