@@ -27,7 +27,7 @@ _HEADER_TOKEN = re.compile(r"[\x21-\x7e]+")
 Table = dict[str, Any]
 
 
-class _NotFoundError(Exception):
+class SecretNotFoundError(Exception):
     """A secret is not where the setting says; the message names the place, not the secret."""
 
 
@@ -185,40 +185,53 @@ class SecretMover:
 
     def _resolved(self, path: SettingPath, text: str, *, secret: bool = True) -> str:
         """Return what *text* is or names; empty, and a problem, when there is none. *secret*: if it is literal."""
-        source, colon, name = text.partition(":")
         try:
-            if colon and source == "env":
-                return self._variable(name)
-            if colon and source == "file":
-                return self._file(name)
-        except _NotFoundError as error:
+            named = named_secret(text, self._folder, self._environ)
+        except SecretNotFoundError as error:
             self._refuse(path, str(error))
             return ""
-        self.literal = self.literal or secret
-        return text
-
-    def _variable(self, name: str) -> str:
-        if not _VARIABLE.fullmatch(name):
-            raise _NotFoundError("expected env: and the name of an environment variable")
-        secret = self._environ.get(name, "").strip()
-        if not secret:
-            raise _NotFoundError(f"the environment variable {name} is not set")
-        return secret
-
-    def _file(self, name: str) -> str:
-        try:
-            with absolute_path(name, self._folder).open("rb") as file:
-                secret = file.read(_LARGEST_FILE).decode().strip()
-        except OSError as error:
-            raise _NotFoundError(f"cannot read the file {name!r}: {error.strerror}") from None
-        except ValueError:  # not UTF-8, or a path that no file can have
-            raise _NotFoundError(f"cannot read the file {name!r}") from None
-        if not secret:
-            raise _NotFoundError(f"the file {name!r} is empty")
-        return secret
+        if named is None:
+            self.literal = self.literal or secret
+            return text
+        return named
 
     def _refuse(self, path: SettingPath, message: str) -> None:
         self.problems.append(ConfigProblem(path_text(path), message))
+
+
+def named_secret(text: str, folder: Path, environ: Mapping[str, str]) -> str | None:
+    """Return the secret that ``env:NAME`` or ``file:PATH`` names; None where *text* is neither.
+
+    *folder*: where a relative path starts. Raises :class:`SecretNotFoundError`.
+    """
+    source, colon, name = text.partition(":")
+    if colon and source == "env":
+        return _of_variable(name, environ)
+    if colon and source == "file":
+        return _of_file(name, folder)
+    return None
+
+
+def _of_variable(name: str, environ: Mapping[str, str]) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise SecretNotFoundError("expected env: and the name of an environment variable")
+    secret = environ.get(name, "").strip()
+    if not secret:
+        raise SecretNotFoundError(f"the environment variable {name} is not set")
+    return secret
+
+
+def _of_file(name: str, folder: Path) -> str:
+    try:
+        with absolute_path(name, folder).open("rb") as file:
+            secret = file.read(_LARGEST_FILE).decode().strip()
+    except OSError as error:
+        raise SecretNotFoundError(f"cannot read the file {name!r}: {error.strerror}") from None
+    except ValueError:  # not UTF-8, or a path that no file can have
+        raise SecretNotFoundError(f"cannot read the file {name!r}") from None
+    if not secret:
+        raise SecretNotFoundError(f"the file {name!r} is empty")
+    return secret
 
 
 def absolute_path(text: str, folder: Path) -> Path:
