@@ -139,8 +139,8 @@ class AccountBook:
     def enable(self, account: str, scopes: Sequence[str] = ()) -> None:
         """Put an account back into service, for whatever reason it was out of it.
 
-        *scopes*: where providers' limits for it are kept, ``Cooldown.scope``; its own where none is given. A server that
-        runs forgets them by itself, and one that starts later must not find them.
+        *scopes*: where providers' limits for it are kept, as in ``Cooldown.scope``; its own where none is given. A
+        server that runs forgets them by itself, and one that starts later must not find them.
         """
         self._command(AccountState(account, "", self._clock()), scopes or (account,))
 

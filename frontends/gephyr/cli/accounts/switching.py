@@ -29,10 +29,9 @@ def enable(config_path: Path | None, account: str) -> None:
     refused credential, money that has been paid since."""
     with known_accounts(config_path) as known:
         known.require(account)
+        if any(settings.id == account and not settings.enabled for settings in known.loaded.config.accounts):
+            fail(f"{known.file} says enabled = false of {account!r}: change it there")
         known.book.enable(account, known.scopes(account))
-        off = any(settings.id == account and not settings.enabled for settings in known.loaded.config.accounts)
-        if off:
-            fail(f"{known.file} says enabled = false of {account!r}, and the file wins: change it there")
     click.echo(f"enabled {account}")
 
 
