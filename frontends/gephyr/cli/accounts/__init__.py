@@ -2,6 +2,7 @@
 
 import click
 
+from gephyr.cli.accounts.adding import add
 from gephyr.cli.accounts.listing import list_accounts
 from gephyr.cli.accounts.switching import disable, enable, remove
 from gephyr.runtime.observers import configure_logging
@@ -16,5 +17,5 @@ def accounts() -> None:
     configure_logging("warning")
 
 
-for _command in (list_accounts, remove, enable, disable):
+for _command in (list_accounts, add, remove, enable, disable):
     accounts.add_command(_command)
