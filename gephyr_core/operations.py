@@ -4,6 +4,7 @@ import math
 
 from gephyr_core.commands import Observe, RefreshToken
 from gephyr_core.config import AccountConfig
+from gephyr_core.dates import LONGEST_WAIT
 from gephyr_core.errors import ErrorKind
 from gephyr_core.events import AdminChanged, ProxyChecked, StateRestored, TokenRefreshed, TokenRefreshFailed
 from gephyr_core.records import AccountEvent, AccountState
@@ -29,7 +30,7 @@ class Operations:
         for state in event.states:
             if state.account in scheduler.accounts:
                 account = scheduler.accounts[state.account]
-                account.disabled, account.enabled_at = state.disabled, 0.0 if state.disabled else state.since
+                account.disabled, account.enabled_at = state.disabled, 0.0 if state.disabled else min(state.since, now)
         books = {name: shared.cooldowns for name, shared in scheduler.organizations.items()}
         for cooldown in event.cooldowns:
             kind = _kind(cooldown.kind)
@@ -37,7 +38,8 @@ class Operations:
             of_all = kind in {ErrorKind.RATE_LIMIT, ErrorKind.MONEY}
             book = books.get(cooldown.scope) if of_all or own is None else own.cooldowns
             if book is not None and kind is not None and cooldown.until > now:
-                book.state(cooldown.model, cooldown.until, kind, kind.value.replace("_", " "))
+                until = cooldown.until if cooldown.until == math.inf else min(cooldown.until, now + LONGEST_WAIT)
+                book.state(cooldown.model, until, kind, kind.value.replace("_", " "))
         scheduler.bindings.restore(event.bindings, now)
         known = {token.account: token.expires_at for token in event.tokens}
         for account in scheduler.accounts.values():
@@ -51,7 +53,7 @@ class Operations:
         tokens = {token.account: token.expires_at for token in event.tokens}
         for name, account in list(scheduler.accounts.items()):
             if wanted.get(name) != self._configured.get(name):
-                scheduler.remove(account, now)
+                scheduler.remove(account, now, comes_back=name in wanted)
                 shared.sign_in.forget(account)
                 shared.scheduler.tell(AccountEvent(name, "removed", now))
         for name, settings in wanted.items():

@@ -124,6 +124,21 @@ class Account:
     parked_in: dict["Pool", None] = attrs.field(factory=dict)
     """Pools that do not offer it until something changes, or did not offer it to a request that was too large."""
 
+    successor: "Account | None" = None
+    """What the operator's latest change has made of it."""
+
+    def take_over(self, older: "Account") -> None:
+        """Go on as what *older* is now: a change by the operator ends no window and no cooldown."""
+        if (older.provider, older.origin) != (self.provider, self.origin):
+            return
+        older.successor = self
+        self.in_flight, self.last_lease, self.enabled_at = older.in_flight, older.last_lease, older.enabled_at
+        self.cooldowns, self.health = older.cooldowns, older.health
+        if self.requests is not None and older.requests is not None:
+            self.requests.take_over(older.requests)
+        if self.tokens is not None and older.tokens is not None:
+            self.tokens.take_over(older.tokens)
+
     def serves(self, target: Target, dialect: str) -> bool:
         """Whether the account can be asked for the target in the dialect at all."""
         if dialect not in self.dialects or (target.provider is not None and target.provider != self.provider):

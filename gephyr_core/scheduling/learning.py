@@ -38,7 +38,7 @@ class Learning:
 
     def heard(self, lease: Lease, headers: Headers, seconds: float, now: float) -> None:
         """A reply without error began after *seconds*; its head may say what is left of the quota."""
-        account = lease.account
+        account = lease.current
         account.health.time(seconds, now)
         quotas = read_quotas(headers, now)
         if quotas:
@@ -50,7 +50,7 @@ class Learning:
 
     def learn(self, lease: Lease, outcome: Outcome, now: float) -> None:
         """A request has ended."""
-        account, model = lease.account, lease.model
+        account, model = lease.current, lease.model
         if outcome.success:
             account.health.judge(success=True, now=now)
             if account.cooldowns.estimates or account.shared.cooldowns.estimates:

@@ -54,6 +54,14 @@ class Lease:
         if account.shared.cooldowns.estimates:
             self.probes += account.shared.cooldowns.probe(model, now)
 
+    @property
+    def current(self) -> Account:
+        """The account as it is now, if the operator has changed it since."""
+        account = self.account
+        while account.successor is not None:
+            account = account.successor
+        return account
+
     def _count(self, now: float) -> None:
         account, window = self.account, self._scheduler.all_requests
         if window is not None:
@@ -80,7 +88,7 @@ class Lease:
 
     def settle(self, tokens: int) -> None:
         """The request has spent *tokens*, as the provider says."""
-        account = self.account
+        account = self.current
         if account.tokens is None or not self.spent:
             return
         account.tokens.settle(self.spent[-1], tokens)
@@ -92,7 +100,7 @@ class Lease:
         if not self._open:
             raise LocalProtocolError(f"the lease on account {self.account.id!r} was given back twice")
         self._open = False
-        account = self.account
+        account = self.current
         makes_room = account.full
         account.in_flight -= 1
         self._scheduler.in_flight -= 1

@@ -37,6 +37,7 @@ _ROOM_OF_THE_LAST_USED = 16
 """Requests in flight up to which an account without ``max_concurrency`` has room for one more without a session."""
 _MOST_LAST_USED = 256
 _MOST_OWN_POOLS = 4096
+_MOST_REMOVED = 1024
 
 
 @attrs.frozen
@@ -104,6 +105,8 @@ class Scheduler(Learning):
         self.all_requests = None if most is None else RequestWindow(most)
         """Requests on all accounts together, where ``[compliance]`` limits them."""
         self._last_used: dict[tuple[str, str], tuple[Account, float]] = {}
+        self._removed: dict[str, Account] = {}
+        """Accounts that are gone and may come back."""
         self._own_pools: dict[tuple[str, str], Pool] = {}
         for account in accounts:
             self.add(account)
@@ -111,8 +114,11 @@ class Scheduler(Learning):
     # -- the accounts -------------------------------------------------------------------------------------------
 
     def add(self, account: Account) -> None:
-        """Take an account in."""
+        """Take an account in, or back: one that was here before goes on where it was."""
         self.accounts[account.id] = account
+        older = self._removed.pop(account.id, None)
+        if older is not None:
+            account.take_over(older)
         name = account.id
         if account.organization and account.organization != account.id:
             name = f"{account.provider}:{account.organization}"
@@ -122,12 +128,18 @@ class Scheduler(Learning):
         shared.accounts.append(account)
         account.shared = shared
 
-    def remove(self, account: Account, now: float) -> None:
-        """Let an account go: what runs on it ends as it would, and nothing new begins."""
+    def remove(self, account: Account, now: float, *, comes_back: bool = False) -> None:
+        """Let an account go: what runs on it ends as it would, and nothing new begins. Its sessions stay with it where
+        it *comes_back* at once, changed."""
         del self.accounts[account.id]
         account.shared.accounts.remove(account)
         account.disabled = account.disabled or "removed"
-        self.bindings.release_account(account.id, now, "removed")
+        self._removed[account.id] = account
+        if len(self._removed) > _MOST_REMOVED:
+            del self._removed[next(iter(self._removed))]
+        if not comes_back:
+            self.bindings.release_account(account.id, now, "removed")
+        account.changed()  # who waited for it alone learns that it does not come
 
     def forget_idle_pools(self) -> None:
         """Have accounts forget the pools that nobody waits in. One that is used all the same learns anew."""

@@ -31,6 +31,10 @@ class RequestWindow:
         """One begins."""
         self._starts.append(now)
 
+    def take_over(self, older: "RequestWindow") -> None:
+        """Go on where another window with another limit ends."""
+        self._starts.extend(older._starts)
+
     def used(self, now: float) -> int:
         """How many began in the minute before *now*."""
         return len([start for start in self._starts if start + SPAN > now])
@@ -80,6 +84,10 @@ class TokenWindow:
         self._entries.append(entry)
         self._total += tokens
         return entry
+
+    def take_over(self, older: "TokenWindow") -> None:
+        """Go on where another window with another limit ends."""
+        self._entries, self._total = older._entries, older._total
 
     def settle(self, entry: Spent, tokens: int) -> None:
         """The request of *entry* has spent *tokens*."""

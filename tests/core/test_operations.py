@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from play import Play, account
+from play import JSON, Play, account
 from scheduling import REPLY, ask, body, finish, session
 
 from gephyr_core.commands import CallUpstream, EndResponse, SendBody, StartResponse
 from gephyr_core.config import SchedulingConfig
 from gephyr_core.errors import Fault
-from gephyr_core.events import AdminChanged, ClientGone, UpstreamFailed
+from gephyr_core.events import AdminChanged, ClientGone, StateRestored, UpstreamFailed
+from gephyr_core.records import AccountState, Cooldown
 
 
 def told(play: Play, *accounts: Any, **more: Any) -> None:
@@ -61,3 +62,67 @@ def test_whoever_waits_for_the_sessions_own_account_is_woken_after_a_change() ->
     play.answer(call, REPLY)
     *_, call = play.expect(StartResponse, SendBody, EndResponse, CallUpstream)
     assert call.exchange == waiting
+
+
+def test_a_changed_account_keeps_its_windows_and_what_runs_on_it() -> None:
+    play = Play(account("a", max_concurrency=1, requests_per_minute=2, tokens_per_minute=1000))
+    call = play.request(body())
+    told(play, account("a", max_concurrency=1, requests_per_minute=2, tokens_per_minute=1000, weight=2))
+    ask(play)
+    play.answer(call, REPLY)
+    *_, second = play.expect(StartResponse, SendBody, EndResponse, CallUpstream)
+    finish(play, second)
+    (one,) = play.gateway._shared.scheduler.accounts.values()
+    assert (one.in_flight, one.weight) == (0, 2)
+    assert one.requests is not None
+    assert one.requests.opens_at() == 1060.0
+    ask(play)
+    play.feed(ClientGone(play.exchange))
+    play.expect()
+    play.finish()
+
+
+def test_an_account_that_was_away_for_less_than_a_minute_keeps_its_windows() -> None:
+    a, b = account("a", requests_per_minute=1), account("b", priority=-1)
+    play = Play(a, b)
+    finish(play, play.request(body()))
+    told(play, b)
+    play.now += 30
+    told(play, a, b)
+    assert play.request(body()).account == "b"
+    play.now += 30
+    assert play.request(body()).account == "a"
+
+
+def test_a_changed_account_keeps_what_its_provider_stated() -> None:
+    play = Play(account("a", organization="acme"), account("b", priority=-1))
+    busy = b'{"error":{"message":"busy"}}'
+    play.answer(play.request(body()), busy, 503, [*JSON, (b"retry-after", b"100")])
+    finish(play, play.expect(CallUpstream))
+    told(play, account("a", organization="acme", weight=2), account("b", priority=-1))
+    assert play.request(body()).account == "b"
+
+
+def test_whoever_waits_for_an_account_that_is_removed_learns_it_at_once() -> None:
+    a, b = account("a", max_concurrency=1), account("b", models=("other",))
+    play = Play(a, b)
+    play.request(body())
+    waiting = ask(play)
+    play.feed(AdminChanged((b,)))
+    start, _, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert (start.exchange, start.status) == (waiting, 503)
+
+
+def test_times_of_an_earlier_process_that_lie_too_far_ahead_are_cut() -> None:
+    """The clock was wrong when they were written."""
+    play = Play(account("a"))
+    year = 365 * 86400.0
+    state = AccountState("a", "", play.now + year)
+    stated = Cooldown("a", "m", "rate_limit", play.now + year)
+    play.feed(StateRestored(states=[state], cooldowns=[stated]))
+    play.expect()
+    (one,) = play.gateway._shared.scheduler.accounts.values()
+    assert one.enabled_at <= play.now
+    block = one.block("m", 1, play.now)
+    assert block is not None
+    assert block.until <= play.now + 86400 * 32
