@@ -191,6 +191,11 @@ class Account:
             return self._exhausted(model, tokens, now)
         return None
 
+    def is_told_off(self, model: str, now: float) -> bool:
+        """Whether the provider, or the operator, said to leave it alone for now."""
+        block = self._cooling(model, now)
+        return block is not None and block.nature is Nature.STATED
+
     def _doubted(self) -> bool:
         return bool(self.shared.cooldowns.estimates)
 

@@ -63,7 +63,7 @@ class Lease:
         return account
 
     def _count(self, now: float) -> None:
-        account, window = self.account, self._scheduler.all_requests
+        account, window = self.current, self._scheduler.all_requests
         if window is not None:
             window.add(now)
         if account.requests is not None:
@@ -77,11 +77,19 @@ class Lease:
         account.health.began(now)
 
     def again(self, now: float) -> bool:
-        """Count one more request on the account, for a call that is sent a second time. Return whether it may be."""
-        account, window = self.account, self._scheduler.all_requests
+        """Count one more request on the account, for a call that is sent a second time. Return whether it may be.
+
+        The first one is taken for unread: its tokens were not spent.
+        """
+        account, window = self.current, self._scheduler.all_requests
+        if account.disabled or account.token_until <= now or account.is_told_off(self.model, now):
+            return False
         if window is not None and window.opens_at() > now:
             return False
         if account.requests is not None and account.requests.opens_at() > now:
+            return False
+        self.settle(0)
+        if account.tokens is not None and account.tokens.opens_at(self.tokens, now) > now:
             return False
         self._count(now)
         return True
