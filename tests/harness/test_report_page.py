@@ -9,7 +9,7 @@ import pytest
 
 from gephyr.harness.report.compare import compare
 from gephyr.harness.report.data import Run, summary_data
-from gephyr.harness.report.html import Told, page, write_page
+from gephyr.harness.report.html import Told, page, write_whole
 from gephyr.harness.report.measurements import Measurements
 from gephyr.harness.world.world import Violation
 from gephyr_core.records import AccountEvent, ProxyEvent
@@ -111,10 +111,10 @@ def test_a_cooldown_is_drawn_with_its_reason():
 
 def test_the_page_is_written_whole_or_not_at_all(tmp_path: Path):
     path = tmp_path / "report.html"
-    write_page(path, "first")
+    write_whole(path, "first")
     with pytest.raises(UnicodeEncodeError):
-        write_page(path, "second \ud800")
+        write_whole(path, "second \ud800")
     assert path.read_text(encoding="utf-8") == "first"
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(OSError, match="missing"):
-        write_page(tmp_path / "missing" / "report.html", "text")
+        write_whole(tmp_path / "missing" / "report.html", "text")

@@ -15,7 +15,7 @@ from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.harness.report.compare import Change, compare, comparison, comparison_data
 from gephyr.harness.report.data import Run, summary_data
 from gephyr.harness.report.expectations import missed
-from gephyr.harness.report.html import Told, page, write_page
+from gephyr.harness.report.html import Told, page, write_whole
 from gephyr.harness.report.playing import play, with_traffic_of
 from gephyr.harness.report.summary import summary, violation_lines
 from gephyr.harness.scenario import Scenario, load_scenario
@@ -179,9 +179,9 @@ def _write(told: Sequence[Told], changes: list[Change], html: Path | None, as_js
     data = _data(told, changes) if as_json else {}
     try:
         if html is not None:
-            write_page(html, page(told, changes))
+            write_whole(html, page(told, changes))
         if as_json not in (None, _STDOUT):
-            write_page(Path(as_json), json.dumps(data, indent=2) + "\n")
+            write_whole(Path(as_json), json.dumps(data, indent=2) + "\n")
     except OSError as error:
         _refuse(f"{error.filename}: {error.strerror}")
     if as_json == _STDOUT:

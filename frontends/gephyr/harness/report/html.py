@@ -55,8 +55,8 @@ def page(told: Sequence[Told], changes: Sequence[Change] = ()) -> str:
     )
 
 
-def write_page(path: Path, text: str) -> None:
-    """Put the page at *path*, whole or not at all. Raises ``OSError``."""
+def write_whole(path: Path, text: str) -> None:
+    """Put *text* at *path*, whole or not at all. Raises ``OSError``."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")

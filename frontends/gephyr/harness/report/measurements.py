@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from gephyr.harness.report.accounts import AccountMeasure
 from gephyr.harness.report.bands import Bands
 from gephyr.harness.report.quantiles import Histogram
-from gephyr.harness.report.timeline import Axis, Counts, Durations, Occupancy
+from gephyr.harness.report.timeline import Axis, Counts, Durations
 from gephyr_core.config import AccountConfig
 from gephyr_core.records import AccountEvent, AttemptRecord, Fact, ProxyEvent, RequestRecord, Usage
 
@@ -41,8 +41,6 @@ class Measurements:
         """What happened to accounts, with how often."""
         self.attempts: dict[int, int] = {}
         """Requests by how many calls they took; 100 stands for more, too."""
-        self.waits = Histogram()
-        """Seconds that requests waited for an account, the refused ones included."""
         self.first_bytes = Histogram()
         """Seconds from a request's head to the first byte of its answer; of those served."""
         self.durations = Histogram()
@@ -51,8 +49,7 @@ class Measurements:
         self.over_time = {ending: Counts(self.axis) for ending in ENDINGS}
         """Requests by the time that they began."""
         self.waits_over_time = Durations(self.axis)
-        self.in_flight = Occupancy(self.axis)
-        """Requests under way, those waiting for an account included."""
+        """Seconds that requests waited for an account, the refused ones included."""
         for config in accounts:
             self._account(config.id, begin).configure(config)
 
@@ -60,6 +57,11 @@ class Measurements:
     def requests(self) -> int:
         """Client requests that have ended."""
         return sum(self.endings.values())
+
+    @property
+    def waits(self) -> Histogram:
+        """Those over time, as one."""
+        return self.waits_over_time.whole()
 
     @property
     def seconds(self) -> float:
@@ -84,36 +86,35 @@ class Measurements:
             self._proxy(fact)
 
     def _request(self, record: RequestRecord) -> None:
-        began, ended = record.started_at, record.started_at + record.duration
-        self.end = max(self.end, ended)
-        self.in_flight.add(began, ended)
-        bucket = self.axis.bucket(began)
-        ending = _ENDING.get(record.outcome, FAILED)
-        self.endings[ending] += 1
-        self.over_time[ending].values[bucket] += 1
+        self.end = max(self.end, record.started_at + record.duration)
         attempts = record.attempts
         waited = 0.0
         for attempt in attempts:
             waited += attempt.waited
             self._attempt(attempt)
+        # After the attempts: the end of one may widen the buckets.
+        bucket = self.axis.bucket(record.started_at)
+        ending = _ENDING.get(record.outcome, FAILED)
+        self.endings[ending] += 1
+        self.over_time[ending].values[bucket] += 1
         number = min(len(attempts), _MOST_ATTEMPTS)
         self.attempts[number] = self.attempts.get(number, 0) + 1
         if ending == SERVED:
             self.durations.add(record.duration)
             if record.first_byte is not None:
                 self.first_bytes.add(record.first_byte)
-            if record.account is not None:
-                self._account(record.account, began).served += 1
         elif ending != LEFT:
             self._count(self.reasons[ending], _reason(record))
             if not attempts:
                 waited = record.duration
-        self.waits.add(waited)
         self.waits_over_time.add(bucket, waited)
+        account = self.accounts.get(record.account or "")
+        if account is not None and ending == SERVED:
+            account.served += 1
         if record.usage is not None:
             self.tokens.add(bucket, record.usage)
-            if record.account is not None:
-                self._account(record.account, began).used(record.usage)
+            if account is not None:
+                account.used(record.usage)
 
     def _attempt(self, attempt: AttemptRecord) -> None:
         account = self.accounts.get(attempt.account) or self._account(attempt.account, attempt.started_at)

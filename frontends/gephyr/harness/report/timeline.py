@@ -5,12 +5,14 @@ Everything measured over time shares one :class:`Axis`, so that a bucket is the 
 
 from array import array
 from collections.abc import Callable
+from operator import add
 
 from gephyr.harness.report.quantiles import Histogram
 
 MOST_BUCKETS = 600
 _MICROSECONDS = 1_000_000
 _FIRST_WIDTH = 1.0
+_EMPTY = array("q", bytes(8 * MOST_BUCKETS))
 
 
 class Axis:
@@ -54,7 +56,7 @@ class Counts:
 
     def __init__(self, axis: Axis) -> None:
         self._axis = axis
-        self.values = array("q", bytes(8 * MOST_BUCKETS))
+        self.values = _EMPTY[:]
         """One for each bucket of the axis; those past ``Axis.used`` are 0. Add to them after ``Axis.bucket``."""
         axis.follow(self._halve)
 
@@ -83,6 +85,13 @@ class Durations:
             histogram = self._histograms[bucket] = Histogram()
         histogram.add(seconds)
 
+    def whole(self) -> Histogram:
+        """Return one histogram of all buckets."""
+        whole = Histogram()
+        for histogram in self._histograms.values():
+            whole.merge(histogram)
+        return whole
+
     def _halve(self) -> None:
         halved: dict[int, Histogram] = {}
         for bucket, histogram in self._histograms.items():
@@ -105,8 +114,8 @@ class Occupancy:
 
     def __init__(self, axis: Axis) -> None:
         self._axis = axis
-        self._net = array("q", bytes(8 * MOST_BUCKETS))
-        self._moments = array("q", bytes(8 * MOST_BUCKETS))
+        self._net = _EMPTY[:]
+        self._moments = _EMPTY[:]
         """Microseconds from the begin of the axis."""
         axis.follow(self._halve)
 
@@ -140,6 +149,6 @@ class Occupancy:
 
 
 def _halve(values: "array[int]") -> None:
-    half = MOST_BUCKETS // 2
-    summed = [values[2 * bucket] + values[2 * bucket + 1] for bucket in range(half)]
-    values[:] = array("q", summed + [0] * (MOST_BUCKETS - half))
+    summed = array("q", map(add, values[::2], values[1::2]))
+    summed.extend(_EMPTY[len(summed) :])
+    values[:] = summed
