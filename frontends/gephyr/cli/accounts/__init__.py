@@ -4,7 +4,9 @@ import click
 
 from gephyr.cli.accounts.adding import add
 from gephyr.cli.accounts.listing import list_accounts
+from gephyr.cli.accounts.login import login
 from gephyr.cli.accounts.switching import disable, enable, remove
+from gephyr.cli.accounts.testing import test_account
 from gephyr.runtime.observers import configure_logging
 
 
@@ -17,5 +19,5 @@ def accounts() -> None:
     configure_logging("warning")
 
 
-for _command in (list_accounts, add, remove, enable, disable):
+for _command in (list_accounts, add, remove, enable, disable, test_account, login):
     accounts.add_command(_command)

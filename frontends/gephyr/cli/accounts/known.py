@@ -79,6 +79,12 @@ class KnownAccounts:
         provider, organization = found.get(account, ("", ""))
         return (account, f"{provider}:{organization}") if organization else (account,)
 
+    def tell_if_out(self, account: str, loaded: Loaded) -> None:
+        """Say so where an account that works, or is signed in, serves nobody all the same."""
+        for state in self.book.states(loaded.credential_digests):
+            if state.account == account:
+                click.echo(f"it is out of service ({state.disabled}): gephyr accounts enable {account}")
+
 
 def fail(message: str) -> NoReturn:
     """End the command: it was understood, and cannot be done."""
