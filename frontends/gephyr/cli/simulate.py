@@ -83,7 +83,8 @@ def simulate(
             told.append(_told(title, one, run))
             if run.interrupted:
                 break
-    changes = compare(*(summary_data(one.run) for one in told)) if len(told) == 2 else []
+    whole = len(told) == 2 and not told[1].run.interrupted
+    changes = compare(*(summary_data(one.run) for one in told)) if whole else []
     _write(told, changes, html, as_json)
     if quiet or as_json == _STDOUT:
         _complain(told)
@@ -224,9 +225,9 @@ def _say_how_to_repeat(scenario: Path, seed: int, until: float | None, against: 
 
 
 def _exit_status(told: Sequence[Told]) -> int:
-    if any(one.run.violations or one.missed for one in told):
-        return EXIT_VIOLATION
-    return EXIT_INTERRUPTED if told[-1].run.interrupted else 0
+    if told[-1].run.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_VIOLATION if any(one.run.violations or one.missed for one in told) else 0
 
 
 def _refuse(message: str) -> NoReturn:
