@@ -59,7 +59,7 @@ def _follows(place: SettingPath, known: Sequence[SettingPath]) -> bool:
             same = [("workloads", index, name) for name in _ARRIVALS]
         case (section, int(index), "end"):
             same = [(section, index, name) for name in ("start", "end")]
-    return any(one[: len(other)] == other for one in same for other in known)
+    return any(one[: len(other)] == other[: len(one)] for one in same for other in known)
 
 
 def _provider_of(account: str, tables: Sequence[ProviderTable]) -> ProviderSettings:
