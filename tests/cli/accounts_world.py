@@ -1,0 +1,78 @@
+"""A data directory and a file in it, and ``gephyr accounts`` run on them."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import structlog
+from click.testing import CliRunner, Result
+
+from gephyr.cli import main
+from gephyr.runtime.account_book import AccountBook
+from gephyr.runtime.configuration import Loaded, load
+
+FILE = """
+[server]
+data_dir = "data"
+[[accounts]]
+id = "first"
+provider = "openai"
+api_key = "sk-MARKED-1"
+models = ["gpt-5", "gpt-5-mini", "o*", "gpt-4o"]
+[[accounts]]
+id = "off"
+provider = "anthropic"
+api_key = "sk-MARKED-2"
+enabled = false
+"""
+SECRET = "MARKED"
+"""Is part of every secret, and must not be part of any output."""
+
+
+@attrs.define
+class World:
+    """Where the commands run."""
+
+    folder: Path
+    environ: dict[str, str] = attrs.field(factory=dict)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "gephyr.toml"
+
+    @property
+    def loaded(self) -> Loaded:
+        return load(self.file, {})
+
+    @contextlib.contextmanager
+    def book(self) -> Iterator[AccountBook]:
+        """The book, as another process would open it."""
+        with contextlib.closing(AccountBook.open(self.folder / "data", environ={})) as book:
+            yield book
+
+    def tables(self) -> dict[str, Mapping[str, Any]]:
+        """What was added, by account."""
+        with self.book() as book:
+            return {added.account: added.table for added in book.added_accounts()}
+
+    def run(self, command: str, *arguments: str, stdin: str = "", code: int = 0) -> Result:
+        """Run ``gephyr accounts``; no output holds a secret."""
+        runner = CliRunner(env={"ABV_DATA_DIR": None, "GEPHYR_ENCRYPTION_KEY": None, **self.environ})
+        try:
+            line = ["accounts", command, "--config", str(self.file), *arguments]
+            result = runner.invoke(main, line, input=stdin)
+        finally:
+            structlog.reset_defaults()
+        assert SECRET not in result.output
+        assert result.exit_code == code, result.output
+        return result
+
+
+def world_in(folder: Path, text: str = FILE) -> World:
+    """Write *text* as the configuration."""
+    world = World(folder)
+    world.file.write_text(text, encoding="utf-8")
+    world.file.chmod(0o600)
+    return world
