@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
+from gephyr.cli.swarm import swarm
 from gephyr.harness.report.compare import Change, compare, comparison, comparison_data
 from gephyr.harness.report.data import Run, summary_data
 from gephyr.harness.report.expectations import missed
@@ -44,7 +45,7 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 
 
 @click.command()
-@click.argument("scenario", type=click.Path(path_type=Path))
+@click.argument("scenario", type=click.Path(path_type=Path), required=False)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of everything left to chance.")
 @click.option(
     "--until", callback=_duration, metavar="TIME", help="When to stop (90s, 5m, 6h); else as long as the scenario says."
@@ -53,15 +54,25 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with plots.")
 @click.option("--json", "as_json", metavar="FILE", help="Write the summary as JSON; - is standard output.")
 @click.option("--trace", type=click.Path(path_type=Path), metavar="FILE", help="Write every event as a line of JSON.")
+@click.option(
+    "--swarm",
+    "runs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Instead of SCENARIO: N runs from --seed on, everything combined at random, on all cores.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Processes of --swarm; else one for each core.")
 @click.option("--quiet", is_flag=True, help="Show no progress and no summary: only what is wrong.")
-def simulate(
-    scenario: Path,
+def simulate(  # noqa: PLR0913, PLR0917 (one for each option)
+    scenario: Path | None,
     seed: int,
     until: float | None,
     against: Path | None,
     html: Path | None,
     as_json: str | None,
     trace: Path | None,
+    runs: int | None,
+    jobs: int | None,
     *,
     quiet: bool,
 ) -> None:
@@ -73,6 +84,12 @@ def simulate(
     Exit status: 0 fine, 1 an invariant was violated or a bound under [expect] missed, 2 a file is wrong,
     130 interrupted (what was measured so far is told).
     """
+    if runs is not None:
+        if scenario is not None or against is not None or until is not None:
+            raise click.UsageError("--swarm makes its own scenarios: no SCENARIO, --against or --until beside it")
+        raise SystemExit(swarm(runs, seed, jobs, quiet=quiet))
+    if scenario is None:
+        raise click.UsageError("Missing argument 'SCENARIO' (or --swarm N)")
     paths = [scenario] if against is None else [scenario, against]
     scenarios = _load(paths)
     titles = _titles(scenarios, paths)

@@ -1,8 +1,9 @@
 """From a scenario file to a :class:`Scenario`, or to every mistake in it at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from gephyr.harness.scenario.checks import contradictions
 from gephyr.harness.scenario.gateway import load_gateway
@@ -21,9 +22,13 @@ _ARRIVALS = ("sessions_per_minute", "bursts", "log")
 
 def load_scenario(path: Path) -> Scenario:
     """Read the scenario at *path*. Raises :class:`ConfigError` with every mistake in it."""
-    mapping = read_toml(path)
-    gateway = mapping.pop("gateway", None)
-    mapping = with_seconds(mapping)
+    return scenario_of(read_toml(path), path)
+
+
+def scenario_of(table: Mapping[str, Any], path: Path) -> Scenario:
+    """Return the scenario in *table*, as a file at *path* would hold it. Raises :class:`ConfigError`."""
+    gateway = table.get("gateway")
+    mapping = with_seconds({name: value for name, value in table.items() if name != "gateway"})
     file, refused = structure_as(mapping, ScenarioFile)
     mistakes = [about_times(mistake, mapping) for mistake in refused]
     config: Config | None = None

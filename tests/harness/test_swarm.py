@@ -1,0 +1,71 @@
+"""The search for a broken invariant: it finds none in the gateway, and finds the one that a test puts in."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gephyr.cli import main
+from gephyr.harness.scenario import load_scenario
+from gephyr.harness.scenario.load import scenario_of
+from gephyr.harness.swarm import search, written
+from gephyr.harness.swarm.combine import combined
+from gephyr.harness.swarm.search import violation_of
+from gephyr_core.scheduling.windows import RequestWindow
+
+
+def test_what_is_combined_is_a_scenario_and_the_same_each_time() -> None:
+    for seed in range(300):
+        scenario = combined(seed)
+        assert scenario == combined(seed)
+        scenario_of(scenario, Path("swarm.toml"))
+
+
+def test_a_written_scenario_reads_as_it_was() -> None:
+    for seed in range(50):
+        scenario = combined(seed)
+        assert tomllib.loads(written(scenario)) == {name: value for name, value in scenario.items() if value}
+
+
+def test_the_gateway_breaks_nothing() -> None:
+    """Five hundred are played in CI (``tox -e swarm``)."""
+    assert search(range(1000, 1012), jobs=1) is None
+
+
+@pytest.fixture
+def leaky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway whose windows let one request too many in."""
+    monkeypatch.setattr(RequestWindow, "opens_at", lambda _window: 0.0)
+
+
+@pytest.mark.usefixtures("leaky")
+def test_a_violation_is_found_and_shrunk(tmp_path: Path) -> None:
+    found = search(range(30), jobs=1)
+    assert found is not None
+    assert found.violation.rule == "requests per minute"
+    assert found.violation.latest
+    assert len(found.scenario["gateway"]["accounts"]) <= len(combined(found.seed)["gateway"]["accounts"])
+    assert not found.scenario.get("faults")
+    path = tmp_path / "swarm.toml"
+    path.write_text(written(found.scenario), encoding="utf-8")
+    again = load_scenario(path)
+    assert again.about.duration <= combined(found.seed)["scenario"]["duration"]
+    repeated = violation_of(tomllib.loads(path.read_text(encoding="utf-8")), found.seed)
+    assert repeated == found.violation
+
+
+@pytest.mark.usefixtures("leaky")
+def test_the_command_tells_it_and_writes_how_to_see_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["simulate", "--swarm", "30", "--seed", "0", "--jobs", "1"])
+    assert result.exit_code == 1
+    [path] = tmp_path.glob("swarm-*.toml")
+    assert f"the same again: gephyr simulate {path.name} --seed" in result.output
+
+
+def test_the_command_says_that_all_is_well_and_refuses_what_does_not_fit() -> None:
+    fine = CliRunner().invoke(main, ["simulate", "--swarm", "2", "--seed", "1000", "--jobs", "1"])
+    assert (fine.exit_code, fine.output) == (0, "2 runs, no violation (seeds 1000 to 1001)\n")
+    assert CliRunner().invoke(main, ["simulate", "some.toml", "--swarm", "2"]).exit_code == 2
+    assert CliRunner().invoke(main, ["simulate"]).exit_code == 2
