@@ -24,8 +24,8 @@ _HTTP_DATES = tuple(
 _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(\.\d{1,9})?(?:[Zz]|([+-]\d\d:\d\d))", re.ASCII)
 _DECIMAL = re.compile(r"\s*\d{1,15}(\.\d{1,20})?\s*", re.ASCII)
 _GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
-_GO_PART = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
-_SIMPLE_GO = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(s|ms)", re.ASCII)
+_GO_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
+_SIMPLE_GO = re.compile(r"(\d+(?:\.\d+)?)(s|ms)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_WAIT = 31 * 86400.0
 """No hint is believed beyond a month, seconds."""

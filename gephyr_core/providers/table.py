@@ -28,19 +28,16 @@ class Provider:
     auth: AuthScheme = BEARER
     translated_to: str = ""
     """The dialect in which it is asked on behalf of clients that speak none of its own; empty: the first."""
+    limits_per_model: bool = False
+    """Its rate limits are each for one model, as its documents say; else all that an account asks for counts
+    together."""
 
     @property
     def translation_dialect(self) -> str:
         """The dialect of translated requests: where there is a choice, the one that carries most."""
         return self.translated_to or self.dialects[0]
 
-    @property
-    def limits_per_model(self) -> bool:
-        """Whether its rate limits are each for one model, as its documents say; else for all of an account's."""
-        return self.name in _LIMITS_PER_MODEL
 
-
-_LIMITS_PER_MODEL = ("openai", "azure", "anthropic", "gemini", "vertex", "groq", "mistral")
 _CHAT = ("openai-chat", "openai-completions")
 _RESPONSES = "openai-responses"
 _OPENAI = (*_CHAT, _RESPONSES)
@@ -48,17 +45,25 @@ _OPENAI = (*_CHAT, _RESPONSES)
 PROVIDERS: dict[str, Provider] = {
     provider.name: provider
     for provider in (
-        Provider("openai", "https://api.openai.com", _OPENAI, translated_to=_RESPONSES),
-        Provider("anthropic", "https://api.anthropic.com", ("anthropic",), AuthScheme(b"x-api-key")),
-        Provider("gemini", "https://generativelanguage.googleapis.com", ("gemini",), AuthScheme(b"x-goog-api-key")),
-        Provider("vertex", vertex_base_url(GLOBAL), ("gemini",)),
-        Provider("azure", None, _OPENAI, AuthScheme(b"api-key"), translated_to=_RESPONSES),
+        Provider("openai", "https://api.openai.com", _OPENAI, translated_to=_RESPONSES, limits_per_model=True),
+        Provider(
+            "anthropic", "https://api.anthropic.com", ("anthropic",), AuthScheme(b"x-api-key"), limits_per_model=True
+        ),
+        Provider(
+            "gemini",
+            "https://generativelanguage.googleapis.com",
+            ("gemini",),
+            AuthScheme(b"x-goog-api-key"),
+            limits_per_model=True,
+        ),
+        Provider("vertex", vertex_base_url(GLOBAL), ("gemini",), limits_per_model=True),
+        Provider("azure", None, _OPENAI, AuthScheme(b"api-key"), translated_to=_RESPONSES, limits_per_model=True),
         Provider("openrouter", "https://openrouter.ai/api", (*_OPENAI, "anthropic")),
-        Provider("groq", "https://api.groq.com/openai", ("openai-chat", _RESPONSES)),
-        Provider("mistral", "https://api.mistral.ai", ("openai-chat",)),
+        Provider("groq", "https://api.groq.com/openai", ("openai-chat", _RESPONSES), limits_per_model=True),
+        Provider("mistral", "https://api.mistral.ai", ("openai-chat",), limits_per_model=True),
         Provider("deepseek", "https://api.deepseek.com", _CHAT),
-        Provider("xai", "https://api.x.ai", ("openai-chat", _RESPONSES)),
-        Provider("together", "https://api.together.xyz", _CHAT),
+        Provider("xai", "https://api.x.ai", ("openai-chat", _RESPONSES), limits_per_model=True),
+        Provider("together", "https://api.together.xyz", _CHAT, limits_per_model=True),
         Provider("fireworks", "https://api.fireworks.ai/inference", _OPENAI),
         Provider("openai-compatible", None, _OPENAI),
     )

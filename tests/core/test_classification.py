@@ -84,24 +84,6 @@ def test_a_bad_credential_is_seen_in_each_providers_words(status: int, body: obj
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        error("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"),
-        error("spent", type="insufficient_quota", code="project_spend_limit_exceeded"),
-        error("limit", type="rate_limit_error", details={"error_code": "enforced_spend_limit_reached"}),
-    ],
-)
-def test_a_limit_that_waiting_does_not_mend_is_about_money(body: dict[str, Any]) -> None:
-    verdict = classify(429, body)
-    assert (verdict.kind, what_follows(verdict)) == (ErrorKind.MONEY, FAIL_OVER)
-
-
-def test_a_ramp_limit_passes() -> None:
-    verdict = classify(429, error("slow", type="rate_limit_error", details={"error_code": "ramp_limit_exceeded"}))
-    assert verdict.kind is ErrorKind.RATE_LIMIT
-
-
-@pytest.mark.parametrize(
     ("status", "body"),
     [
         (400, error("Your input exceeds the context window of this model.", code="context_length_exceeded")),
@@ -237,7 +219,9 @@ def test_any_reply_is_understood_somehow(status: int, headers: list[Header], bod
 
 @given(
     st.integers(400, 599),
-    st.dictionaries(st.sampled_from(["message", "code", "type", "status", "details"]), json_values),
+    st.dictionaries(
+        st.sampled_from(["message", "code", "type", "status", "details", "metadata", "innererror"]), json_values
+    ),
 )
 def test_any_error_object_is_understood_somehow(status: int, fields: dict[str, Any]) -> None:
     assert isinstance(classify(status, {"error": fields}).message, str)
@@ -300,3 +284,8 @@ def test_every_provider_speaks_dialects_there_are() -> None:
         assert all(dialect in DIALECTS for dialect in provider.dialects)
         assert provider.base_url is None or provider.base_url.startswith("https://")
         assert provider.auth.header == provider.auth.header.lower()
+
+
+def test_limits_are_per_model_where_the_providers_documents_say_so() -> None:
+    per_model = ["openai", "anthropic", "gemini", "vertex", "azure", "groq", "mistral", "xai", "together"]
+    assert [name for name, provider in PROVIDERS.items() if provider.limits_per_model] == per_model
