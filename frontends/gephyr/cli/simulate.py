@@ -91,15 +91,8 @@ def simulate(  # noqa: PLR0913, PLR0917 (one for each option)
     if scenario is None:
         raise click.UsageError("Missing argument 'SCENARIO' (or --swarm N)")
     paths = [scenario] if against is None else [scenario, against]
-    scenarios = _load(paths)
-    titles = _titles(scenarios, paths)
-    told: list[Told] = []
     with _trace(trace) as write:
-        for one, title in zip(scenarios, titles, strict=True):
-            run = _play(one, seed, until, None if told else write, quiet=quiet)
-            told.append(_told(title, one, run))
-            if run.interrupted:
-                break
+        told = _played(paths, seed, until, write, quiet=quiet)
     whole = len(told) == 2 and not told[1].run.interrupted
     changes = compare(*(summary_data(one.run) for one in told)) if whole else []
     _write(told, changes, html, as_json)
@@ -113,6 +106,20 @@ def simulate(  # noqa: PLR0913, PLR0917 (one for each option)
 
 
 # -- playing --------------------------------------------------------------------------------------------------------
+
+
+def _played(
+    paths: Sequence[Path], seed: int, until: float | None, write: Callable[[bytes], None] | None, *, quiet: bool
+) -> list[Told]:
+    """Play each scenario; the first one's events are written. Ends with one that was interrupted."""
+    scenarios = _load(paths)
+    told: list[Told] = []
+    for one, title in zip(scenarios, _titles(scenarios, paths), strict=True):
+        run = _play(one, seed, until, None if told else write, quiet=quiet)
+        told.append(_told(title, one, run))
+        if run.interrupted:
+            break
+    return told
 
 
 def _load(paths: Sequence[Path]) -> list[Scenario]:
