@@ -24,6 +24,7 @@ class Attempting(Translating):
             self.give_up(now)
             return
         waits: list[Pool] = []
+        refused: list[Pool] = []
         for leg in self.legs:
             if leg.target in self.dead_targets or leg in self.closed_legs:
                 continue
@@ -37,15 +38,18 @@ class Attempting(Translating):
                 self.answer_estimate(now)
                 return
             tried = [account for where, account in self.tried if where is None or where == leg.target]
-            answer = self.shared.scheduler.acquire(self.shared.pool(leg), self.search, tried, now)
+            pool = self.shared.pool(leg)
+            answer = self.shared.scheduler.acquire(pool, self.search, tried, now)
             if isinstance(answer, Lease):
                 self._begin(answer, leg, now)
                 return
             if isinstance(answer, Wait):
                 waits.append(answer.pool)
+                continue
+            refused.append(pool)
         if waits and now < self.search.until:
             self.enter(State.WAITING)
-            self.shared.scheduler.queue.enter(self.id, waits)
+            self.shared.scheduler.queue.enter(self.id, [*waits, *refused])
         elif self.shared.scheduler.clear_doubts(self._open_pools(), self.search, self._tried_anywhere(), now):
             self.acquire(now)
         else:
