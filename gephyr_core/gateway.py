@@ -104,7 +104,10 @@ class Gateway:
                     exchange.handle_upstream(event, now)
                     if exchange.row is not row:
                         self._settle(exchange)
+                        self._after(now)
             else:
+                if self._queue.places and self._queue.wake_at() <= now:
+                    self._wake_waiters(now)  # who waited comes before whoever this event is about
                 self._dispatch(event, now)
                 self._after(now)
             return self._shared.take_commands() if self._shared.out else ()
@@ -165,9 +168,7 @@ class Gateway:
         queue = self._queue
         if queue.wake_at() <= now:
             queue.time_passed(now)
-        passed: dict[int, None] = {}
-        while (number := queue.next(passed, now)) is not None:
-            passed[number] = None
+        while (number := queue.next(now)) is not None:
             waiter = self._exchanges[number]
             waiter.acquire(now)
             self._settle(waiter)

@@ -1,6 +1,7 @@
 """The waiting room: who waits for which pool, and who is next when an account comes back."""
 
 import math
+from collections import deque
 from collections.abc import Sequence
 
 from gephyr_core.scheduling.pool import Pool
@@ -15,6 +16,10 @@ class WaitingRoom:
         self.places: dict[int, list[Pool]] = {}
         """What each exchange waits for."""
         self._tickets = 0
+        self._passed: dict[int, None] = {}
+        """Who was asked since an account came back."""
+        self._lines: dict[Pool, deque[int]] = {}
+        """Waiters who are still to be asked, of pools whose first one was."""
         self.held_until = 0.0
         """When the limit on all requests together opens, where somebody waits for that."""
 
@@ -41,25 +46,40 @@ class WaitingRoom:
             if not pool.waiters:
                 del self._pools[pool]
 
-    def next(self, passed: dict[int, None], now: float) -> int | None:
-        """Return who is to be asked next: the first of those in whose pools an account came back. Leaves out who was
-        *passed* already, for whom it was no use."""
+    def next(self, now: float) -> int | None:
+        """Return who is to be asked next: the first of those in whose pools an account came back. Each is asked once
+        until :meth:`asked`."""
         if self.held_until > now:
             return None
         first: int | None = None
         best = math.inf
         for pool in self._pools:
-            if not pool.fresh or not pool.has_ready:
-                continue
-            for exchange, ticket in pool.waiters.items():
-                if exchange not in passed:
-                    if ticket < best:
-                        first, best = exchange, ticket
-                    break
+            if pool.fresh and pool.has_ready:
+                head = self._head(pool)
+                if head is not None and pool.waiters[head] < best:
+                    first, best = head, pool.waiters[head]
+        if first is not None:
+            self._passed[first] = None
         return first
+
+    def _head(self, pool: Pool) -> int | None:
+        """Return the first of a pool's waiters who was not asked yet."""
+        head = next(iter(pool.waiters))
+        if head not in self._passed:
+            return head
+        line = self._lines.get(pool)
+        if line is None:
+            line = self._lines[pool] = deque(pool.waiters)
+        while line:
+            if line[0] in pool.waiters and line[0] not in self._passed:
+                return line[0]
+            line.popleft()
+        return None
 
     def asked(self) -> None:
         """Everybody who could be served was."""
+        self._passed.clear()
+        self._lines.clear()
         for pool in self._pools:
             pool.fresh = False
 
