@@ -30,6 +30,8 @@ class Outlook:
     """When the first cooldown ends, seconds since the epoch; ``math.inf`` where none does."""
     room: bool
     """One of them is at its own limits, and will be free without anybody's word."""
+    busy: bool
+    """One of them will be so as soon as a request ends, or a token comes."""
     doubted: bool
     """One of them is left alone on an estimate alone."""
     reasons: tuple[tuple[str, int], ...]
@@ -199,7 +201,7 @@ class Pool:
         """Sum up what keeps the parked accounts away, those in *tried* left out."""
         if not tried and self._outlook is not None:
             return self._outlook
-        soonest, room, doubted, limited = math.inf, False, False, bool(self.parked)
+        soonest, room, busy, doubted, limited = math.inf, False, False, False, bool(self.parked)
         reasons: dict[str, int] = {}
         for account, block in self.parked.items():
             reasons[block.reason] = reasons.get(block.reason, 0) + 1
@@ -207,12 +209,12 @@ class Pool:
             if account in tried:
                 continue
             if block.nature is Nature.ROOM:
-                room = True
+                room, busy = True, busy or block.until == math.inf
             elif block.nature is Nature.ESTIMATED:
                 doubted = True
             if block.nature is not Nature.OUT:
                 soonest = min(soonest, block.until)
-        outlook = Outlook(soonest, room, doubted, tuple(reasons.items()), limited)
+        outlook = Outlook(soonest, room, busy, doubted, tuple(reasons.items()), limited)
         if not tried:
             self._outlook = outlook
         return outlook

@@ -312,7 +312,7 @@ class Scheduler(Learning):
 
         Once for each request. What a provider stated, and what ``[compliance]`` says, is never cleared.
         """
-        if search.doubts_cleared:
+        if search.doubts_cleared or (self.all_requests is not None and self.all_requests.opens_at() > now):
             return False
         search.doubts_cleared = True
         cleared = False
@@ -336,7 +336,7 @@ class Scheduler(Learning):
             if pool.any_free(0, now):
                 return None
             outlook = pool.outlook(())
-            if outlook.doubted:  # it would be asked all the same
+            if outlook.busy or outlook.doubted:  # one that is in doubt would be asked all the same
                 return None
             soonest = min(soonest, outlook.soonest)
         return soonest - now if soonest < math.inf else None

@@ -1,0 +1,141 @@
+"""Who waits is woken by whatever frees an account, in the order in which they came, at a cost that does not explode."""
+
+import random
+
+import pytest
+from play import SSE, Play, account
+from scheduling import REPLY, ask, body, limited
+from test_scheduler import NOW, World
+from test_scheduler import account as bare
+
+from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, SendBody, StartResponse
+from gephyr_core.config import ComplianceConfig, ModelsConfig, SchedulingConfig
+from gephyr_core.events import RequestBody, RequestEnded, UpstreamBody
+from gephyr_core.http import header
+from gephyr_core.scheduling import SUCCESS, Account, Lease
+from gephyr_core.scheduling.queue import WaitingRoom
+
+PATIENT = SchedulingConfig(acquire_timeout=100, last_used_lock_seconds=0)
+OVERLOADED = b'data: {"error":{"message":"overloaded","code":"server_error"}}\n\n'
+
+
+def test_an_error_inside_a_stream_wakes_who_waits_for_the_account() -> None:
+    play = Play(account("a", max_concurrency=1), account("b", priority=-1, models=("m",)), scheduling=PATIENT)
+    call = play.stream_request()
+    play.request(body())
+    waiting = ask(play, "other")
+    play.head(call, 200, SSE)
+    play.expect()
+    commands = play.feed(UpstreamBody(call.exchange, call.attempt, OVERLOADED))
+    calls = [command for command in commands if isinstance(command, CallUpstream)]
+    assert [(one.exchange, one.account) for one in calls] == [(call.exchange, "b"), (waiting, "a")]
+    play.expect(CancelUpstream, CallUpstream, CallUpstream)
+
+
+@pytest.mark.parametrize("limit", ["window", "cooldown"])
+def test_who_comes_just_as_time_frees_an_account_is_not_served_before_who_waited(limit: str) -> None:
+    """The request is told before the runtime has looked at the clock."""
+    play = Play(account("a", requests_per_minute=1 if limit == "window" else None), scheduling=PATIENT)
+    call = play.request(body())
+    if limit == "window":
+        play.answer(call, REPLY)
+        play.expect(StartResponse, SendBody, EndResponse)
+    else:
+        limited(play, call, 1)
+        play.expect()
+    first = play.exchange if limit == "cooldown" else ask(play)
+    play.start()
+    play.expect(ReadBody)
+    play.feed(RequestBody(play.exchange, body()))
+    play.expect()
+    commands = play.feed(RequestEnded(play.exchange), at=play.now + (60 if limit == "window" else 1))
+    assert isinstance(commands[0], CallUpstream)
+    assert commands[0].exchange == first
+    play.unclaimed = []
+
+
+def test_who_waits_where_one_model_is_limited_and_another_busy_is_woken_by_both() -> None:
+    play = Play(
+        account("a", models=("one",)),
+        account("b", models=("two",), max_concurrency=1),
+        models=ModelsConfig(routes={"m": ("one", "two")}),
+        scheduling=PATIENT,
+    )
+    first = play.request(body())
+    limited(play, first, 10)
+    play.expect(CallUpstream)
+    waiting = ask(play)
+    play.wait()
+    assert (play.now, play.expect(CallUpstream).exchange) == (1010.0, waiting)
+
+
+class Counting(World):
+    """A world that counts how often it is asked."""
+
+    def __init__(self, *accounts: Account) -> None:
+        super().__init__(*accounts)
+        self.queue = WaitingRoom()
+        self.asked = 0
+
+    def wake(self, now: float) -> list[Lease]:
+        """Ask those who wait as the gateway does; return the leases they got."""
+        leases = []
+        while (number := self.queue.next(now)) is not None:
+            self.asked += 1
+            answer = self.acquire(now)
+            if isinstance(answer, Lease):
+                leases.append(answer)
+                self.queue.leave(number)
+        self.queue.asked()
+        return leases
+
+
+def test_five_thousand_who_wait_cost_two_questions_for_each_that_is_served() -> None:
+    world = Counting(bare("a", most=1), bare("b", most=1))
+    leases = [world.lease(), world.lease()]
+    for number in range(5000):
+        assert not isinstance(world.acquire(), Lease)
+        world.queue.enter(number, [world.pool])
+    served = 0
+    rng = random.Random(1)
+    while leases:
+        leases.pop(rng.randrange(len(leases))).done(SUCCESS, NOW)
+        leases += world.wake(NOW)
+        served += 1
+    assert served == 5002
+    assert world.asked <= 2 * 5000
+
+
+def test_an_account_that_is_of_no_use_to_five_thousand_is_offered_once_to_each() -> None:
+    world = Counting(bare("a"))
+    world.tried = list(world.pool.accounts)
+    for number in range(5000):
+        world.queue.enter(number, [world.pool])
+    world.pool.fresh = True
+    assert world.wake(NOW) == []
+    assert world.asked == 5000
+    assert world.wake(NOW) == []
+    assert world.asked == 5000
+
+
+def test_the_global_window_is_no_reason_to_ask_an_account_in_doubt() -> None:
+    rails = ComplianceConfig(enabled=True, max_global_requests_per_minute=1)
+    play = Play(account("a"), compliance=rails)
+    limited(play, play.request(body()), None, 401)
+    play.expect()
+    ask(play)
+    while play.gateway.open_exchanges:
+        play.wait()
+        play.unclaimed = []
+    (one,) = play.gateway._shared.scheduler.accounts.values()
+    assert [estimate.until for estimate in one.cooldowns.estimates.values()] == [1060.0]
+
+
+def test_an_account_that_is_busy_is_told_as_the_soonest() -> None:
+    play = Play(account("a", max_concurrency=1), account("b", priority=1))
+    limited(play, play.request(body()), 600)
+    play.expect(CallUpstream)
+    ask(play)
+    play.wait()
+    start, _, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert header(start.headers, b"retry-after") == b"1"
