@@ -11,6 +11,7 @@ from gephyr_core.config import Config
 from gephyr_core.errors import LocalProtocolError
 from gephyr_core.events import (
     AdminChanged,
+    ClientGone,
     DrainRequested,
     Event,
     ExchangeEvent,
@@ -106,7 +107,7 @@ class Gateway:
                         self._settle(exchange)
                         self._after(now)
             else:
-                if self._queue.places and self._queue.wake_at() <= now:
+                if self._queue.places and type(event) is not ClientGone and self._queue.wake_at() <= now:
                     self._wake_waiters(now)  # who waited comes before whoever this event is about
                 self._dispatch(event, now)
                 self._after(now)

@@ -10,7 +10,7 @@ from test_scheduler import account as bare
 
 from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, SendBody, StartResponse
 from gephyr_core.config import ComplianceConfig, ModelsConfig, SchedulingConfig
-from gephyr_core.events import RequestBody, RequestEnded, UpstreamBody
+from gephyr_core.events import ClientGone, RequestBody, RequestEnded, UpstreamBody
 from gephyr_core.http import header
 from gephyr_core.scheduling import SUCCESS, Account, Lease
 from gephyr_core.scheduling.queue import WaitingRoom
@@ -139,3 +139,13 @@ def test_an_account_that_is_busy_is_told_as_the_soonest() -> None:
     play.wait()
     start, _, _ = play.expect(StartResponse, SendBody, EndResponse)
     assert header(start.headers, b"retry-after") == b"1"
+
+
+def test_nobody_is_called_for_a_client_who_leaves_just_as_time_frees_an_account() -> None:
+    play = Play(account("a", requests_per_minute=1), scheduling=PATIENT)
+    play.answer(play.request(body()), REPLY)
+    play.expect(StartResponse, SendBody, EndResponse)
+    waiting = ask(play)
+    play.feed(ClientGone(waiting), at=play.now + 60)
+    play.expect()
+    play.finish()
