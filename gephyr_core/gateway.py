@@ -107,7 +107,7 @@ class Gateway:
                         self._settle(exchange)
                         self._after(now)
             else:
-                if self._queue.places and type(event) is not ClientGone and self._queue.wake_at() <= now:
+                if self._queue.places and type(event) not in _WITHOUT_RIVALS and self._queue.wake_at() <= now:
                     self._wake_waiters(now)  # who waited comes before whoever this event is about
                 self._dispatch(event, now)
                 self._after(now)
@@ -252,3 +252,5 @@ _TAKE: dict[type[Event], Callable[[Gateway, Any, float], None]] = {
     AdminChanged: lambda gateway, event, now: gateway._operations.admin_changed(event, now),
 }
 """Events that concern no exchange, or the beginning of one. The others are handed on to their exchange."""
+_WITHOUT_RIVALS = (ClientGone, AdminChanged)
+"""Events after which nobody new wants an account: what they say is heard before those who wait are asked."""

@@ -126,3 +126,12 @@ def test_times_of_an_earlier_process_that_lie_too_far_ahead_are_cut() -> None:
     block = one.block("m", 1, play.now)
     assert block is not None
     assert block.until <= play.now + 86400 * 32
+
+
+def test_an_account_that_is_removed_just_as_it_comes_back_is_not_called() -> None:
+    a, b = account("a", requests_per_minute=1), account("b", models=("other",))
+    play = Play(a, b, scheduling=SchedulingConfig(acquire_timeout=100))
+    finish(play, play.request(body()))
+    ask(play)
+    play.feed(AdminChanged((b,)), at=play.now + 60)
+    play.expect(StartResponse, SendBody, EndResponse)
