@@ -27,6 +27,10 @@ from gephyr_core.config import ConfigError
 EXIT_VIOLATION = 1
 EXIT_INTERRUPTED = 130
 _STDOUT = "-"
+_EXIT_STATUS = (
+    "Exit status: 0 fine, 1 an invariant was violated or a bound under [expect] missed, 2 a file is wrong,"
+    " 130 interrupted (what was measured so far is told)."
+)
 _STEPS = 200
 """Of the progress bar."""
 
@@ -44,7 +48,7 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
     return found
 
 
-@click.command()
+@click.command(epilog=_EXIT_STATUS)
 @click.argument("scenario", type=click.Path(path_type=Path), required=False)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of everything left to chance.")
 @click.option(
@@ -80,9 +84,6 @@ def simulate(  # noqa: PLR0913, PLR0917 (one for each option)
 
     With --against, the traffic of SCENARIO (sessions, clients, duration) is played on the other file's gateway,
     providers, faults and changes as well, and what differs is told.
-
-    Exit status: 0 fine, 1 an invariant was violated or a bound under [expect] missed, 2 a file is wrong,
-    130 interrupted (what was measured so far is told).
     """
     if runs is not None:
         if scenario is not None or against is not None or until is not None:
