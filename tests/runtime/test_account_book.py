@@ -193,6 +193,20 @@ def test_commands_of_several_processes_all_arrive(tmp_path: Path, server: Store)
     assert [state.account for state in server.load_states()] == names
 
 
+def test_what_a_server_keeps_after_a_command_has_ended_is_kept(tmp_path: Path, server: Store) -> None:
+    """The last command to close the file must not take the server's log with it."""
+    opens = "import sys; from gephyr.runtime.account_book import AccountBook; AccountBook.open(sys.argv[1]).close()"
+    for number in range(2):
+        subprocess.run([sys.executable, "-c", opens, str(tmp_path)], check=True)
+        server.accounts.disable(f"account-{number}")
+        server.save(Cooldown(f"account-{number}", "", "money", NOW + 60))
+    server.close()
+    reopened = Store.open(tmp_path, clock=lambda: NOW, environ={})
+    assert len(reopened.load_states()) == 2
+    assert len(reopened.load_cooldowns(NOW)) == 2
+    reopened.close()
+
+
 def test_a_command_leaves_a_corrupt_file_to_the_server(tmp_path: Path) -> None:
     """Which may have it open; setting it aside is for whoever has the directory for itself."""
     damage = b"garbage" * 1000

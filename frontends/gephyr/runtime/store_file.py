@@ -1,5 +1,6 @@
 """The store's file: one process at a time, its schema brought up to date, a corrupt one set aside."""
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -114,8 +115,11 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    # The write-ahead log takes the mode of the file it belongs to.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # The write-ahead log takes the mode of the file it belongs to. A file that is there must not be opened so: to close
+    # it would drop this process's locks on it (sqlite.org/howtocorrupt.html, section 2.2), and the next command to end
+    # would delete the log from under a server.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
