@@ -20,6 +20,8 @@ class WaitingRoom:
         """Who was asked since an account came back."""
         self._lines: dict[Pool, deque[int]] = {}
         """Waiters who are still to be asked, of pools whose first one was."""
+        self.ask_again = False
+        """Accounts came back while those who wait were asked: who was passed may be served now."""
         self.held_until = 0.0
         """When the limit on all requests together opens, where somebody waits for that."""
 
@@ -60,7 +62,15 @@ class WaitingRoom:
                     first, best = head, pool.waiters[head]
         if first is not None:
             self._passed[first] = None
+        elif self.ask_again:
+            self._start_anew()
+            return self.next(now)
         return first
+
+    def _start_anew(self) -> None:
+        self.ask_again = False
+        self._passed.clear()
+        self._lines.clear()
 
     def _head(self, pool: Pool) -> int | None:
         """Return the first of a pool's waiters who was not asked yet."""
@@ -78,8 +88,7 @@ class WaitingRoom:
 
     def asked(self) -> None:
         """Everybody who could be served was."""
-        self._passed.clear()
-        self._lines.clear()
+        self._start_anew()
         for pool in self._pools:
             pool.fresh = False
 

@@ -320,7 +320,7 @@ class Scheduler(Learning):
             for account, block in [*pool.parked.items(), *pool.too_large_for.items()]:
                 if block.nature is Nature.ESTIMATED and account not in tried:
                     self.trust(account, pool.model, now)
-                    cleared = True
+                    self.queue.ask_again = cleared = True
         return cleared
 
     def refuse(self, pools: Sequence[Pool], search: Search, tried: Sequence[Account], now: float) -> str:

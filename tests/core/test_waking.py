@@ -11,8 +11,9 @@ from test_scheduler import account as bare
 from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, SendBody, StartResponse
 from gephyr_core.config import ComplianceConfig, ModelsConfig, SchedulingConfig
 from gephyr_core.events import ClientGone, RequestBody, RequestEnded, UpstreamBody
+from gephyr_core.errors import ErrorKind
 from gephyr_core.http import header
-from gephyr_core.scheduling import SUCCESS, Account, Lease
+from gephyr_core.scheduling import SUCCESS, Account, Lease, Search
 from gephyr_core.scheduling.queue import WaitingRoom
 
 PATIENT = SchedulingConfig(acquire_timeout=100, last_used_lock_seconds=0)
@@ -149,3 +150,28 @@ def test_nobody_is_called_for_a_client_who_leaves_just_as_time_frees_an_account(
     play.feed(ClientGone(waiting), at=play.now + 60)
     play.expect()
     play.finish()
+
+
+def test_who_was_asked_in_vain_is_asked_again_when_another_has_the_doubts_cleared() -> None:
+    """Three wait for *busy*; one of them may ask nobody else, and has the estimate of *doubted* cleared for all."""
+    world = Counting(bare("busy", most=1), bare("doubted", most=2))
+    busy, doubted = world.pool.accounts
+    lease = world.lease()
+    if lease.account is doubted:
+        lease.done(SUCCESS, NOW)
+        lease = world.lease()
+    doubted.cooldowns.suspect("m", ErrorKind.SERVER, NOW)
+    world.scheduler.queue = world.queue
+    for number in range(2):
+        assert not isinstance(world.acquire(), Lease)
+        world.queue.enter(number, [world.pool])
+    world.pool.fresh = True
+    doubted.changed()
+    assert world.queue.next(NOW) == 0
+    assert not isinstance(world.acquire(), Lease)
+    world.pool.fresh = True
+    busy.changed()
+    assert world.queue.next(NOW) == 1
+    world.scheduler.clear_doubts([world.pool], Search(1, None, 10, NOW, NOW + 5), [], NOW)
+    assert world.queue.next(NOW) == 0
+    assert isinstance(world.acquire(), Lease)
