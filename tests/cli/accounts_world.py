@@ -1,9 +1,12 @@
 """A data directory and a file in it, and ``gephyr accounts`` run on them."""
 
+import asyncio
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import structlog
@@ -68,6 +71,30 @@ class World:
         assert SECRET not in result.output
         assert result.exit_code == code, result.output
         return result
+
+    async def signs_in(self, account: str, query: str = "code=code-MARKED", *, code: int = 0) -> str:
+        """Run ``login`` as a process of its own, and be the browser, which comes back with *query*; what was printed."""
+        program = "from gephyr.cli import main; main()"
+        arguments = ("accounts", "login", "--config", str(self.file), "--no-browser", account)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        assert process.stdout is not None
+        printed = b""
+        while b"https://" not in (line := await asyncio.wait_for(process.stdout.readline(), 20)):
+            assert line, printed
+            printed += line
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(line.decode().strip()).query).items()}
+        back = urlsplit(asked["redirect_uri"])
+        reader, writer = await asyncio.open_connection(back.hostname, back.port)
+        writer.write(f"GET {back.path}?state={asked['state']}&{query} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        rest, _ = await asyncio.wait_for(process.communicate(), 20)
+        shown = (printed + line + rest).decode()
+        assert SECRET not in shown
+        assert process.returncode == code, shown
+        return shown
 
 
 def world_in(folder: Path, text: str = FILE) -> World:

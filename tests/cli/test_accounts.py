@@ -128,7 +128,9 @@ def test_what_is_added_is_what_the_file_could_have_said(world: World) -> None:
         "weight": 7,
         "max_concurrency": 4,
         "requests_per_minute": 60,
-        **{"tokens_per_minute": 9000, "organization": "ours", "dialect": "openai-chat"},
+        "tokens_per_minute": 9000,
+        "organization": "ours",
+        "dialect": "openai-chat",
         "proxy": "socks5://u:MARKED@127.0.0.1:1080",
     }
     kept = b"".join(path.read_bytes() for path in (world.folder / "data").iterdir())
