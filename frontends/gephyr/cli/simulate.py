@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import attrs
 import click
 
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
@@ -48,6 +49,16 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
     return found
 
 
+@attrs.frozen
+class _Outputs:
+    """Where what came of it goes."""
+
+    html: Path | None
+    as_json: str | None
+    trace: Path | None
+    quiet: bool
+
+
 @click.command(epilog=_EXIT_STATUS)
 @click.argument("scenario", type=click.Path(path_type=Path), required=False)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of everything left to chance.")
@@ -67,43 +78,42 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 )
 @click.option("--jobs", type=click.IntRange(1), help="Processes of --swarm; else one for each core.")
 @click.option("--quiet", is_flag=True, help="Show no progress and no summary: only what is wrong.")
-def simulate(  # noqa: PLR0913, PLR0917 (one for each option)
+def simulate(
     scenario: Path | None,
     seed: int,
     until: float | None,
     against: Path | None,
-    html: Path | None,
-    as_json: str | None,
-    trace: Path | None,
     runs: int | None,
     jobs: int | None,
-    *,
-    quiet: bool,
+    **wanted: Any,
 ) -> None:
     """Play SCENARIO, simulated clients and providers around the real gateway, in virtual time.
 
     With --against, the traffic of SCENARIO (sessions, clients, duration) is played on the other file's gateway,
     providers, faults and changes as well, and what differs is told.
     """
+    outputs = _Outputs(**wanted)
     if runs is not None:
-        if scenario is not None or against is not None or until is not None:
-            raise click.UsageError("--swarm makes its own scenarios: no SCENARIO, --against or --until beside it")
-        raise SystemExit(swarm(runs, seed, jobs, quiet=quiet))
+        _refuse_beside_swarm(scenario, against, until)
+        raise SystemExit(swarm(runs, seed, jobs, quiet=outputs.quiet))
     if scenario is None:
         raise click.UsageError("Missing argument 'SCENARIO' (or --swarm N)")
     paths = [scenario] if against is None else [scenario, against]
-    with _trace(trace) as write:
-        told = _played(paths, seed, until, write, quiet=quiet)
+    with _trace(outputs.trace) as write:
+        told = _played(paths, seed, until, write, quiet=outputs.quiet)
     whole = len(told) == 2 and not told[1].run.interrupted
     changes = compare(*(summary_data(one.run) for one in told)) if whole else []
-    _write(told, changes, html, as_json)
-    if quiet or as_json == _STDOUT:
-        _complain(told)
-    else:
-        _show(told, changes)
+    _write(told, changes, outputs.html, outputs.as_json)
+    tell = _complain if outputs.quiet or outputs.as_json == _STDOUT else _show
+    tell(told, changes)
     if any(one.run.violations for one in told):
         _say_how_to_repeat(scenario, seed, until, against)
     raise SystemExit(_exit_status(told))
+
+
+def _refuse_beside_swarm(*given: object) -> None:
+    if any(one is not None for one in given):
+        raise click.UsageError("--swarm makes its own scenarios: no SCENARIO, --against or --until beside it")
 
 
 # -- playing --------------------------------------------------------------------------------------------------------
@@ -232,7 +242,7 @@ def _show(told: Sequence[Told], changes: list[Change]) -> None:
             click.echo(line)
 
 
-def _complain(told: Sequence[Told]) -> None:
+def _complain(told: Sequence[Told], _changes: list[Change]) -> None:
     """Say on standard error what is wrong, where no summary says it."""
     for one in told:
         for bound in one.missed:
