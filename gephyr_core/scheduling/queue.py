@@ -32,8 +32,11 @@ class WaitingRoom:
         return exchange in self.places
 
     def enter(self, exchange: int, pools: Sequence[Pool]) -> None:
-        """Wait for any of *pools*. Who waits already keeps the place."""
+        """Wait for any of *pools*, and for no other any more. Who waits already keeps the place."""
         places = self.places.setdefault(exchange, [])
+        for pool in [pool for pool in places if pool not in pools]:
+            places.remove(pool)
+            self._leave(exchange, pool)
         for pool in pools:
             if exchange not in pool.waiters:
                 self._tickets += 1
@@ -44,9 +47,12 @@ class WaitingRoom:
     def leave(self, exchange: int) -> None:
         """Wait no more."""
         for pool in self.places.pop(exchange, ()):
-            del pool.waiters[exchange]
-            if not pool.waiters:
-                del self._pools[pool]
+            self._leave(exchange, pool)
+
+    def _leave(self, exchange: int, pool: Pool) -> None:
+        del pool.waiters[exchange]
+        if not pool.waiters:
+            del self._pools[pool]
 
     def next(self, now: float) -> int | None:
         """Return who is to be asked next: the first of those in whose pools an account came back. Each is asked once

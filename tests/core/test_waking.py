@@ -10,8 +10,8 @@ from test_scheduler import account as bare
 
 from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, SendBody, StartResponse
 from gephyr_core.config import ComplianceConfig, ModelsConfig, SchedulingConfig
-from gephyr_core.events import ClientGone, RequestBody, RequestEnded, UpstreamBody
 from gephyr_core.errors import ErrorKind
+from gephyr_core.events import ClientGone, RequestBody, RequestEnded, UpstreamBody
 from gephyr_core.http import header
 from gephyr_core.scheduling import SUCCESS, Account, Lease, Search
 from gephyr_core.scheduling.queue import WaitingRoom
@@ -175,3 +175,15 @@ def test_who_was_asked_in_vain_is_asked_again_when_another_has_the_doubts_cleare
     world.scheduler.clear_doubts([world.pool], Search(1, None, 10, NOW, NOW + 5), [], NOW)
     assert world.queue.next(NOW) == 0
     assert isinstance(world.acquire(), Lease)
+
+
+def test_who_waits_for_another_account_now_is_not_offered_the_first() -> None:
+    queue, first, second = WaitingRoom(), World(bare("a")).pool, World(bare("b")).pool
+    queue.enter(1, [first])
+    queue.enter(1, [second])
+    first.fresh = True
+    assert queue.next(NOW) is None
+    second.fresh = True
+    assert queue.next(NOW) == 1
+    queue.leave(1)
+    assert (first.waiters, second.waiters, len(queue)) == ({}, {}, 0)
