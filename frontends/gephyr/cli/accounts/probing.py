@@ -139,6 +139,6 @@ def _refusal(verdict: Verdict, asked: Asked) -> str:
             text = "the endpoint has no list of models: try --model"
         case _:
             text = f"the provider answers with an error ({verdict.kind.value.replace('_', ' ')})"
-    if verdict.retry_after is not None:
+    if verdict.retry_after is not None and verdict.kind is not ErrorKind.CREDENTIAL:
         text += f"; it may be asked again in {verdict.retry_after:g} s"
     return f"{text}: {verdict.message}" if verdict.message else text
