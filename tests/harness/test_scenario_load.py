@@ -223,6 +223,14 @@ def test_a_file_that_is_no_toml_says_why(tmp_path: Path) -> None:
         assert refused.value.problems[0].path == str(path)
 
 
+def test_tables_in_tables_without_end_are_a_mistake_and_no_crash(tmp_path: Path) -> None:
+    """TOML's dotted names nest as deep as they are long, without a parser's recursion to stop them."""
+    assert [*mistakes(tmp_path, LEAST + f"[extra{'.a' * 5000}]\nb = 1\n")] == ["extra"]
+    deep = mistakes(tmp_path, LEAST + f"turns{'.a' * 5000} = 1\n")
+    assert {*deep} == {"workloads[0].turns.a", "workloads[0].turns.median", "workloads[0].turns.p95"}
+    assert [*mistakes(tmp_path, LEAST + f"[gateway.extra{'.a' * 5000}]\nb = 1\n")] == ["gateway.extra"]
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("90s", 90.0), ("5m", 300.0), ("1.5h", 5400.0), ("2 d", 172800.0), ("5", None), ("m", None), ("-5s", None)],

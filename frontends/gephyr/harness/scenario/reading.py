@@ -11,6 +11,8 @@ from gephyr_core.config.problems import shown
 from gephyr_core.config.structure import Mistake
 
 _LARGEST_FILE = 1024 * 1024
+_DEPTH = 8
+"""Levels of tables and arrays, one in the other: more than any setting has."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([smhd])")
 _TIMES = frozenset(
@@ -50,10 +52,13 @@ def seconds(text: str) -> float | None:
     return None if match is None else float(match[1]) * _UNITS[match[2]]
 
 
-def with_seconds(value: Any) -> Any:
-    """Return *value*, what a file holds, with numbers of seconds where times are written with a unit."""
+def with_seconds(value: Any, depth: int = _DEPTH) -> Any:
+    """Return *value*, what a file holds, with numbers of seconds where times are written with a unit. *depth*: how many
+    levels of tables and arrays are looked into."""
+    if not depth:
+        return value
     if isinstance(value, list):
-        return [with_seconds(item) for item in value]
+        return [with_seconds(item, depth - 1) for item in value]
     if not isinstance(value, Mapping):
         return value
     table = {}
@@ -63,7 +68,7 @@ def with_seconds(value: Any) -> Any:
         elif name in _SPREADS and isinstance(item, Mapping):
             table[name] = {key: _read(number) for key, number in item.items()}
         else:
-            table[name] = with_seconds(item)
+            table[name] = with_seconds(item, depth - 1)
     return table
 
 
