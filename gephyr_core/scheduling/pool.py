@@ -47,6 +47,7 @@ class Pool:
         "_heap",
         "_members",
         "_outlook",
+        "_rooms",
         "_serial",
         "accounts",
         "family",
@@ -81,6 +82,8 @@ class Pool:
         """Accounts that the latest draw passed over for the request's size."""
         self._heap: list[tuple[float, int, Account]] = []
         self._serial = 0
+        self._rooms = 0
+        """Parked accounts that are at their own limits."""
         self._members: dict[Account, None] | None = None
         self._outlook: Outlook | None = None
 
@@ -91,9 +94,10 @@ class Pool:
         return account in self._members
 
     @property
-    def has_ready(self) -> bool:
-        """Whether an account may be had, as far as is known without looking."""
-        return len(self.parked) < len(self.accounts)
+    def is_worth_asking(self) -> bool:
+        """Whether those who wait may learn something: an account may be had, as far as is known without looking, or
+        none of them is waited for any more, since they are all limited."""
+        return len(self.parked) < len(self.accounts) or not self._rooms
 
     def draw(self, count: int, avoid: list[Account], tokens: int, now: float, rng: random.Random) -> list[Account]:
         """Return up to *count* accounts that may be asked, drawn evenly from the highest priority that has any.
@@ -144,6 +148,7 @@ class Pool:
         ready[at] = ready[-1]
         ready.pop()
         self.parked[account] = block
+        self._rooms += block.nature is Nature.ROOM
         self._outlook = None
         account.parked_in[self] = None
         if block.look_at < math.inf:
@@ -154,8 +159,10 @@ class Pool:
         """Offer the account again."""
         self.fresh = True
         account.parked_in.pop(self, None)
-        if self.parked.pop(account, None) is None:
+        block = self.parked.pop(account, None)
+        if block is None:
             return  # it was passed over for a request's size alone
+        self._rooms -= block.nature is Nature.ROOM
         self._outlook = None
         for priority, ready in self.tiers:
             if priority == account.priority:

@@ -62,7 +62,7 @@ class WaitingRoom:
         first: int | None = None
         best = math.inf
         for pool in self._pools:
-            if pool.fresh and pool.has_ready:
+            if pool.fresh and pool.is_worth_asking:
                 head = self._head(pool)
                 if head is not None and pool.waiters[head] < best:
                     first, best = head, pool.waiters[head]

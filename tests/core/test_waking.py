@@ -187,3 +187,21 @@ def test_who_waits_for_another_account_now_is_not_offered_the_first() -> None:
     assert queue.next(NOW) == 1
     queue.leave(1)
     assert (first.waiters, second.waiters, len(queue)) == ({}, {}, 0)
+
+
+def test_who_waits_for_a_busy_account_learns_that_it_is_limited_now() -> None:
+    play = Play(account("a", max_concurrency=1), scheduling=PATIENT)
+    call = play.request(body())
+    ask(play)
+    limited(play, call, 600)
+    first, _, _, second, _, _ = play.expect(*[StartResponse, SendBody, EndResponse] * 2)
+    assert [header(one.headers, b"retry-after") for one in (first, second)] == [b"600", b"600"]
+
+
+def test_who_waits_for_a_busy_account_is_the_first_to_have_its_doubts_cleared() -> None:
+    play = Play(account("a", max_concurrency=1), scheduling=PATIENT)
+    call = play.request(body())
+    waiting = ask(play)
+    limited(play, call, None)
+    *_, second = play.expect(StartResponse, SendBody, EndResponse, CallUpstream)
+    assert second.exchange == waiting
