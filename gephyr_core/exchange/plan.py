@@ -237,7 +237,7 @@ def _leaves_something_behind(envelope: Envelope | None) -> bool:
 
 def _route(shared: Shared, operation: Operation, model: str | None) -> Route:
     if not shared.scheduler.accounts:
-        message = "no account is configured: add one under [[accounts]] and start again"
+        message = "no account is configured: add one under [[accounts]] and start again, or by `gephyr accounts add`"
         if shared.config.accounts:
             message = "no account is enabled: set enabled = true for one under [[accounts]] and start again"
         raise RequestRefused(Problem(ErrorKind.UNAVAILABLE, message))

@@ -26,7 +26,8 @@ OTHER_STEPS = (1.0, 5.0, 15.0, 30.0)
 MEMORY = 3600.0
 """Seconds after which a failure counts no more."""
 PROBE_INTERVAL = 15.0
-"""Seconds after which an account is tried by one request although its estimate is longer."""
+"""Seconds after which an account is tried by one request although its estimate is longer; after a quarter of it, if
+that is more: a key that is bad for good costs few requests."""
 _MOST_MODELS = 512
 """Models with a cooldown, of one account. Their names can be the clients' to choose."""
 
@@ -107,7 +108,8 @@ class Cooldowns:
         until = now + seconds
         if estimate is not None:
             until = max(until, estimate.until)
-        self.estimates[model] = Estimate(kind, failures, now, until, now + min(seconds, PROBE_INTERVAL))
+        probe_at = now + min(seconds, max(PROBE_INTERVAL, seconds / 4))
+        self.estimates[model] = Estimate(kind, failures, now, until, probe_at)
         _bound(self.estimates)
         return until
 

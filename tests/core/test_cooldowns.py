@@ -103,3 +103,16 @@ def test_what_was_stated_for_one_model_is_kept_while_another_is_served() -> None
     world.pool.accounts[0].cooldowns.state("other", NOW + 60, ErrorKind.OVERLOADED, "overloaded")
     world.lease().done(SUCCESS, NOW)
     assert world.pool.accounts[0].cooldowns.block("other", NOW) is not None
+
+
+def test_a_key_that_is_bad_for_good_is_probed_less_and_less() -> None:
+    cooldowns, now = Cooldowns(), 1000.0
+    waits = []
+    for _ in range(4):
+        cooldowns.suspect("", ErrorKind.CREDENTIAL, now)
+        block = cooldowns.block("m", now)
+        assert block is not None
+        waits.append(block.until - now)
+        now = block.until
+        cooldowns.probe("m", now)
+    assert waits == [15.0, 75.0, 225.0, 450.0]
