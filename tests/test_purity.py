@@ -30,7 +30,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """The core's packages and modules, low to high: an import points to a lower floor, or stays on its own."""
 
-FRONTEND_FLOORS: tuple[tuple[str, ...], ...] = (("runtime",), ("server", "asgi", "harness"), ("cli", "testing"), ("pytest_plugin",))
+FRONTEND_FLOORS: tuple[tuple[str, ...], ...] = (
+    ("runtime",),
+    ("server", "asgi", "harness"),
+    ("cli", "testing"),
+    ("pytest_plugin",),
+)
 
 BANNED_NAMES = ("hash", "id", "open", "print", "input", "exec", "eval", "globals", "__import__", "breakpoint")
 """Built-ins that differ from run to run, or touch the world."""

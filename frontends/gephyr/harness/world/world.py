@@ -182,7 +182,7 @@ class World:
             if soonest > end and (not clients.open or soonest == math.inf):
                 break
             clients.closed = soonest > end
-            if planned <= deadline:
+            if planned < deadline:  # at the same moment the gateway hears of the time first: so nobody sees it late
                 agenda.step()
                 stuck = 0
                 continue
