@@ -107,8 +107,8 @@ class Gateway:
                         self._settle(exchange)
                         self._after(now)
             else:
-                if self._queue.places and type(event) not in _WITHOUT_RIVALS and self._queue.wake_at() <= now:
-                    self._wake_waiters(now)  # who waited comes before whoever this event is about
+                if self._queue.places and type(event) not in _WITHOUT_RIVALS:
+                    self._serve_who_waited(now)
                 self._dispatch(event, now)
                 self._after(now)
             return self._shared.take_commands() if self._shared.out else ()
@@ -163,6 +163,11 @@ class Gateway:
         if self._outbox:
             self._shared.out += self._outbox
             self._outbox.clear()
+
+    def _serve_who_waited(self, now: float) -> None:
+        """Before an event: who waited comes before whoever this is about, where time has freed an account."""
+        if self._queue.wake_at() <= now < self._drain_until:
+            self._wake_waiters(now)
 
     def _wake_waiters(self, now: float) -> None:
         """Offer what became free to those who wait, first come first served."""

@@ -51,7 +51,8 @@ class Attempting(Translating):
             self.enter(State.WAITING)
             self.shared.scheduler.queue.enter(self.id, [*waits, *refused])
         elif self.shared.scheduler.clear_doubts(self._open_pools(), self.search, self._tried_anywhere(), now):
-            self.acquire(now)
+            self.enter(State.WAITING)  # for no time at all: whoever waited before is asked first
+            self.shared.scheduler.queue.enter(self.id, self._open_pools())
         else:
             self.give_up(now)
 

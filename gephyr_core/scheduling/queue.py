@@ -59,6 +59,8 @@ class WaitingRoom:
         until :meth:`asked`."""
         if self.held_until > now:
             return None
+        if self.ask_again:
+            self._start_anew()
         first: int | None = None
         best = math.inf
         for pool in self._pools:
@@ -68,9 +70,6 @@ class WaitingRoom:
                     first, best = head, pool.waiters[head]
         if first is not None:
             self._passed[first] = None
-        elif self.ask_again:
-            self._start_anew()
-            return self.next(now)
         return first
 
     def _start_anew(self) -> None:

@@ -4,14 +4,22 @@ import random
 
 import pytest
 from play import SSE, Play, account
-from scheduling import REPLY, ask, body, limited
+from scheduling import REPLY, ask, body, limited, session
 from test_scheduler import NOW, World
 from test_scheduler import account as bare
 
-from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, SendBody, StartResponse
-from gephyr_core.config import ComplianceConfig, ModelsConfig, SchedulingConfig
+from gephyr_core.commands import (
+    CallUpstream,
+    CancelUpstream,
+    EndResponse,
+    ReadBody,
+    SendBody,
+    StartResponse,
+    StopServing,
+)
+from gephyr_core.config import ComplianceConfig, ModelsConfig, SchedulingConfig, ServerConfig
 from gephyr_core.errors import ErrorKind
-from gephyr_core.events import ClientGone, RequestBody, RequestEnded, UpstreamBody
+from gephyr_core.events import ClientGone, DrainRequested, RequestBody, RequestEnded, TimePassed, UpstreamBody
 from gephyr_core.http import header
 from gephyr_core.scheduling import SUCCESS, Account, Lease, Search
 from gephyr_core.scheduling.queue import WaitingRoom
@@ -205,3 +213,29 @@ def test_who_waits_for_a_busy_account_is_the_first_to_have_its_doubts_cleared() 
     limited(play, call, None)
     *_, second = play.expect(StartResponse, SendBody, EndResponse, CallUpstream)
     assert second.exchange == waiting
+
+
+def test_doubts_that_are_cleared_serve_first_who_waited_first() -> None:
+    """In ``cache_first`` a session waits for its own account, which is in doubt; another request has that cleared."""
+    mode = SchedulingConfig(mode="cache_first", acquire_timeout=100, last_used_lock_seconds=0)
+    play = Play(account("a", max_concurrency=1), scheduling=mode)
+    limited(play, play.request(body(), **session()), None)
+    play.expect(StartResponse, SendBody, EndResponse)
+    first = ask(play, **session())
+    play.start()
+    play.expect(ReadBody)
+    play.feed(RequestBody(play.exchange, body()))
+    play.expect()
+    play.feed(RequestEnded(play.exchange))
+    assert play.expect(CallUpstream).exchange == first
+
+
+def test_nobody_is_called_at_the_very_end_of_draining() -> None:
+    play = Play(account("a", requests_per_minute=1), scheduling=PATIENT, server=ServerConfig(drain_timeout=60))
+    play.answer(play.request(body()), REPLY)
+    play.expect(StartResponse, SendBody, EndResponse)
+    ask(play)
+    play.feed(DrainRequested())
+    play.expect()
+    play.feed(TimePassed(), at=play.now + 60)
+    play.expect(StartResponse, SendBody, EndResponse, StopServing)
