@@ -1,45 +1,21 @@
 """Through which proxy a call leaves: the account's own, one that the pool selects, the app-wide one, or none.
 
 The pool judges its proxies by the calls that go through them, and by health checks where a URL is set for them. A proxy
-that failed is left alone for a pause that grows, then tried again.
+that failed is left alone for a pause that grows. Then one call tries it; or a check, where there are checks.
 """
 
+import heapq
 import math
 import random
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
-
-import attrs
 
 from gephyr_core.commands import CheckProxy
 from gephyr_core.config import ProxyPoolConfig
-from gephyr_core.config.schema_providers import ProxyConfig
 from gephyr_core.events import ProxyChecked
+from gephyr_core.outbound.proxy import Proxy
 from gephyr_core.outbound.route import DIRECT, choose_route
+from gephyr_core.outbound.selection import Selection
 from gephyr_core.records import ProxyEvent
-
-PAUSES = (5.0, 10.0, 30.0, 60.0, 120.0)
-"""Seconds that a proxy is left alone after its first, second, ... failure in a row; the last one repeats."""
-
-
-@attrs.define(eq=False)
-class _Proxy:
-    config: ProxyConfig
-    bound: bool
-    """An account has it for its own."""
-    healthy: bool = True
-    failures: int = 0
-    failed_at: float = 0.0
-    retry_at: float = 0.0
-    """When it is tried again although it failed, seconds since the epoch."""
-    in_flight: int = 0
-    check_at: float = 0.0
-    """When it is checked next; ``math.inf`` while it is being."""
-
-    @property
-    def route(self) -> str:
-        return self.config.url
 
 
 class ProxyPool:
@@ -52,27 +28,42 @@ class ProxyPool:
         app-wide proxy's route, or empty."""
         self._config = config
         self._app_proxy = app_proxy
-        self._rng = rng
-        self._bound = dict(accounts)
-        taken = list(self._bound.values())
-        proxies = config.proxies if config.enabled else ()
-        self._proxies = {proxy.url: _Proxy(proxy, proxy.url in taken) for proxy in proxies if proxy.enabled}
-        self._ready: list[_Proxy] = []
-        self._weights: list[int] = []
-        self._turn = 0
-        self._next_retry = math.inf
-        """When the first proxy that failed is tried again; ``math.inf`` where none did."""
+        self._bound: dict[str, str] = {}
+        """Each account's own route, where it has one."""
+        enabled = [proxy for proxy in config.proxies if proxy.enabled and config.enabled]
+        enabled.sort(key=lambda proxy: -proxy.priority)
+        self._ranks = [Proxy(proxy, rank) for rank, proxy in enumerate(enabled)]
+        self._proxies = {proxy.route: proxy for proxy in self._ranks}
+        self._by_id = {proxy.config.id: proxy for proxy in self._ranks}
+        self._ready = Selection(config.strategy, rng)
+        self._doubtful = Selection(config.strategy, rng)
+        """Those that failed nothing but checks."""
+        self._trials: list[tuple[float, int]] = []
+        """A heap of times and ranks: when a proxy that failed a call is given one again."""
+        self._checks: list[tuple[float, int]] = []
+        """A heap of times and ranks: when a proxy is checked."""
+        self._counts = config.strategy == "least_connections"
+        self._calls = 0
         self._begun = False
-        self.deadline = 0.0 if self._proxies and config.health_check_url else math.inf
+        self.deadline = 0.0 if self._ranks and config.health_check_url else math.inf
         """When the next health check is due, seconds since the epoch; ``math.inf`` where none is."""
-        self._sort_out(0.0)
+        for proxy in self._ranks:
+            self._sort_in(proxy)
+        for account, route in accounts:
+            self.bind(account, route)
 
     def bind(self, account: str, route: str) -> None:
-        """An account was added, or is bound to another route."""
-        self._bound[account] = route
-        if route in self._proxies:
-            self._proxies[route].bound = True
-            self._sort_out(0.0)
+        """An account was added, is bound to another route, or (*route* is empty) to none any more."""
+        before = self._proxies.get(self._bound.pop(account, ""))
+        if before is not None:
+            before.accounts -= 1
+            self._sort_in(before)
+        if route:
+            self._bound[account] = route
+        proxy = self._proxies.get(route)
+        if proxy is not None:
+            proxy.accounts += 1
+            self._sort_in(proxy)
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
@@ -86,63 +77,94 @@ class ProxyPool:
             return choose_route(bound, self._app_proxy)
         if bound and self._serves(bound, now, avoiding):
             return bound
-        if self._next_retry <= now:
-            self._sort_out(now)
-        selected = self._select(avoiding)
+        if not self._config.auto_failover:
+            avoiding = ()
+        selected = self._trial(now, avoiding) or self._ready.select(avoiding)
         if selected is not None:
             return selected.route
         if self._app_proxy and self._app_proxy not in avoiding:
             return self._app_proxy
-        if self._config.require_proxy_for_account_requests:
-            return None
-        return bound or DIRECT  # what is bound to a proxy never leaves without one
+        doubtful = self._doubtful.select(avoiding)
+        if doubtful is not None:  # a check's address may be what is down
+            return doubtful.route
+        if bound:  # it never leaves but through a proxy, and may have none but this
+            return bound
+        return None if self._config.require_proxy_for_account_requests else DIRECT
 
     def _serves(self, bound: str, now: float, avoiding: Sequence[str]) -> bool:
         """Whether an account's own proxy is to be used."""
         if not self._config.auto_failover:
             return True
         proxy = self._proxies.get(bound)
-        return bound not in avoiding and (proxy is None or proxy.healthy or proxy.retry_at <= now)
+        return bound not in avoiding and (proxy is None or proxy.healthy or self._may_be_tried(proxy, now))
 
-    def _select(self, avoiding: Sequence[str]) -> _Proxy | None:
-        ready = self._ready
-        if avoiding and self._config.auto_failover:
-            ready = [proxy for proxy in ready if proxy.route not in avoiding]
-        if not ready:
-            return None
-        match self._config.strategy:
-            case "round_robin":
-                self._turn += 1
-                return ready[(self._turn - 1) % len(ready)]
-            case "random":
-                return ready[int(self._rng.random() * len(ready))]
-            case "priority":
-                return ready[0]
-            case "least_connections":
-                return min(ready, key=lambda proxy: proxy.in_flight)
-            case "weighted_round_robin":
-                weights = self._weights if ready is self._ready else _weights(ready)
-                return ready[bisect_right(weights, int(self._rng.random() * weights[-1]))]
+    def _trial(self, now: float, avoiding: Sequence[str]) -> Proxy | None:
+        """Return a proxy that failed and is to be given a call again, if one is."""
+        trials = self._trials
+        while trials and trials[0][0] <= now:
+            at, rank = trials[0]
+            proxy = self._ranks[rank]
+            if at == proxy.retry_at and self._may_be_tried(proxy, now) and self._is_free(proxy):
+                return None if proxy.route in avoiding else proxy
+            heapq.heappop(trials)
+        return None
 
-    def _sort_out(self, now: float) -> None:
-        """Find anew which proxies may be selected, the highest priority first."""
-        config = self._config
-        free = [proxy for proxy in self._proxies.values() if config.allow_shared_proxy_fallback or not proxy.bound]
-        free.sort(key=lambda proxy: -proxy.config.priority)
-        self._ready = [proxy for proxy in free if proxy.healthy or proxy.retry_at <= now or not config.auto_failover]
-        self._weights = _weights(self._ready)
-        unwell = [proxy.retry_at for proxy in self._proxies.values() if not proxy.healthy and proxy.retry_at > now]
-        self._next_retry = min(unwell, default=math.inf)
+    def _may_be_tried(self, proxy: Proxy, now: float) -> bool:
+        """Whether a call may show that a proxy is back. Where checks can, no client's call is risked."""
+        due = proxy.call_failed and proxy.retry_at <= now
+        return due and not proxy.on_trial and not self._config.health_check_url
+
+    def _is_free(self, proxy: Proxy) -> bool:
+        """Whether accounts may have it that it does not belong to."""
+        return not proxy.accounts or self._config.allow_shared_proxy_fallback
+
+    def _sort_in(self, proxy: Proxy) -> None:
+        """Put a proxy where its state wants it to be."""
+        home: Selection | None = None
+        if self._is_free(proxy):
+            if proxy.healthy or not self._config.auto_failover:
+                home = self._ready
+            elif not proxy.call_failed:
+                home = self._doubtful
+            else:
+                self._plan_trial(proxy)
+        for selection in (self._ready, self._doubtful):
+            if selection is not home and proxy in selection:
+                selection.remove(proxy)
+        if home is not None and proxy not in home:
+            home.add(proxy)
+
+    def _plan_trial(self, proxy: Proxy) -> None:
+        if len(self._trials) > 64 + 4 * len(self._ranks):  # some are of failures that are over
+            self._trials = [(one.retry_at, one.rank) for one in self._ranks if one.call_failed]
+            heapq.heapify(self._trials)
+        else:
+            heapq.heappush(self._trials, (proxy.retry_at, proxy.rank))
 
     def why(self, account: str) -> str:
-        """Say in a line where an account's calls go."""
-        bound = self._bound.get(account, "")
+        """Say in a line where an account's calls go, and why."""
+        config, bound = self._config, self._bound.get(account, "")
+        app = f"{self._app_proxy}, the app-wide proxy" if self._app_proxy else ""
+        proxy = self._proxies.get(bound)
+        if bound and (proxy is None or proxy.healthy):
+            return f"{bound}, its own proxy"
+        if not config.enabled:
+            return app or f"{DIRECT}: no proxy is configured for it"
+        about = "" if proxy is None else f"{bound}, its own proxy, failed ({proxy.reason}): "
+        if bound and not config.auto_failover:
+            return f"{about}used all the same, as auto_failover is off"
+        ready, known = len(self._ready), len(self._ranks)
+        if ready:
+            return f"{about}one of the pool by {config.strategy}: {ready} of {known} proxies may be selected"
+        none = f"{about}none of {known} proxies of the pool may be selected"
+        if app:
+            return f"{none}; {app}"
+        if len(self._doubtful):
+            return f"{none}; one of {len(self._doubtful)} that failed their health checks only"
         if bound:
-            return f"{bound}: bound to the account"
-        if self._config.enabled:
-            ready, known = len(self._ready), len(self._proxies)
-            return f"the pool ({self._config.strategy}): {ready} of {known} proxies may be selected"
-        return f"{self._app_proxy}: the app-wide proxy" if self._app_proxy else DIRECT
+            return f"{none}; used all the same"
+        closed = config.require_proxy_for_account_requests
+        return f"{none}; refused, as a proxy is required" if closed else f"{none}; {DIRECT}"
 
     # -- what becomes of calls ----------------------------------------------------------------------------------
 
@@ -150,78 +172,96 @@ class ProxyPool:
         """A call begins."""
         proxy = self._proxies.get(route)
         if proxy is not None:
-            proxy.in_flight += 1
+            self._calls += 1
+            proxy.in_flight, proxy.used = proxy.in_flight + 1, self._calls
+            proxy.on_trial = proxy.call_failed
+            if self._counts:
+                self._count(proxy)
 
     def closed(self, route: str) -> None:
         """A call is over."""
         proxy = self._proxies.get(route)
         if proxy is not None:
             proxy.in_flight -= 1
+            if self._counts:
+                self._count(proxy)
+            if proxy.on_trial:  # it showed nothing: the client left, or the gateway is shutting down
+                proxy.on_trial = False
+                self._sort_in(proxy)
+
+    def _count(self, proxy: Proxy) -> None:
+        for selection in (self._ready, self._doubtful):
+            if proxy in selection:
+                selection.changed(proxy)
 
     def failed(self, route: str, now: float) -> ProxyEvent | None:
         """A call could not be made through a proxy. Return what an operator wants to know of it."""
         proxy = self._proxies.get(route)
-        return None if proxy is None else self._fail(proxy, "a call through it failed", now)
+        if proxy is None:
+            return None
+        if proxy.call_failed and not (proxy.on_trial and proxy.retry_at <= now):
+            return None  # calls that were under way together say it once
+        was_healthy = proxy.healthy
+        proxy.fail("a call through it failed", now)
+        proxy.call_failed = True
+        if proxy.retry_at < proxy.check_at < math.inf:
+            self._plan_check(proxy, proxy.retry_at)
+        return self._changed(proxy, now, was_healthy=was_healthy)
 
     def succeeded(self, route: str, called_at: float, now: float) -> ProxyEvent | None:
         """A provider answered a call of *called_at* through a proxy. One that began before the proxy failed went by a
         connection that stood already, and says nothing."""
         proxy = self._proxies.get(route)
-        if proxy is None or proxy.healthy or called_at <= proxy.failed_at:
+        if proxy is None or not proxy.call_failed or called_at <= proxy.failed_at:
             return None
-        return self._recover(proxy, now)
+        proxy.call_failed = proxy.on_trial = False
+        return self._changed(proxy, now, was_healthy=False)
 
-    def _fail(self, proxy: _Proxy, reason: str, now: float) -> ProxyEvent | None:
-        if proxy.retry_at > now:
-            return None  # calls that were under way together say it once
-        news = proxy.healthy
-        proxy.retry_at = now + PAUSES[min(proxy.failures, len(PAUSES) - 1)]
-        proxy.failures, proxy.healthy, proxy.failed_at = proxy.failures + 1, False, now
-        self._sort_out(now)
-        return ProxyEvent(proxy.config.id, healthy=False, at=now, reason=reason) if news else None
-
-    def _recover(self, proxy: _Proxy, now: float) -> ProxyEvent:
-        proxy.failures, proxy.healthy, proxy.retry_at = 0, True, 0.0
-        self._sort_out(now)
-        return ProxyEvent(proxy.config.id, healthy=True, at=now)
+    def _changed(self, proxy: Proxy, now: float, *, was_healthy: bool) -> ProxyEvent | None:
+        """Act on what calls or checks have shown; return the news, if it is any."""
+        if proxy.healthy and not was_healthy:
+            proxy.recovered_at, proxy.reason = now, ""
+        self._sort_in(proxy)
+        if proxy.healthy == was_healthy:
+            return None
+        return ProxyEvent(proxy.config.id, healthy=proxy.healthy, at=now, reason=proxy.reason)
 
     # -- health checks ------------------------------------------------------------------------------------------
 
     def due(self, now: float) -> list[CheckProxy]:
         """Return the health checks to be begun now."""
         config = self._config
-        if not self._begun:  # spread over the interval, so that they do not come all at once for ever
-            self._begun = True
-            for number, proxy in enumerate(self._proxies.values()):
-                proxy.check_at = now + config.health_check_interval * number / len(self._proxies)
+        if self.deadline < math.inf and not self._begun:
+            self._begun = True  # spread over the interval, so that they do not come all at once for ever
+            for proxy in self._ranks:
+                self._plan_check(proxy, now + config.health_check_interval * proxy.rank / len(self._ranks))
         checks = []
-        for proxy in self._proxies.values():
-            if proxy.check_at <= now:
-                proxy.check_at = math.inf
+        while self._checks and self._checks[0][0] <= now:
+            at, rank = heapq.heappop(self._checks)
+            proxy = self._ranks[rank]
+            if at == proxy.check_at:
+                proxy.check_at, proxy.check_began = math.inf, now
                 url, status = config.health_check_url, config.health_check_expected_status
                 checks.append(CheckProxy(proxy.config.id, proxy.route, url, status, config.health_check_timeout))
-        self._set_deadline()
+        self.deadline = self._checks[0][0] if self._checks else math.inf
         return checks
 
     def checked(self, event: ProxyChecked, now: float) -> ProxyEvent | None:
         """The answer to a check. Return what an operator wants to know of it."""
-        proxy = next((one for one in self._proxies.values() if one.config.id == event.proxy), None)
+        proxy = self._by_id.get(event.proxy)
         if proxy is None:
             return None
-        change = None
+        was_healthy = proxy.healthy
         if not event.healthy:
-            change = self._fail(proxy, event.detail or "a health check failed", now)
-        elif not proxy.healthy:
-            change = self._recover(proxy, now)
-        pause = PAUSES[min(proxy.failures, len(PAUSES)) - 1] if proxy.failures else math.inf
-        proxy.check_at = now + min(self._config.health_check_interval, pause)
-        self._set_deadline()
-        return change
+            proxy.fail(event.detail or "a health check failed", now)
+            proxy.check_failed = True
+        elif proxy.check_began > proxy.failed_at:  # else a call failed meanwhile, and what the check saw is old
+            proxy.call_failed = proxy.check_failed = proxy.on_trial = False
+        interval = self._config.health_check_interval
+        self._plan_check(proxy, now + (interval if proxy.healthy else min(interval, proxy.pause)))
+        return self._changed(proxy, now, was_healthy=was_healthy)
 
-    def _set_deadline(self) -> None:
-        self.deadline = min((proxy.check_at for proxy in self._proxies.values()), default=math.inf)
-
-
-def _weights(proxies: Sequence[_Proxy]) -> list[int]:
-    """Return the running totals of the proxies' weights: their priorities, 1 at least."""
-    return list(accumulate(max(1, proxy.config.priority) for proxy in proxies))
+    def _plan_check(self, proxy: Proxy, at: float) -> None:
+        proxy.check_at = at
+        heapq.heappush(self._checks, (at, proxy.rank))
+        self.deadline = self._checks[0][0]

@@ -12,7 +12,8 @@ from gephyr_core.config import OutboundConfig, ProxyPoolConfig
 from gephyr_core.config.schema_providers import ProxyConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import ProxyChecked, UpstreamFailed
-from gephyr_core.outbound.proxy_pool import PAUSES, ProxyPool
+from gephyr_core.outbound.proxy import FORGET_AFTER, PAUSES
+from gephyr_core.outbound.proxy_pool import ProxyPool
 
 NOW = 1000.0
 REPLY = b'{"id":"chatcmpl-1","choices":[]}'
@@ -43,8 +44,6 @@ def test_round_robin_takes_turns() -> None:
 
 
 def test_random_is_even_and_weighted_goes_by_priority() -> None:
-    even = Counter(pool("x", "y", strategy="random").choose("a", NOW) for _ in range(1))
-    assert sum(even.values()) == 1
     one = pool(strategy="weighted_round_robin", proxies=proxies("x", "y", x=9, y=1))
     counts = Counter(one.choose("a", NOW) for _ in range(1000))
     assert 850 < counts["pool:x"] < 950
@@ -69,6 +68,18 @@ def test_least_connections_counts_calls_under_way() -> None:
     for _ in range(3):
         one.closed("pool:x")
     assert one.choose("a", NOW) == "pool:x"
+
+
+def test_of_proxies_with_as_many_connections_the_one_used_longest_ago_is_taken() -> None:
+    one = pool("x", "y", "z", strategy="least_connections")
+    taken = []
+    for _ in range(6):
+        route = one.choose("a", NOW)
+        assert route is not None
+        taken.append(route)
+        one.opened(route)
+        one.closed(route)
+    assert taken == ["pool:x", "pool:y", "pool:z"] * 2
 
 
 def test_a_proxy_of_one_account_is_not_given_to_others() -> None:
@@ -107,15 +118,52 @@ def test_pauses_grow_and_failures_under_way_together_count_once() -> None:
     one = pool("x", "y")
     assert one.failed("pool:x", NOW) is not None
     assert one.failed("pool:x", NOW) is None
-    assert one.choose("a", NOW + PAUSES[0] - 0.1) == one.choose("a", NOW + PAUSES[0] - 0.1) == "pool:y"
-    assert one.failed("pool:x", NOW + PAUSES[0]) is None, "it was known"
-    later = NOW + PAUSES[0] + PAUSES[1]
-    assert {one.choose("a", later - 0.1) for _ in range(2)} == {"pool:y"}
-    assert {one.choose("a", later) for _ in range(2)} == {"pool:x", "pool:y"}
-    assert one.succeeded("pool:x", NOW + PAUSES[0] - 1, later) is None, "it was called before the proxy failed"
-    recovered = one.succeeded("pool:x", later, later)
+    assert {one.choose("a", NOW + PAUSES[0] - 0.1) for _ in range(2)} == {"pool:y"}
+    assert one.failed("pool:x", NOW + PAUSES[0]) is None, "it was known, and no trial"
+    at = NOW
+    for pause in (*PAUSES, PAUSES[-1]):
+        assert {one.choose("a", at + pause - 0.1) for _ in range(2)} == {"pool:y"}
+        at += pause
+        assert one.choose("a", at) == "pool:x", "its trial"
+        one.opened("pool:x")
+        assert one.failed("pool:x", at) is None, "it is no news"
+        one.closed("pool:x")
+
+
+def test_one_call_at_a_time_tries_a_proxy_that_failed() -> None:
+    one = pool("x", "y")
+    one.failed("pool:x", NOW)
+    due = NOW + PAUSES[0]
+    assert [one.choose("a", due, ["pool:x"]), one.choose("a", due)] == ["pool:y", "pool:x"]
+    one.opened("pool:x")
+    assert {one.choose("a", due) for _ in range(4)} == {"pool:y"}
+    one.closed("pool:x")
+    assert one.choose("a", due) == "pool:x", "the first showed nothing: its client had left"
+    one.opened("pool:x")
+    assert one.succeeded("pool:x", NOW - 1, due) is None, "it was called before the proxy failed"
+    recovered = one.succeeded("pool:x", due, due)
     assert recovered is not None
-    assert recovered.healthy
+    assert (recovered.proxy, recovered.healthy) == ("x", True)
+    assert {one.choose("a", due) for _ in range(2)} == {"pool:x", "pool:y"}
+
+
+def test_a_proxy_that_fails_again_soon_after_it_came_back_is_not_trusted_like_a_new_one() -> None:
+    one = pool("x", "y")
+    one.failed("pool:x", NOW)
+    one.succeeded("pool:x", NOW + 5, NOW + 5)
+    one.failed("pool:x", NOW + 6)
+    assert {one.choose("a", NOW + 6 + PAUSES[1] - 0.1) for _ in range(2)} == {"pool:y"}
+    one.succeeded("pool:x", NOW + 20, NOW + 20)
+    one.failed("pool:x", NOW + 21 + FORGET_AFTER)
+    assert one.choose("a", NOW + 21 + FORGET_AFTER + PAUSES[0]) == "pool:x"
+
+
+def test_a_proxy_is_free_again_when_its_account_is_bound_elsewhere() -> None:
+    one = pool("x", "y", bound={"a": "pool:x", "b": "pool:x"})
+    one.bind("a", "pool:y")
+    assert one.choose("c", NOW) == "direct"
+    one.bind("b", "")
+    assert (one.choose("a", NOW), one.choose("b", NOW), one.choose("c", NOW)) == ("pool:y", "pool:x", "pool:x")
 
 
 def test_health_checks_are_spread_and_one_at_a_time() -> None:
@@ -133,6 +181,72 @@ def test_health_checks_are_spread_and_one_at_a_time() -> None:
     event = one.checked(ProxyChecked("x", healthy=True), NOW + 37)
     assert event is not None
     assert event.healthy
+
+
+def test_where_there_are_checks_they_say_when_a_proxy_is_back_and_no_call_is_risked() -> None:
+    one = pool("x", "y", health_check_url="http://check.test/", health_check_interval=60.0)
+    one.due(NOW)
+    one.checked(ProxyChecked("x", healthy=True), NOW)
+    one.failed("pool:x", NOW + 1)
+    assert one.deadline == NOW + 1 + PAUSES[0], "sooner than its turn"
+    assert {one.choose("a", NOW + 20) for _ in range(3)} == {"pool:y"}
+    [check] = one.due(NOW + 6)
+    assert one.checked(ProxyChecked(check.proxy, healthy=False), NOW + 7) is None, "it is no news"
+    assert one.deadline == NOW + 7 + PAUSES[1]
+    [check] = one.due(NOW + 17)
+    assert one.checked(ProxyChecked(check.proxy, healthy=True), NOW + 18) is not None
+    assert {one.choose("a", NOW + 20) for _ in range(2)} == {"pool:x", "pool:y"}
+
+
+def test_a_check_that_began_before_a_call_failed_does_not_excuse_the_proxy() -> None:
+    one = pool("x", health_check_url="http://check.test/")
+    one.due(NOW)
+    one.failed("pool:x", NOW + 1)
+    assert one.checked(ProxyChecked("x", healthy=True), NOW + 2) is None
+    assert one.choose("a", NOW + 2) == "direct"
+    assert one.deadline == NOW + 2 + PAUSES[0]
+
+
+def test_proxies_that_failed_their_checks_only_come_before_no_proxy() -> None:
+    settings = {"health_check_url": "http://check.test/", "health_check_interval": 0.001}
+    for app, route in (("", "pool:x"), ("proxy:app", "proxy:app")):
+        one = pool("x", "y", app=app, **settings)
+        for name in ("x", "y"):
+            one.due(NOW)
+            one.checked(ProxyChecked(name, healthy=False, detail="answered 503, not 200"), NOW)
+        assert one.choose("a", NOW) == route
+        one.failed("pool:x", NOW)
+        one.failed("pool:y", NOW)
+        assert one.choose("a", NOW) == (app or "direct")
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (pool("x", "y"), "one of the pool by round_robin: 2 of 2"),
+        (pool("x", bound={"a": "pool:x"}), "pool:x, its own proxy"),
+        (pool("x", bound={"a": "proxy:a"}), "proxy:a, its own proxy"),
+        (pool(), "none of 0 proxies of the pool may be selected; direct"),
+        (pool("x", bound={"b": "pool:x"}, require_proxy_for_account_requests=True), "refused, as a proxy is required"),
+        (pool(app="proxy:app"), "proxy:app, the app-wide proxy"),
+        (ProxyPool(ProxyPoolConfig(), (), "proxy:app", random.Random(1)), "proxy:app, the app-wide proxy"),
+        (ProxyPool(ProxyPoolConfig(), (), "", random.Random(1)), "direct: no proxy is configured"),
+    ],
+)
+def test_the_operator_is_told_where_an_account_goes(one: ProxyPool, says: str) -> None:
+    assert says in one.why("a")
+
+
+def test_the_operator_is_told_what_became_of_an_accounts_own_proxy() -> None:
+    for more, says in (
+        ({}, "one of the pool"),
+        ({"auto_failover": False}, "used all the same, as auto_failover is off"),
+        ({"proxies": proxies("x")}, "none of 1 proxies of the pool may be selected; used all the same"),
+    ):
+        one = pool("x", "y", bound={"a": "pool:x"}, **more)
+        one.failed("pool:x", NOW)
+        assert one.why("a").startswith("pool:x, its own proxy, failed (a call through it failed): ")
+        assert says in one.why("a")
 
 
 def test_what_is_not_known_is_no_harm() -> None:
