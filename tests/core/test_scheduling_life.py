@@ -187,10 +187,12 @@ class Life(RuleBasedStateMachine):
     )
     def fail(self, data: st.DataObject, status: int, wait: int | None, code: bytes) -> None:
         call, begun = self._call(data)
-        if begun:
+        if self.gateway.deadline <= self.now:
+            self.feed(TimePassed())  # who waited is called before the answer is heard
+        if begun or self.calls.get(call.exchange) != (call, False):
             return
         if code and status == 429:
-            self._stated(call, math.inf, shared=True)
+            self._stated(call, self.now + wait if wait else math.inf, shared=True)
         elif wait and status in {429, 503, 529}:
             self._stated(call, self.now + wait, shared=status == 429)
         number, attempt = call.exchange, call.attempt
@@ -232,7 +234,8 @@ class Life(RuleBasedStateMachine):
     def token(self, data: st.DataObject, how: str, life: int) -> None:
         name = data.draw(st.sampled_from(list(self.audit.refreshing)))
         if how == "good":
-            self.expires[name] = self.now + life
+            if life:
+                self.expires[name] = self.now + life
             self.feed(TokenRefreshed(name, self.now + life))
         else:
             permanent = how == "over"
@@ -325,6 +328,6 @@ def _quota(left: int) -> list[tuple[bytes, bytes]]:
 
 
 Life.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestLife = Life.TestCase
