@@ -153,6 +153,10 @@ def _proxies(config: Config) -> Found:
                 ("proxy_pool", "proxies", index, "id"),
                 f"{proxy.id!r} is the id of proxy_pool.proxies[{first[proxy.id]}] too",
             )
+        if not proxy.url:
+            yield ("proxy_pool", "proxies", index, "url"), "missing"
+    if config.proxy_pool.require_proxy_for_account_requests and not config.proxy_pool.enabled:
+        yield ("proxy_pool", "require_proxy_for_account_requests"), "needs proxy_pool.enabled = true"
     used: dict[str, int] = {}
     for index, account in enumerate(config.accounts):
         kind, _, name = account.proxy.partition(":")

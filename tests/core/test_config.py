@@ -227,6 +227,16 @@ def test_an_account_may_name_a_proxy_of_the_pool():
     assert problems(pool | account(proxy="pool:eu-1")) == ["accounts[0].proxy: this proxy is not enabled"]
 
 
+def test_a_proxy_of_the_pool_has_an_address():
+    empty = {"proxy_pool": {"enabled": True, "proxies": [{"id": "eu-1", "url": ""}]}}
+    assert problems(empty | account()) == ["proxy_pool.proxies[0].url: missing"]
+
+
+def test_what_shall_fail_closed_is_not_ignored():
+    told = "proxy_pool.require_proxy_for_account_requests: needs proxy_pool.enabled = true"
+    assert problems(account() | {"proxy_pool": {"require_proxy_for_account_requests": True}}) == [told]
+
+
 def test_a_configuration_shows_no_digest():
     """A password's digest can be guessed at, so even that is kept out of what may be printed."""
     shown = repr(AuthConfig(api_keys=("a" * 64,), web_password="b" * 64))
