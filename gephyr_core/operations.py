@@ -55,6 +55,7 @@ class Operations:
             if wanted.get(name) != self._configured.get(name):
                 scheduler.remove(account, now, comes_back=name in wanted)
                 shared.sign_in.forget(account)
+                shared.proxies.bind(name, "")
                 shared.scheduler.tell(AccountEvent(name, "removed", now))
         for name, settings in wanted.items():
             if name not in scheduler.accounts:

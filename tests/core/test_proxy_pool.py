@@ -11,7 +11,7 @@ from gephyr_core.commands import CallUpstream, CheckProxy, EndResponse, SendBody
 from gephyr_core.config import OutboundConfig, ProxyPoolConfig
 from gephyr_core.config.schema_providers import ProxyConfig
 from gephyr_core.errors import Fault, Sent
-from gephyr_core.events import ProxyChecked, UpstreamFailed
+from gephyr_core.events import AdminChanged, ProxyChecked, UpstreamFailed
 from gephyr_core.outbound.proxy import FORGET_AFTER, PAUSES
 from gephyr_core.outbound.proxy_pool import ProxyPool
 
@@ -292,6 +292,15 @@ def test_it_fails_closed_where_a_proxy_is_demanded(app: str) -> None:
     assert b"pool:x" not in sent.data
     assert play.refused(b'{"model":"m"}').status == 503
     play.finish()
+
+
+def test_a_proxy_is_free_again_when_its_account_is_removed() -> None:
+    play = Play(
+        account("a"), account("b", proxy="pool:x"), proxy_pool=ProxyPoolConfig(enabled=True, proxies=proxies("x"))
+    )
+    play.feed(AdminChanged(play.config.accounts[:1], (), ()))
+    play.expect()
+    assert play.request().route == "pool:x"
 
 
 def test_health_checks_go_on_beside_requests() -> None:
