@@ -236,7 +236,7 @@ async def test_the_connect_limit_covers_a_silent_proxy_and_cancelling_leaves_it(
     async with provider(script) as proxy, client(Origin("http", NAME, 80), route(proxy, scheme)) as caller:
         limits = TimeLimits(connect=0.05, first_byte=10, idle=10, total=10)
         failed = await caller.call(route="p", limits=limits)[1].failure()
-        assert (failed.fault, failed.sent) == (Fault.TIMEOUT, Sent.NONE)
+        assert (failed.fault, failed.sent) == (Fault.PROXY, Sent.NONE), "the account is not to blame"
         asked.clear()
         call, news = caller.call(route="p")
         await asked.wait()
@@ -244,6 +244,20 @@ async def test_the_connect_limit_covers_a_silent_proxy_and_cancelling_leaves_it(
         async with asyncio.timeout(0.1):
             await proxy.visitors[1].gone.wait()
         assert news.events == []
+
+
+async def test_a_provider_that_is_silent_behind_the_proxy_is_not_the_proxys_fault() -> None:
+    async def script(visitor: Visitor) -> None:
+        await visitor.reader.read()
+
+    async with (
+        provider(script) as world,
+        provider(http_proxy(Asked())) as proxy,
+        client(Origin("https", NAME, world.port), route(proxy, "http")) as caller,
+    ):
+        limits = TimeLimits(connect=1, first_byte=10, idle=10, total=10)
+        failed = await caller.call(route="p", limits=limits)[1].failure()
+        assert (failed.fault, failed.sent) == (Fault.TIMEOUT, Sent.NONE)
 
 
 async def test_a_provider_that_resets_behind_the_proxy_is_not_the_proxys_fault() -> None:

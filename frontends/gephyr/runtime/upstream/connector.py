@@ -4,6 +4,8 @@ import asyncio
 import os
 import ssl
 
+import attrs
+
 from gephyr.runtime.upstream import addresses
 from gephyr.runtime.upstream.proxies import ProxyRefusedError, Tunnel, open_tunnel
 from gephyr.runtime.upstream.routes import ProxyUrl
@@ -30,13 +32,23 @@ def tls_context(ca_file: str = "") -> ssl.SSLContext:
     return context
 
 
+@attrs.define
+class Progress:
+    """How far a connection has come, for a caller whose time limit ends the making of it."""
+
+    tunnelled: bool = False
+    """The proxy has opened the way to the provider; from then on it is not what is slow."""
+
+
 class Connector:
     """Makes connections. Time limits are the caller's: cancelling at any point closes what there is."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
 
-    async def open(self, origin: Origin, proxy: ProxyUrl | None) -> tuple[asyncio.Transport, asyncio.Transport]:
+    async def open(
+        self, origin: Origin, proxy: ProxyUrl | None, progress: Progress | None = None
+    ) -> tuple[asyncio.Transport, asyncio.Transport]:
         """Connect to *origin*, through *proxy* if there is one. Raises :class:`ConnectError`.
 
         Returns the transport to speak HTTP on, and the TCP transport at its bottom (the same one without TLS). Give
@@ -48,6 +60,8 @@ class Connector:
             transport = tcp
             if proxy is not None:
                 transport = await self._through(proxy, origin, tcp, tunnel)
+                if progress is not None:
+                    progress.tunnelled = True
             if origin.scheme == "https":
                 transport = await self._start_tls(transport, tunnel, origin, Fault.TLS)
             if tunnel.leftover:

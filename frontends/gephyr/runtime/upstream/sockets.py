@@ -7,7 +7,7 @@ from typing import Protocol
 from gephyr.runtime.credentials import CredentialError
 from gephyr.runtime.ports import Feed
 from gephyr.runtime.upstream.connection import Call, Connection
-from gephyr.runtime.upstream.connector import ConnectError, Connector, tls_context
+from gephyr.runtime.upstream.connector import ConnectError, Connector, Progress, tls_context
 from gephyr.runtime.upstream.heads import request_head
 from gephyr.runtime.upstream.pool import ConnectionPool
 from gephyr.runtime.upstream.routes import ProxyUrl
@@ -110,12 +110,16 @@ class SocketUpstream:
         call.opening(task.cancel)
 
     async def _open_and_send(self, call: Call, command: CallUpstream, head: bytes) -> None:
-        origin, route = command.origin, command.route
+        origin, route, limit = command.origin, command.route, command.limits.connect
+        proxy, progress = self._routes.get(route), Progress()
         try:
-            async with asyncio.timeout(command.limits.connect):
-                transport, tcp = await self._connector.open(origin, self._routes.get(route))
+            async with asyncio.timeout(limit):
+                transport, tcp = await self._connector.open(origin, proxy, progress)
         except TimeoutError:
-            call.fail(Fault.TIMEOUT, f"no connection to {origin} within {command.limits.connect:g} s")
+            if proxy is not None and not progress.tunnelled:
+                call.fail(Fault.PROXY, f"proxy {proxy} opened no way to {origin} within {limit:g} s")
+            else:
+                call.fail(Fault.TIMEOUT, f"no connection to {origin} within {limit:g} s")
         except ConnectError as exc:
             call.fail(exc.fault, exc.detail)
         else:
