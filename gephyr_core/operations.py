@@ -12,6 +12,9 @@ from gephyr_core.scheduling import Account
 from gephyr_core.scheduling.sign_in import TIMEOUT
 from gephyr_core.shared import Shared, make_account
 
+NOT_SIGNED_IN = "not_signed_in"
+"""What is said of an account for which nobody has signed in yet: it waits for that, and is not at fault."""
+
 
 class Operations:
     """Keeps the accounts of one gateway in step with the world."""
@@ -133,7 +136,7 @@ class Operations:
             return
         reason = f"{event.code}: {event.detail}" if event.detail else event.code
         scheduler.tell(AccountEvent(event.account, "token_refresh_failed", now, reason=reason))
-        if event.permanent and not account.disabled:
+        if event.permanent and event.code != NOT_SIGNED_IN and not account.disabled:
             self._disable(account, event.code, now)
             scheduler.save(AccountState(account.id, event.code, now))
 

@@ -303,6 +303,22 @@ def test_rule_11_a_401_for_a_good_token_refreshes_once_and_then_counts() -> None
     assert start.status == 502
 
 
+def test_rule_11_an_account_that_nobody_signed_in_waits_for_that_and_is_not_disabled() -> None:
+    one = signs_in()
+    play = Play(one)
+    play.feed(StateRestored(tokens=[TokenState("a", 0.0)]))
+    play.expect()
+    play.wait()
+    play.expect(RefreshToken)
+    play.feed(TokenRefreshFailed("a", "not_signed_in", permanent=True))
+    play.expect()
+    assert play.saved == []
+    play.now += 20
+    play.feed(AdminChanged([one], tokens=[TokenState("a", play.now + 3600)]))
+    play.expect()
+    assert served(play) == "a"
+
+
 # -- 12 what is kept --------------------------------------------------------------------------------------------
 
 

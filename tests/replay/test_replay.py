@@ -37,11 +37,12 @@ class PinnedStore(MemoryStore):
     """A store that an earlier process left: it knows who made the objects."""
 
     def __init__(self, objects: Collection[str]) -> None:
-        self._objects = objects
+        super().__init__()
+        self._pinned = objects
 
     def load_pins(self, now: float) -> list[Pin]:
         expires_at = now + LIFETIME
-        return [Pin(OWNER, object_id, "openai", "openai", expires_at) for object_id in self._objects]
+        return [Pin(OWNER, object_id, "openai", "openai", expires_at) for object_id in self._pinned]
 
 
 def blames_credential(exchange: Exchange) -> bool:

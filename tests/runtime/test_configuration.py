@@ -163,7 +163,7 @@ def test_proxies_become_routes():
                 {"id": "b", "provider": "openai", "api_key": "k", "proxy": "eu-1"},
             ],
             "outbound": {"upstream_proxy": "env:PROXY"},
-            "proxy_pool": {"proxies": [{"id": "eu-1", "url": "http://eu:3128"}]},
+            "proxy_pool": {"enabled": True, "proxies": [{"id": "eu-1", "url": "http://eu:3128"}]},
         },
         {"PROXY": "http://app:3128"},
     )

@@ -69,6 +69,7 @@ class StoreMachine(RuleBasedStateMachine):
             book.enable(account)
             self.commanded.pop(account, None)
             self.found.pop(account, None)
+            self.cooldowns = {key: record for key, record in self.cooldowns.items() if record.scope != account}
         book.close()
         self._open()
 
