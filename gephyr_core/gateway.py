@@ -215,6 +215,11 @@ class Gateway:
             self._operations.refresh_tokens(now)
         if self._proxies.deadline <= now:
             self._operations.check_proxies(now)
+        if now >= self._drain_until:
+            self._drain_until = math.inf
+            for exchange in self._exchanges.values():
+                exchange.shut_down(now)  # all of them before any lease is offered on: nothing new is to be called
+            self._forget_finished()
         while self._heap and self._heap[0][0] <= now:
             when, number = heapq.heappop(self._heap)
             exchange = self._exchanges.get(number)
@@ -224,11 +229,6 @@ class Gateway:
             if exchange.next_wake() <= now:
                 exchange.time_passed(now)
             self._settle(exchange)
-        if now >= self._drain_until:
-            self._drain_until = math.inf
-            for exchange in self._exchanges.values():
-                exchange.shut_down(now)  # all of them before any lease is offered on: nothing new is to be called
-            self._forget_finished()
 
     # -- the end ------------------------------------------------------------------------------------------------
 

@@ -230,8 +230,10 @@ def test_doubts_that_are_cleared_serve_first_who_waited_first() -> None:
     assert play.expect(CallUpstream).exchange == first
 
 
-def test_nobody_is_called_at_the_very_end_of_draining() -> None:
-    play = Play(account("a", requests_per_minute=1), scheduling=PATIENT, server=ServerConfig(drain_timeout=60))
+@pytest.mark.parametrize("patience", [60, 100])
+def test_nobody_is_called_at_the_very_end_of_draining(patience: float) -> None:
+    waits = SchedulingConfig(acquire_timeout=patience, last_used_lock_seconds=0)
+    play = Play(account("a", requests_per_minute=1), scheduling=waits, server=ServerConfig(drain_timeout=60))
     play.answer(play.request(body()), REPLY)
     play.expect(StartResponse, SendBody, EndResponse)
     ask(play)
