@@ -159,7 +159,10 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.calls)
     @rule(
-        data=st.data(), spent=st.sampled_from([1, 100, 400]), left=st.sampled_from([None, 0, 1, 50]), whole=st.booleans()
+        data=st.data(),
+        spent=st.sampled_from([1, 100, 400]),
+        left=st.sampled_from([None, 0, 1, 50]),
+        whole=st.booleans(),
     )
     def serve(self, data: st.DataObject, spent: int, left: int | None, whole: bool) -> None:
         call, begun = self._call(data)
@@ -205,7 +208,9 @@ class Life(RuleBasedStateMachine):
     def _stated(self, call: CallUpstream, until: float, *, shared: bool) -> None:
         """Have the bookkeeper know what a provider is about to say."""
         organization = self.configured[call.account].organization
-        mates = [one.id for one in self.configured.values() if shared and organization and one.organization == organization]
+        mates = [
+            one.id for one in self.configured.values() if shared and organization and one.organization == organization
+        ]
         model = msgspec.json.decode(call.body)["model"]
         for name in mates or [call.account]:
             known = self.audit.stated.get((name, model), 0.0)
