@@ -15,7 +15,9 @@ class WaitingRoom:
         """Pools with waiters."""
         self.places: dict[int, list[Pool]] = {}
         """What each exchange waits for."""
-        self._tickets = 0
+        self._tickets: dict[int, int] = {}
+        """When each exchange came, as a number: it is kept while other pools are waited for."""
+        self._latest = 0
         self._passed: dict[int, None] = {}
         """Who was asked since an account came back."""
         self._lines: dict[Pool, deque[int]] = {}
@@ -37,15 +39,22 @@ class WaitingRoom:
         for pool in [pool for pool in places if pool not in pools]:
             places.remove(pool)
             self._leave(exchange, pool)
+        ticket = self._tickets.get(exchange)
+        if ticket is None:
+            self._latest += 1
+            ticket = self._tickets[exchange] = self._latest
         for pool in pools:
             if exchange not in pool.waiters:
-                self._tickets += 1
-                pool.waiters[exchange] = self._tickets
+                comes_last = not pool.waiters or ticket > next(reversed(pool.waiters.values()))
+                pool.waiters[exchange] = ticket
+                if not comes_last:
+                    pool.waiters = dict(sorted(pool.waiters.items(), key=_ticket))
                 places.append(pool)
                 self._pools[pool] = None
 
     def leave(self, exchange: int) -> None:
         """Wait no more."""
+        self._tickets.pop(exchange, None)
         for pool in self.places.pop(exchange, ()):
             self._leave(exchange, pool)
 
@@ -112,3 +121,7 @@ class WaitingRoom:
                 pool.fresh = True
         for pool in self._pools:
             pool.unpark_due(now)
+
+
+def _ticket(place: tuple[int, int]) -> int:
+    return place[1]

@@ -241,3 +241,13 @@ def test_nobody_is_called_at_the_very_end_of_draining(patience: float) -> None:
     play.expect()
     play.feed(TimePassed(), at=play.now + 60)
     play.expect(StartResponse, SendBody, EndResponse, StopServing)
+
+
+def test_who_comes_to_wait_for_another_account_keeps_the_place_in_the_line() -> None:
+    queue, first, second = WaitingRoom(), World(bare("a")).pool, World(bare("b")).pool
+    queue.enter(1, [first])
+    queue.enter(2, [second])
+    queue.enter(3, [second])
+    queue.enter(1, [second])
+    second.fresh = True
+    assert [queue.next(NOW) for _ in range(4)] == [1, 2, 3, None]
