@@ -18,7 +18,7 @@ from gephyr.runtime.observers import Observers
 from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
 from gephyr.runtime.store import MemoryStore
 from gephyr.server import Listener, ServerLimits
-from gephyr_core.records import Fact, RequestRecord
+from gephyr_core.records import AccountEvent, Fact, ProxyEvent, RequestRecord
 from tests.acceptance.client import KEY
 from tests.acceptance.stub import WAIT
 
@@ -36,15 +36,18 @@ def configuration(accounts: Sequence[Mapping], **sections: Mapping) -> Mapping:
 
 
 class KeepingObservers(Observers):
-    """Counts every request, and keeps its record."""
+    """Counts every request, and keeps its record; and what happens to accounts and proxies."""
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[RequestRecord] = []
+        self.events: list[AccountEvent | ProxyEvent] = []
 
     def observe(self, fact: Fact) -> None:
         if isinstance(fact, RequestRecord):
             self.records.append(fact)
+        else:
+            self.events.append(fact)
         super().observe(fact)
 
 
