@@ -1,4 +1,4 @@
-"""One proxy of the pool: what calls through it and health checks have shown."""
+"""One proxy, of the pool or of an account: what calls through it and health checks have shown."""
 
 import math
 
@@ -21,6 +21,8 @@ class Proxy:
     config: ProxyConfig
     rank: int
     """Its place when the highest priority comes first, and what comes first in the file among equals."""
+    pooled: bool = True
+    """One of the pool's; else an account's own, which nobody else gets and no check asks."""
     accounts: int = 0
     """How many accounts have it for their own."""
     call_failed: bool = False

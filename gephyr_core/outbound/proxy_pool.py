@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from gephyr_core.commands import CheckProxy
-from gephyr_core.config import ProxyPoolConfig
+from gephyr_core.config import ProxyConfig, ProxyPoolConfig
 from gephyr_core.events import ProxyChecked
 from gephyr_core.outbound.proxy import Proxy
 from gephyr_core.outbound.route import DIRECT, choose_route
@@ -58,12 +58,18 @@ class ProxyPool:
         if before is not None:
             before.accounts -= 1
             self._sort_in(before)
-        if route:
-            self._bound[account] = route
-        proxy = self._proxies.get(route)
-        if proxy is not None:
-            proxy.accounts += 1
-            self._sort_in(proxy)
+            if not (before.accounts or before.pooled):
+                del self._proxies[before.route]
+        if not route:
+            return
+        self._bound[account] = route
+        if not self._config.enabled:
+            return
+        if route not in self._proxies:
+            self._proxies[route] = Proxy(ProxyConfig(id=route, url=route), -1, pooled=False)
+        proxy = self._proxies[route]
+        proxy.accounts += 1
+        self._sort_in(proxy)
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
@@ -95,8 +101,8 @@ class ProxyPool:
         """Whether an account's own proxy is to be used."""
         if not self._config.auto_failover:
             return True
-        proxy = self._proxies.get(bound)
-        return bound not in avoiding and (proxy is None or proxy.healthy or self._may_be_tried(proxy, now))
+        proxy = self._proxies[bound]
+        return bound not in avoiding and (proxy.healthy or self._may_be_tried(proxy, now))
 
     def _trial(self, now: float, avoiding: Sequence[str]) -> Proxy | None:
         """Return a proxy that failed and is to be given a call again, if one is."""
@@ -112,11 +118,11 @@ class ProxyPool:
     def _may_be_tried(self, proxy: Proxy, now: float) -> bool:
         """Whether a call may show that a proxy is back. Where checks can, no client's call is risked."""
         due = proxy.call_failed and proxy.retry_at <= now
-        return due and not proxy.on_trial and not self._config.health_check_url
+        return due and not proxy.on_trial and not (proxy.pooled and self._config.health_check_url)
 
     def _is_free(self, proxy: Proxy) -> bool:
         """Whether accounts may have it that it does not belong to."""
-        return not proxy.accounts or self._config.allow_shared_proxy_fallback
+        return proxy.pooled and (not proxy.accounts or self._config.allow_shared_proxy_fallback)
 
     def _sort_in(self, proxy: Proxy) -> None:
         """Put a proxy where its state wants it to be."""

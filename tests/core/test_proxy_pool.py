@@ -249,6 +249,24 @@ def test_the_operator_is_told_what_became_of_an_accounts_own_proxy() -> None:
         assert says in one.why("a")
 
 
+def test_an_accounts_own_proxy_is_left_alone_too_when_it_failed_and_nobody_else_gets_it() -> None:
+    own = {"a": "proxy:a"}
+    one = pool("x", bound=own, allow_shared_proxy_fallback=True, health_check_url="http://check.test/")
+    assert {one.choose("b", NOW) for _ in range(3)} == {"pool:x"}
+    event = one.failed("proxy:a", NOW)
+    assert event is not None
+    assert (event.proxy, event.healthy) == ("proxy:a", False)
+    assert one.choose("a", NOW) == "pool:x"
+    assert [check.proxy for check in one.due(NOW)] == ["x"]
+    assert one.choose("a", NOW + PAUSES[0]) == "proxy:a", "no check will tell"
+    one.bind("a", "")
+    one.bind("a", "proxy:a")
+    assert one.choose("a", NOW) == "proxy:a", "it may be another one now"
+    off = ProxyPool(ProxyPoolConfig(), own.items(), "proxy:app", random.Random(1))
+    assert off.failed("proxy:a", NOW) is None
+    assert (off.choose("a", NOW), off.why("a")) == ("proxy:a", "proxy:a, its own proxy")
+
+
 def test_what_is_not_known_is_no_harm() -> None:
     one = pool("x")
     assert one.checked(ProxyChecked("gone", healthy=False), NOW) is None

@@ -94,7 +94,7 @@ class Pool(RuleBasedStateMachine):
     @rule(data=st.data(), end=st.sampled_from(("answered", "failed", "cancelled")))
     def end_call(self, data: st.DataObject, end: str) -> None:
         route, began = self.calls.pop(data.draw(st.integers(0, len(self.calls) - 1)))
-        known = route.startswith("pool:")
+        known = route.startswith("pool:") or route in self.own.values()
         event = None
         if end == "failed":
             event = self.pool.failed(route, self.now)
@@ -105,7 +105,7 @@ class Pool(RuleBasedStateMachine):
             event = self.pool.succeeded(route, began, self.now)
             if event is not None:
                 assert self.unwell.pop(route), "a call excuses no failed check"
-        assert event is None or f"pool:{event.proxy}" == route
+        assert event is None or event.proxy == route.removeprefix("pool:")
         self.pool.closed(route)
 
     @rule()
@@ -130,6 +130,10 @@ class Pool(RuleBasedStateMachine):
 
     @rule(account=st.sampled_from(ACCOUNTS), route=st.sampled_from(OWN))
     def bind(self, account: str, route: str) -> None:
+        self.pool.bind(account, "")
+        self.own[account] = ""
+        if "proxy:own" not in self.own.values():
+            self.unwell.pop("proxy:own", None)
         self.pool.bind(account, route)
         self.own[account] = route
 
