@@ -261,7 +261,8 @@ class Scheduler(Learning):
     ) -> Lease:
         lease = Lease(self, account, pool.model, search.tokens, now)
         if search.session is None and self.sticky and self._config.last_used_lock_seconds:
-            self._last_used[pool.group, pool.family] = (account, now)
+            self._last_used.pop((pool.group, pool.family), None)
+            self._last_used[pool.group, pool.family] = (account, now)  # the latest used is last
             if len(self._last_used) > _MOST_LAST_USED:
                 del self._last_used[next(iter(self._last_used))]
         decision = self._decide(pool, search, account.id, rule, now, tried, scores)

@@ -1,8 +1,12 @@
 """Leases: a call that is sent a second time is one more request on the account, and needs leave like the first."""
 
 import pytest
+from play import Play
+from play import account as configured
+from scheduling import served
 from test_scheduler import NOW, World, account
 
+from gephyr_core.config import SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling import NEUTRAL, Lease
 
@@ -43,3 +47,12 @@ def test_leases_on_an_account_are_counted_through_its_changes(most: int) -> None
     for lease in leases:
         lease.done(NEUTRAL, NOW)
     assert world.scheduler.accounts["a"].in_flight == world.scheduler.in_flight == 0
+
+
+def test_names_that_clients_invent_do_not_push_out_the_account_that_is_in_use() -> None:
+    play = Play(*(configured(name) for name in "abcdef"), scheduling=SchedulingConfig())
+    first = served(play, "gpt-5")
+    for number in range(1000):
+        served(play, "".join(chr(97 + int(digit)) for digit in f"{number:04}"))
+        if number % 100 == 0:
+            assert served(play, "gpt-5") == first
