@@ -217,8 +217,8 @@ class Gateway:
             self._operations.check_proxies(now)
         if now >= self._drain_until:
             self._drain_until = math.inf
-            for exchange in self._exchanges.values():
-                exchange.shut_down(now)  # all of them before any lease is offered on: nothing new is to be called
+            for running in self._exchanges.values():
+                running.shut_down(now)  # all of them before any lease is offered on: nothing new is to be called
             self._forget_finished()
         while self._heap and self._heap[0][0] <= now:
             when, number = heapq.heappop(self._heap)
