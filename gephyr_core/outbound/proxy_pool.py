@@ -108,9 +108,8 @@ class ProxyPool:
         """Return a proxy that failed and is to be given a call again, if one is."""
         trials = self._trials
         while trials and trials[0][0] <= now:
-            at, rank = trials[0]
-            proxy = self._ranks[rank]
-            if at == proxy.retry_at and self._may_be_tried(proxy, now) and self._is_free(proxy):
+            proxy = self._ranks[trials[0][1]]
+            if self._may_be_tried(proxy, now) and self._is_free(proxy):
                 return None if proxy.route in avoiding else proxy
             heapq.heappop(trials)
         return None

@@ -1,6 +1,7 @@
 """Outbound routes: which proxy a call takes, what becomes of one that fails, and who never goes without."""
 
 import math
+import pickle
 import random
 from collections import Counter
 
@@ -33,6 +34,7 @@ def test_the_order_is_the_accounts_own_the_pools_the_app_wide_and_none() -> None
     one = pool("x", bound={"a": "proxy:a", "b": ""}, app="proxy:app")
     assert (one.choose("a", NOW), one.choose("b", NOW)) == ("proxy:a", "pool:x")
     assert one.choose("b", NOW, ["pool:x"]) == "proxy:app"
+    assert one.choose("b", NOW, ["pool:x", "proxy:app"]) == "direct"
     assert pool("x").choose("b", NOW, ["pool:x"]) == "direct"
     off = ProxyPool(ProxyPoolConfig(proxies=proxies("x")), {"a": "proxy:a"}.items(), "proxy:app", random.Random(1))
     assert (off.choose("a", NOW), off.choose("b", NOW)) == ("proxy:a", "proxy:app")
@@ -47,6 +49,10 @@ def test_random_is_even_and_weighted_goes_by_priority() -> None:
     one = pool(strategy="weighted_round_robin", proxies=proxies("x", "y", x=9, y=1))
     counts = Counter(one.choose("a", NOW) for _ in range(1000))
     assert 850 < counts["pool:x"] < 950
+    one.failed("pool:x", NOW)
+    assert {one.choose("a", NOW) for _ in range(50)} == {"pool:y"}
+    one.succeeded("pool:x", NOW + 1, NOW + 1)
+    assert 850 < Counter(one.choose("a", NOW) for _ in range(1000))["pool:x"] < 950
     two = pool("x", "y", strategy="random")
     assert 400 < Counter(two.choose("a", NOW) for _ in range(1000))["pool:x"] < 600
 
@@ -147,6 +153,18 @@ def test_one_call_at_a_time_tries_a_proxy_that_failed() -> None:
     assert {one.choose("a", due) for _ in range(2)} == {"pool:x", "pool:y"}
 
 
+def test_what_an_account_with_nothing_but_its_proxy_goes_through_makes_no_pause_longer() -> None:
+    one = pool("x", "y", bound={"a": "pool:x", "b": "pool:y"})
+    for _ in range(len(PAUSES)):
+        assert one.choose("a", NOW) == "pool:x"
+        one.opened("pool:x")
+        one.failed("pool:x", NOW)
+        one.closed("pool:x")
+    one.bind("b", "")
+    assert one.choose("a", NOW + PAUSES[0] - 0.1) == "pool:y"
+    assert one.choose("a", NOW + PAUSES[0]) == "pool:x"
+
+
 def test_a_proxy_that_fails_again_soon_after_it_came_back_is_not_trusted_like_a_new_one() -> None:
     one = pool("x", "y")
     one.failed("pool:x", NOW)
@@ -196,6 +214,24 @@ def test_where_there_are_checks_they_say_when_a_proxy_is_back_and_no_call_is_ris
     [check] = one.due(NOW + 17)
     assert one.checked(ProxyChecked(check.proxy, healthy=True), NOW + 18) is not None
     assert {one.choose("a", NOW + 20) for _ in range(2)} == {"pool:x", "pool:y"}
+
+
+def test_a_check_that_was_brought_forward_is_not_made_twice() -> None:
+    one = pool("x", health_check_url="http://check.test/", health_check_interval=60.0)
+    one.due(NOW)
+    one.checked(ProxyChecked("x", healthy=True), NOW)
+    one.failed("pool:x", NOW + 50)
+    assert len(one.due(NOW + 55)) == 1
+    assert one.due(NOW + 60) == []
+
+
+def test_a_call_excuses_no_failed_check() -> None:
+    one = pool("x", health_check_url="http://check.test/")
+    one.due(NOW)
+    one.failed("pool:x", NOW + 1)
+    one.checked(ProxyChecked("x", healthy=False, detail="answered 503, not 200"), NOW + 2)
+    assert one.succeeded("pool:x", NOW + 3, NOW + 3) is None
+    assert "none of 1 proxies" in one.why("a")
 
 
 def test_a_check_that_began_before_a_call_failed_does_not_excuse_the_proxy() -> None:
@@ -265,6 +301,17 @@ def test_an_accounts_own_proxy_is_left_alone_too_when_it_failed_and_nobody_else_
     off = ProxyPool(ProxyPoolConfig(), own.items(), "proxy:app", random.Random(1))
     assert off.failed("proxy:a", NOW) is None
     assert (off.choose("a", NOW), off.why("a")) == ("proxy:a", "proxy:a, its own proxy")
+
+
+def test_what_is_kept_does_not_grow_with_the_calls() -> None:
+    one = pool("x", "y", strategy="least_connections")
+    one.failed("pool:x", NOW)
+    before = len(pickle.dumps(one))
+    for _ in range(5000):
+        for name in ("pool:x", "pool:y"):  # a trial that shows nothing, and a call
+            one.opened(name)
+            one.closed(name)
+    assert len(pickle.dumps(one)) < before + 5000
 
 
 def test_what_is_not_known_is_no_harm() -> None:
