@@ -10,8 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-import attrs
-
+from gephyr.harness.scenario import PlannedSession, Turn
 from gephyr.harness.world import ProviderSettings, World
 from gephyr_core.config import AccountConfig, AuthConfig, Config
 
@@ -21,38 +20,16 @@ _ARRIVALS = 200.0
 """Sessions that begin in a second."""
 
 
-@attrs.frozen
-class Turn:
-    """One request."""
-
-    think: float
-    input_tokens: int
-    output_tokens: int
-    stream: bool
-    leaves_after: float | None = None
-
-
-@attrs.frozen
-class Session:
-    """One conversation."""
-
-    start: float
-    session: str
-    key: int
-    dialect: str
-    model: str
-    turns: tuple[Turn, ...]
-    sends_id: bool = True
-
-
-def sessions(count: int, *, stream: bool) -> Iterator[Session]:
+def sessions(count: int, *, stream: bool) -> Iterator[PlannedSession]:
     """Plan *count* sessions that begin one after the other."""
     rng = random.Random(1)
     dialects = tuple(_MODELS)
     for number in range(count):
         turns = tuple(Turn(20.0 * rng.random(), 2000 * turn, 300, stream) for turn in range(1, 4))
         dialect = dialects[number % len(dialects)]
-        yield Session(number / _ARRIVALS, f"s{number}", number % 50, dialect, _MODELS[dialect], turns)
+        yield PlannedSession(
+            number / _ARRIVALS, f"s{number}", number % 50, dialect, _MODELS[dialect], turns, sends_id=True
+        )
 
 
 def rate(accounts: int, count: int, *, stream: bool) -> float:

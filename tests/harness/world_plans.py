@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from gephyr.harness.scenario import PlannedSession, Turn
 from gephyr.harness.world import Fault, Outcome, ProviderSettings, World
 from gephyr_core.config import AccountConfig, AuthConfig, Config
 from gephyr_core.records import Fact, RequestRecord
@@ -15,29 +16,9 @@ DIALECTS = tuple(MODELS)
 KINDS = ("openai", "anthropic", "gemini")
 
 
-@attrs.frozen
-class Turn:
-    think: float
-    input_tokens: int
-    output_tokens: int
-    stream: bool
-    leaves_after: float | None = None
-
-
-@attrs.frozen
-class Session:
-    start: float
-    session: str
-    key: int
-    dialect: str
-    model: str
-    turns: tuple[Turn, ...]
-    sends_id: bool
-
-
 def sessions(
     count: int = 40, turns: int = 3, dialects: Sequence[str] = DIALECTS, leaves_after: float | None = None
-) -> Iterator[Session]:
+) -> Iterator[PlannedSession]:
     """One session each half second, of every dialect in turn; every second turn is a stream."""
     rng = random.Random(3)
     for number in range(count):
@@ -46,7 +27,7 @@ def sessions(
             Turn(rng.random() * 10, 2000 * (turn + 1), 300, (number + turn) % 2 == 0, leaves_after)
             for turn in range(turns)
         )
-        yield Session(number / 2, f"s{number}", number, dialect, MODELS[dialect], planned, number % 3 > 0)
+        yield PlannedSession(number / 2, f"s{number}", number, dialect, MODELS[dialect], planned, number % 3 > 0)
 
 
 def accounts(count: int = 9, **more: Any) -> tuple[AccountConfig, ...]:
@@ -86,7 +67,7 @@ def play(
     settings: Config | None = None,
     *faults: Fault,
     provider: ProviderSettings | None = None,
-    plan: Iterator[Session] | None = None,
+    plan: Iterator[PlannedSession] | None = None,
     seed: int = 1,
     until: float = 300.0,
     trace: Callable[[bytes], None] | None = None,

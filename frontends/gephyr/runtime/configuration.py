@@ -61,7 +61,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[Setti
 
     Raises :class:`ConfigError` with every mistake, secrets that cannot be found included.
     """
-    mapping = {} if path is None else _read(path)
+    mapping = {} if path is None else read_toml(path)
     folder = Path.cwd() if path is None else path.absolute().parent
     loaded, literal = _load(mapping, folder, environ, overrides, path)
     if path is not None and literal and os.name == "posix" and path.stat().st_mode & _READABLE_BY_ALL:
@@ -79,9 +79,15 @@ def load_mapping(
     return _load(mapping, Path.cwd(), environ, overrides)[0]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, most_bytes: int | None = None) -> dict[str, Any]:
+    """Return what the file at *path* holds, of at most *most_bytes*. Raises :class:`ConfigError` where it cannot be
+    read, or is no TOML."""
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            content = file.read(-1 if most_bytes is None else most_bytes + 1)
+        if most_bytes is None or len(content) <= most_bytes:
+            return tomllib.loads(content.decode())
+        message = f"larger than {most_bytes} bytes"
     except OSError as error:
         message = error.strerror or "cannot be read"
     except UnicodeDecodeError as error:

@@ -1,18 +1,18 @@
 """Health checks of proxies: a URL is asked for through each, and the status of the answer compared."""
 
-import asyncio
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import httpcore
 
 from gephyr.runtime.upstream.connector import ConnectError, Connector, tls_context
 from gephyr.runtime.upstream.routes import ProxyUrl
-from gephyr.runtime.vetted_connection import SocketStream
+from gephyr.runtime.upstream.single import asked, connected, split_url
 from gephyr_core import __version__
 from gephyr_core.commands import CheckProxy
 from gephyr_core.events import ProxyChecked
-from gephyr_core.http import DEFAULT_PORTS, Origin
+from gephyr_core.http import Header, Origin
+
+_HEADERS: tuple[Header, ...] = ((b"user-agent", f"gephyr/{__version__}".encode()), (b"connection", b"close"))
 
 
 class ProxyCheck:
@@ -28,10 +28,7 @@ class ProxyCheck:
         proxy = self._routes.get(command.route)
         if proxy is None:
             return ProxyChecked(command.proxy, healthy=False, detail=f"there is no outbound route {command.route!r}")
-        parts = urlsplit(command.url)
-        scheme = parts.scheme.lower()
-        origin = Origin(scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS[scheme])
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        origin, target = split_url(command.url)
         try:
             status = await self._status(origin, target, proxy)
         except ConnectError as error:
@@ -44,25 +41,5 @@ class ProxyCheck:
         return ProxyChecked(command.proxy, healthy=True)
 
     async def _status(self, origin: Origin, target: str, proxy: ProxyUrl) -> int:
-        transport, tcp = await self._connector.open(origin, proxy)
-        try:
-            reader = asyncio.StreamReader()
-            protocol = asyncio.StreamReaderProtocol(reader)
-            transport.set_protocol(protocol)
-            protocol.connection_made(transport)
-            writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
-            scheme, host = origin.scheme.encode(), origin.host.encode()
-            headers = [
-                (b"host", origin.netloc.encode()),
-                (b"user-agent", f"gephyr/{__version__}".encode()),
-                (b"connection", b"close"),
-            ]
-            connection = httpcore.AsyncHTTP11Connection(
-                httpcore.Origin(scheme, host, origin.port), SocketStream(reader, writer)
-            )
-            url = httpcore.URL(scheme=scheme, host=host, port=origin.port, target=target.encode())
-            response = await connection.handle_async_request(httpcore.Request("GET", url, headers=headers))
-            return response.status
-        finally:
-            transport.abort()
-            tcp.abort()
+        async with connected(self._connector, origin, proxy) as stream:
+            return (await asked(stream, origin, "GET", target, list(_HEADERS))).status

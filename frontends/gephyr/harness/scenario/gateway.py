@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gephyr.harness.scenario.reading import read_toml
-from gephyr.runtime.configuration import load_mapping
+from gephyr.harness.scenario.reading import LARGEST_FILE
+from gephyr.runtime.configuration import load_mapping, read_toml
 from gephyr_core.config import Config, ConfigError, ConfigProblem
 
 MOST_ACCOUNTS = 10_000
@@ -30,7 +30,7 @@ def load_gateway(gateway: object, folder: Path, keys: int) -> Config:
     prefix = "gateway."
     if isinstance(gateway, str):
         path = folder / gateway
-        gateway, prefix = read_toml(path), f"{path}: "
+        gateway, prefix = read_toml(path, LARGEST_FILE), f"{path}: "
     if not isinstance(gateway, Mapping):
         raise ConfigError([ConfigProblem("gateway", "expected a table, or the path of a gephyr.toml")])
     mapping = _without_secrets(gateway)

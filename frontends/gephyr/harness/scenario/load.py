@@ -7,9 +7,10 @@ from typing import Any
 
 from gephyr.harness.scenario.checks import contradictions
 from gephyr.harness.scenario.gateway import load_gateway
-from gephyr.harness.scenario.reading import about_times, read_toml, seconds, with_seconds
+from gephyr.harness.scenario.reading import LARGEST_FILE, about_times, seconds, with_seconds
 from gephyr.harness.scenario.schema import ProviderTable, Scenario, ScenarioFile
 from gephyr.harness.world.settings import ProviderSettings
+from gephyr.runtime.configuration import read_toml
 from gephyr_core.config import Config, ConfigError, ConfigProblem
 from gephyr_core.config.problems import Path as SettingPath
 from gephyr_core.config.problems import path_text
@@ -22,7 +23,7 @@ _ARRIVALS = ("sessions_per_minute", "bursts", "log")
 
 def load_scenario(path: Path) -> Scenario:
     """Read the scenario at *path*. Raises :class:`ConfigError` with every mistake in it."""
-    return scenario_of(read_toml(path), path)
+    return scenario_of(read_toml(path, LARGEST_FILE), path)
 
 
 def scenario_of(table: Mapping[str, Any], path: Path) -> Scenario:

@@ -1,16 +1,13 @@
 """Reading scenario files: TOML, with times as people write them."""
 
 import re
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from gephyr_core.config import ConfigError, ConfigProblem
 from gephyr_core.config.problems import shown
 from gephyr_core.config.structure import Mistake
 
-_LARGEST_FILE = 1024 * 1024
+LARGEST_FILE = 1024 * 1024
 _DEPTH = 8
 """Levels of tables and arrays, one in the other: more than any setting has."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -25,25 +22,6 @@ _TIMES = frozenset(
 """Settings that are times."""
 _SPREADS = frozenset(("think", "leaves_after", "first_byte", "token_endpoint"))
 """Settings whose ``median`` and ``p95`` are."""
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return what the file at *path* holds. Raises :class:`ConfigError` where it cannot be read, or is no TOML."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-        if len(content) <= _LARGEST_FILE:
-            return tomllib.loads(content.decode())
-        message = f"larger than {_LARGEST_FILE} bytes"
-    except OSError as error:
-        message = error.strerror or "cannot be read"
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 (at byte {error.start})"
-    except RecursionError:
-        message = "nested too deeply"
-    except ValueError as error:  # a TOMLDecodeError, or a number of more digits than Python reads
-        message = str(error)
-    raise ConfigError([ConfigProblem(str(path), message)])
 
 
 def seconds(text: str) -> float | None:

@@ -3,18 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import urlsplit
 
 import httpcore
 
 from gephyr.runtime.tokens.grants import GrantError, TokenRequest
 from gephyr.runtime.upstream.connector import ConnectError, Connector, tls_context
 from gephyr.runtime.upstream.routes import ProxyUrl
-from gephyr.runtime.vetted_connection import SocketStream
+from gephyr.runtime.upstream.single import asked, connected, split_url
 from gephyr_core import __version__
-from gephyr_core.http import DEFAULT_PORTS, Header, Headers, Origin
+from gephyr_core.http import Header, Headers, Origin
+from gephyr_core.outbound.route import DIRECT
 
-DIRECT = "direct"
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection stands."""
 MOST_BYTES = 256 * 1024
@@ -49,7 +48,7 @@ class TokenEndpoint:
         proxy = self._routes.get(route)
         if proxy is None and route != DIRECT:
             raise GrantError("proxy", f"there is no outbound route {route!r}")
-        origin, target = _split(request.url)
+        origin, target = split_url(request.url)
         deadline = asyncio.get_running_loop().time() + timeout
         async with self._connected(origin, proxy, min(timeout, CONNECT_TIMEOUT)) as stream:
             try:
@@ -66,44 +65,22 @@ class TokenEndpoint:
     async def _connected(
         self, origin: Origin, proxy: ProxyUrl | None, limit: float
     ) -> AsyncIterator[httpcore.AsyncNetworkStream]:
-        try:
-            async with asyncio.timeout(limit):
-                transport, tcp = await self._connector.open(origin, proxy)
-        except TimeoutError:
-            raise GrantError("timeout", f"no connection to {origin} within {limit:g} s") from None
-        except ConnectError as error:
-            raise GrantError(error.fault.value, error.detail) from None
-        try:
-            reader = asyncio.StreamReader()
-            protocol = asyncio.StreamReaderProtocol(reader)
-            transport.set_protocol(protocol)
-            protocol.connection_made(transport)
-            yield SocketStream(reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop()))
-        finally:
-            transport.abort()
-            tcp.abort()
-
-
-def _split(url: str) -> tuple[Origin, str]:
-    parts = urlsplit(url)
-    scheme, path = parts.scheme.lower(), parts.path or "/"
-    origin = Origin(scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS[scheme])
-    return origin, f"{path}?{parts.query}" if parts.query else path
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                stream = await stack.enter_async_context(connected(self._connector, origin, proxy, limit))
+            except TimeoutError:
+                raise GrantError("timeout", f"no connection to {origin} within {limit:g} s") from None
+            except ConnectError as error:
+                raise GrantError(error.fault.value, error.detail) from None
+            yield stream
 
 
 async def _exchange(
     stream: httpcore.AsyncNetworkStream, origin: Origin, target: str, request: TokenRequest
 ) -> tuple[int, Headers, bytes]:
-    scheme, host, body = origin.scheme.encode(), origin.host.encode(), request.body
-    headers = [
-        (b"host", origin.netloc.encode()),
-        *_HEADERS,
-        *request.headers,
-        (b"content-length", b"%d" % len(body)),
-    ]
-    url = httpcore.URL(scheme=scheme, host=host, port=origin.port, target=target.encode())
-    connection = httpcore.AsyncHTTP11Connection(httpcore.Origin(scheme, host, origin.port), stream)
-    response = await connection.handle_async_request(httpcore.Request("POST", url, headers=headers, content=body))
+    body = request.body
+    headers = [*_HEADERS, *request.headers, (b"content-length", b"%d" % len(body))]
+    response = await asked(stream, origin, "POST", target, headers, body)
     pieces: list[bytes] = []
     size = 0
     async for piece in response.aiter_stream():

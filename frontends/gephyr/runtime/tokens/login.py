@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import h11
 
 from gephyr.runtime.store_tokens import StoredToken
-from gephyr.runtime.tokens.endpoint import DIRECT
 from gephyr.runtime.tokens.grants import GrantError, RefreshGrant, cleaned, read_answer
 from gephyr.runtime.tokens.refresher import Poster
+from gephyr_core.outbound.route import DIRECT
 
 REDIRECT = "http://127.0.0.1/callback"
 """Where the browser is sent back to; a free port is added."""

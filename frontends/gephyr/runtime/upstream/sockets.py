@@ -14,8 +14,8 @@ from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.commands import CallUpstream
 from gephyr_core.errors import Fault
 from gephyr_core.http import Header, Origin
+from gephyr_core.outbound.route import DIRECT
 
-DIRECT = "direct"
 """The route without a proxy."""
 
 
