@@ -2,12 +2,15 @@
 
 from gephyr_core import __version__
 from gephyr_core.http import Header, Headers, header
+from gephyr_core.routing.sessions import SESSION_HEADERS
 
 _HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )  # RFC 9110 section 7.6.1
 
-_NOT_TO_PROVIDERS = _HOP_BY_HOP | {
+# Session headers tell Gephyr which requests belong together. A provider that wants to know has a field for it in the
+# body (prompt_cache_key, metadata.user_id), which is forwarded.
+_NOT_TO_PROVIDERS = _HOP_BY_HOP.union(SESSION_HEADERS) | {
     b"host",
     b"content-length",
     b"authorization",

@@ -19,7 +19,8 @@ SESSION_HEADERS = (
     b"session-id",
     b"session_id",
 )
-"""In the order of their authority: the general ones, then what coding agents send."""
+"""In the order of their authority: the general ones, then what coding agents send. They are meant for the gateway:
+``gephyr_core.forwarding`` keeps all of them from providers."""
 _RANK = {name: rank for rank, name in enumerate(SESSION_HEADERS)}
 
 _FIELDS = ("session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId")

@@ -50,8 +50,6 @@ def test_a_websocket_needs_a_key_first(gateway: Gateway) -> None:
 
 def test_its_headers_go_on_and_the_turn_state_comes_back(gateway: Gateway, stub: Stub) -> None:
     headers = {
-        "session_id": "0199",
-        "session-id": "0199",
         "thread-id": "0200",
         "x-codex-turn-state": "opaque",
         "x-codex-turn-metadata": '{"turn_id":"7"}',
@@ -61,13 +59,15 @@ def test_its_headers_go_on_and_the_turn_state_comes_back(gateway: Gateway, stub:
     }
     told = [["Content-Type", "text/event-stream"], ["x-codex-turn-state", "next"], ["x-models-etag", '"e"']]
     stub.script("codex", {**RESPONSES.answer(stream=True), "headers": told})
-    answer = gateway.ask("POST", TARGET, ASKED, {**BEARER, **headers})
+    session = {"session_id": "0199", "session-id": "0199"}
+    answer = gateway.ask("POST", TARGET, ASKED, {**BEARER, **headers, **session})
     assert answer.status == 200
     assert (answer.headers["x-codex-turn-state"], answer.headers["x-models-etag"]) == ("next", '"e"')
     [seen] = stub.take()
     assert {name: sent_headers(seen, name.lower()) for name in headers} == {
         name: [value] for name, value in headers.items()
     }
+    assert [sent_headers(seen, name) for name in session] == [[], []]
     assert sent_headers(seen, "authorization") == ["Bearer credential-of-codex"]
 
 

@@ -8,6 +8,7 @@ from strategies import header_lists
 from gephyr_core import __version__
 from gephyr_core.forwarding import to_client, to_provider
 from gephyr_core.http import Header, header
+from gephyr_core.routing.sessions import SESSION_HEADERS
 
 SIGNATURE = f"gephyr/{__version__}".encode()
 
@@ -26,11 +27,11 @@ def provider_names(*names: bytes) -> list[bytes]:
         *(b"origin", b"referer", b"sec-fetch-mode", b"sec-websocket-key", b"access-control-request-method"),
         *(b"host", b"content-length", b"content-encoding", b"expect"),
         *(b"openai-organization", b"openai-project", b"x-goog-user-project"),
-        *(b"x-gephyr-session-id", b"x-claude-code-session-id"),
+        *SESSION_HEADERS,
     ],
 )
 def test_what_is_the_clients_own_or_the_hops_stays_here(name: bytes) -> None:
-    """Credentials, addresses, browser and organisation headers would identify the client or misroute the call."""
+    """Credentials, addresses, browser, organisation and session headers would identify the client or misroute the call."""
     assert name not in provider_names(name)
 
 
