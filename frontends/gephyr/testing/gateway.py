@@ -1,6 +1,7 @@
 """A gateway that serves on a loopback port from a thread of its own, for the time of a test."""
 
 import asyncio
+import concurrent.futures
 import math
 import random
 import threading
@@ -77,13 +78,23 @@ class RunningGateway:
 
     @property
     def records(self) -> list[RequestRecord]:
-        """The requests that have ended, each with its attempts."""
-        return [fact for fact in list(self._observers.facts) if isinstance(fact, RequestRecord)]
+        """The requests that have ended, each with its attempts. A request is here once its client has the last byte."""
+        return [fact for fact in self._facts() if isinstance(fact, RequestRecord)]
 
     @property
     def account_events(self) -> list[AccountEvent]:
-        """Cooldowns and recoveries, as they happened."""
-        return [fact for fact in list(self._observers.facts) if isinstance(fact, AccountEvent)]
+        """Cooldowns and recoveries, as they happened. What a request led to is here once its client has the last
+        byte."""
+        return [fact for fact in self._facts() if isinstance(fact, AccountEvent)]
+
+    def _facts(self) -> list[Fact]:
+        """Return everything observed so far. The gateway's own thread takes the copy, between two of its callbacks:
+        a client reads a reply while the callback that sent it is still at work."""
+        if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
+            return list(self._observers.facts)
+        copied: concurrent.futures.Future[list[Fact]] = concurrent.futures.Future()
+        self._loop.call_soon_threadsafe(lambda: copied.set_result(list(self._observers.facts)))
+        return copied.result(_START_SECONDS)
 
     # -- the thread ---------------------------------------------------------------------------------------------
 
