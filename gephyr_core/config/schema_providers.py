@@ -158,6 +158,12 @@ class UpstreamConfig:
     max_sse_line: Annotated[int, Whole(1024)] = 16777216
     max_attempts: Annotated[int, Whole(1, 100)] = 4
     """Calls for one request, the first one included."""
+    tcp_keepalive_idle: Annotated[int, Whole(0, 32767)] = 60
+    """Seconds of silence on a connection before the system probes it; 0: it never does. Linux allows 32767."""
+    tcp_keepalive_interval: Annotated[int, Whole(1, 32767)] = 60
+    """Seconds between probes."""
+    tcp_keepalive_probes: Annotated[int, Whole(1, 127)] = 5
+    """Probes without an answer after which the connection is closed."""
 
 
 @attrs.frozen(kw_only=True)

@@ -18,7 +18,7 @@ from gephyr.runtime.questions import Questions
 from gephyr.runtime.store import Store
 from gephyr.runtime.store_tokens import TokenStore
 from gephyr.runtime.tokens import TokenEndpoint, TokenRefresh
-from gephyr.runtime.upstream import SocketUpstream
+from gephyr.runtime.upstream import KeepAlive, SocketUpstream
 from gephyr_core.config import Config
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.errors import ErrorKind, Problem
@@ -154,7 +154,9 @@ def socket_service(
     ca_file, translation = config.outbound.ca_file, config.translation
     if fetcher is None and translation.fetch_urls:
         fetcher = SocketFetcher(allow=translation.fetch_allow, ca_file=ca_file)
-    upstream, clock = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file), GatewayClock()
+    keepalive = KeepAlive.configured(config.upstream)
+    upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file, keepalive=keepalive)
+    clock = GatewayClock()
     endpoint = TokenEndpoint(loaded.routes, ca_file=ca_file)
     refresher = TokenRefresh(loaded.grants, vault=loaded.vault, store=store.tokens, endpoint=endpoint, clock=clock)
     service = Service(

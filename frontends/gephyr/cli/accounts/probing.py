@@ -11,7 +11,7 @@ import msgspec
 from gephyr.cli.accounts.asking import Asked
 from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.tokens.grants import cleaned
-from gephyr.runtime.upstream import SocketUpstream
+from gephyr.runtime.upstream import KeepAlive, SocketUpstream
 from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.errors import ErrorKind
 from gephyr_core.events import Event, UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
@@ -54,7 +54,8 @@ async def probe(account: Account, asked: Asked, loaded: Loaded, route: str, limi
         1, 1, account.id, asked.method, account.origin, asked.target, asked.headers, asked.body, route, limits
     )
     reply = _Reply()
-    upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=loaded.config.outbound.ca_file)
+    ca_file, keepalive = loaded.config.outbound.ca_file, KeepAlive.configured(loaded.config.upstream)
+    upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file, keepalive=keepalive)
     try:
         call = upstream.call(command, reply.take)
         with contextlib.suppress(TimeoutError):

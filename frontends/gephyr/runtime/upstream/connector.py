@@ -7,6 +7,7 @@ import ssl
 import attrs
 
 from gephyr.runtime.upstream import addresses
+from gephyr.runtime.upstream.keepalive import KeepAlive
 from gephyr.runtime.upstream.proxies import ProxyRefusedError, Tunnel, open_tunnel
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.errors import Fault
@@ -43,8 +44,10 @@ class Progress:
 class Connector:
     """Makes connections. Time limits are the caller's: cancelling at any point closes what there is."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, keepalive: KeepAlive | None = None) -> None:
+        """*keepalive* is for connections that may be silent for minutes; those that have a short limit need none."""
         self._tls = tls
+        self._keepalive = keepalive
 
     async def open(
         self, origin: Origin, proxy: ProxyUrl | None, progress: Progress | None = None
@@ -78,6 +81,8 @@ class Connector:
             sock = await addresses.connect(server.host, server.port)
         except (OSError, UnicodeError) as exc:
             raise ConnectError(fault, f"cannot connect to {server}: {_reason(exc)}") from None
+        if self._keepalive is not None:
+            self._keepalive.apply(sock)
         try:
             transport, _ = await asyncio.get_running_loop().create_connection(lambda: tunnel, sock=sock)
         except BaseException:

@@ -9,6 +9,7 @@ from gephyr.runtime.ports import Feed
 from gephyr.runtime.upstream.connection import Call, Connection
 from gephyr.runtime.upstream.connector import ConnectError, Connector, Progress, tls_context
 from gephyr.runtime.upstream.heads import request_head
+from gephyr.runtime.upstream.keepalive import KeepAlive
 from gephyr.runtime.upstream.pool import ConnectionPool
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.commands import CallUpstream
@@ -42,17 +43,18 @@ class SocketUpstream:
         max_head_size: int = 65536,
         max_idle_per_route: int = 256,
         idle_seconds: float = 60.0,
+        keepalive: KeepAlive | None = None,
     ) -> None:
         """*routes* maps the ids of outbound routes, other than ``direct``, to proxies.
 
         *ca_file* is trusted beside the system's store. *max_head_size* limits a response's head, bytes. At most
-        *max_idle_per_route* connections are kept for each pair of origin and route, each for *idle_seconds*. Raises
-        OSError when *ca_file* cannot be used.
+        *max_idle_per_route* connections are kept for each pair of origin and route, each for *idle_seconds*.
+        *keepalive* is set on every connection, to proxies too. Raises OSError when *ca_file* cannot be used.
         """
         self._vault = vault
         self._routes = routes
         self._max_head_size = max_head_size
-        self._connector = Connector(tls_context(ca_file))
+        self._connector = Connector(tls_context(ca_file), keepalive)
         self._loop = asyncio.get_running_loop()
         self._pool = ConnectionPool(max_idle_per_key=max_idle_per_route, idle_seconds=idle_seconds)
         self._opening: dict[asyncio.Task[None], Call] = {}
