@@ -13,7 +13,7 @@ from gephyr_core.http import Headers
 from gephyr_core.providers import Verdict, classify_reply
 from gephyr_core.records import AttemptRecord
 from gephyr_core.routing import Target
-from gephyr_core.scheduling import NEUTRAL, Lease, Outcome
+from gephyr_core.scheduling import NEUTRAL, Lease, Outcome, Says
 from gephyr_core.shared import Leg
 from gephyr_core.translation.collecting import Collector
 
@@ -126,8 +126,8 @@ def of_reply(
         kind=verdict.kind,
         message=verdict.message or f"the provider answered with status {status}",
         outcome=Outcome(
-            blames_account=blames,
-            kind=verdict.kind,
+            Says.REFUSED if blames else Says.NOTHING,
+            verdict.kind,
             retry_after=verdict.retry_after,
             status=status,
             scope=verdict.scope,
@@ -166,14 +166,56 @@ _WORDS = {
 }
 
 
+_SAID_BY_FAULT = {
+    Fault.CONNECT: Says.UNREACHABLE,
+    Fault.TLS: Says.UNREACHABLE,
+    Fault.PROXY: Says.NOTHING,
+    Fault.TIMEOUT: Says.FAILED,
+    Fault.RESET: Says.FAILED,
+    Fault.PROTOCOL: Says.FAILED,
+    Fault.TOO_LARGE: Says.NOTHING,
+}
+"""What a broken call says about the account, before the commit point and after it. A reply that is too large is too
+large for our own limit. Faults of this machine belong to ``NOTHING``."""
+_SAID_BY_ERROR = {
+    ErrorKind.CREDENTIAL: Says.REFUSED,
+    ErrorKind.MONEY: Says.REFUSED,
+    ErrorKind.RATE_LIMIT: Says.REFUSED,
+    ErrorKind.OVERLOADED: Says.REFUSED,
+    ErrorKind.CLIENT_TIMEOUT: Says.FAILED,
+    ErrorKind.SERVER: Says.FAILED,
+    ErrorKind.BAD_GATEWAY: Says.FAILED,
+    ErrorKind.UNAVAILABLE: Says.FAILED,
+    ErrorKind.GATEWAY_TIMEOUT: Says.FAILED,
+}
+"""What an error inside a 200 says about the account, by its kind, whole or streamed, before the commit point and after
+it. The kinds that are not here are the request's own fault."""
+STREAM_ERROR = "stream_error"
+
+
+def outcome_of_fault(fault: Fault, *, side: bool) -> Outcome:
+    """What a broken call says about the account. A *side* route's says nothing."""
+    says = _SAID_BY_FAULT[fault]
+    if side or says is Says.NOTHING:
+        return NEUTRAL
+    return Outcome(says, fault.error_kind, fault.value)
+
+
+def outcome_of_error(kind: ErrorKind, *, side: bool) -> Outcome:
+    """What an error inside a 200 says about the account. A *side* route's says nothing."""
+    says = _SAID_BY_ERROR.get(kind, Says.NOTHING)
+    if side or says is Says.NOTHING:
+        return NEUTRAL
+    return Outcome(says, kind, STREAM_ERROR)
+
+
 def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: bool) -> Failure:
     """The failure that a broken call is. What must not be done twice fails over only if nothing was sent."""
-    blames = fault in {Fault.CONNECT, Fault.TLS, Fault.TIMEOUT} and not side
     return Failure(
         kind=fault.error_kind,
         message=words_for(fault),
         detail=detail,
-        outcome=Outcome(blames_account=blames, kind=fault.error_kind) if blames else NEUTRAL,
+        outcome=outcome_of_fault(fault, side=side),
         label=fault.value,
         fail_over=fault.retryable and (repeatable or sent is Sent.NONE),
     )
@@ -187,8 +229,7 @@ def of_closed_route() -> Failure:
 
 def of_stream_error(kind: ErrorKind, message: str, *, side: bool) -> Failure:
     """The failure that an error event inside a 200 is."""
-    outcome = Outcome(blames_account=not side, kind=kind)
-    return Failure(kind, message, outcome, "stream_error", fail_over=kind in TRANSIENT)
+    return Failure(kind, message, outcome_of_error(kind, side=side), STREAM_ERROR, fail_over=kind in TRANSIENT)
 
 
 TRANSIENT = (

@@ -9,7 +9,15 @@ import msgspec
 from gephyr_core.commands import Observe, Save
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import ErrorKind, Fault, Problem
-from gephyr_core.exchange.attempts import Attempt, Failure, most_useful, words_for
+from gephyr_core.exchange.attempts import (
+    STREAM_ERROR,
+    Attempt,
+    Failure,
+    most_useful,
+    outcome_of_error,
+    outcome_of_fault,
+    words_for,
+)
 from gephyr_core.exchange.state import ExchangeState, State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import Header
@@ -70,7 +78,8 @@ class Endings(ExchangeState):
         if error is None:
             self.end_attempt("ok", SUCCESS, now, cancel=cancel)
         else:
-            self.end_attempt("stream_error", NEUTRAL, now, detail=error.message[:200], cancel=cancel)
+            outcome = outcome_of_error(error.kind, side=self.is_side)
+            self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message[:200], cancel=cancel)
         self.reply.end()
         self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
 
@@ -83,7 +92,8 @@ class Endings(ExchangeState):
         if reader.terminal_seen:
             self.complete(now, cancel=cancel)
             return
-        self.end_attempt(fault.value, NEUTRAL, now, detail=detail, cancel=cancel)
+        outcome = outcome_of_fault(fault, side=self.is_side)
+        self.end_attempt(fault.value, outcome, now, detail=detail, cancel=cancel)
         self._tell(problem, now)
         self.finish("failed", now, problem.kind)
 

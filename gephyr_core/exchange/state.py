@@ -171,6 +171,12 @@ class ExchangeState(AttemptsState):
         assert self.plan is not None
         return self.attempt, self.plan
 
+    @property
+    def is_side(self) -> bool:
+        """Whether the request is a side route's, which says nothing about the account's health."""
+        assert self.plan is not None
+        return self.plan.endpoint.operation.side
+
     def hold(self, size: int) -> bool:
         """Count *size* bytes of body as held, and return whether all bodies together are within the limit."""
         self.shared.buffered += size - self.held

@@ -1,8 +1,21 @@
 """Which account serves a request."""
 
-from gephyr_core.scheduling.accounts import NEUTRAL, SUCCESS, Account, Outcome
+from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.lease import Lease
+from gephyr_core.scheduling.outcomes import NEUTRAL, SUCCESS, Outcome, Says
 from gephyr_core.scheduling.pool import Pool
 from gephyr_core.scheduling.scheduler import Refused, Scheduler, Search, Wait
 
-__all__ = ["NEUTRAL", "SUCCESS", "Account", "Lease", "Outcome", "Pool", "Refused", "Scheduler", "Search", "Wait"]
+__all__ = [
+    "NEUTRAL",
+    "SUCCESS",
+    "Account",
+    "Lease",
+    "Outcome",
+    "Pool",
+    "Refused",
+    "Says",
+    "Scheduler",
+    "Search",
+    "Wait",
+]

@@ -2,7 +2,7 @@
 whether they may be asked."""
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -20,31 +20,6 @@ if TYPE_CHECKING:
 
 _MOST_MODELS = 512
 """Models whose remaining quota is known, of one organisation."""
-
-
-@attrs.frozen
-class Outcome:
-    """How an attempt ended, as far as it concerns the account."""
-
-    success: bool = False
-    blames_account: bool = False
-    """Whether a failure says anything about the account: a proxy's, a side route's or a closed socket's do not."""
-    kind: ErrorKind | None = None
-    retry_after: float | None = None
-    """Seconds, as the provider stated them."""
-    status: int = 0
-    """The provider's; 0 where there was none."""
-    scope: Literal["", "model", "account"] = ""
-    """What a limit is for, where the provider says so."""
-    lasting: bool = False
-    """Waiting a while does not mend it: no credit, a spend limit, a daily quota."""
-    reason: str = ""
-    """A word for a lasting limit: ``insufficient_quota``, ``daily_quota``, ..."""
-
-
-SUCCESS = Outcome(success=True)
-NEUTRAL = Outcome()
-"""The attempt ended for reasons that are not the account's: the client left, the gateway stopped."""
 
 
 @attrs.define(eq=False)

@@ -8,9 +8,10 @@ from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Headers
 from gephyr_core.providers.limits import read_quotas
 from gephyr_core.records import AccountEvent, Cooldown, Saved
-from gephyr_core.scheduling.accounts import Account, Outcome
+from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.cooldowns import EVERY_MODEL
 from gephyr_core.scheduling.lease import Lease
+from gephyr_core.scheduling.outcomes import Outcome, Says
 
 RISKY = (401, 403, 429, 500, 503, 529)
 """Statuses after which ``compliance.risk_cooldown_seconds`` leaves an account alone."""
@@ -51,13 +52,16 @@ class Learning:
     def learn(self, lease: Lease, outcome: Outcome, now: float) -> None:
         """A request has ended."""
         account, model = lease.current, lease.model
-        if outcome.success:
-            account.health.judge(success=True, now=now)
-            if account.cooldowns.estimates or account.shared.cooldowns.estimates:
-                self._recover(account, model, now)
-        elif outcome.blames_account and outcome.kind is not None:
-            account.health.judge(success=False, now=now)
-            self._blame(account, model, outcome, outcome.kind, now)
+        match outcome.says:
+            case Says.WELL:
+                account.health.judge(success=True, now=now)
+                if account.cooldowns.estimates or account.shared.cooldowns.estimates:
+                    self._recover(account, model, now)
+            case Says.FAILED:
+                account.health.judge(success=False, now=now)
+            case Says.REFUSED | Says.UNREACHABLE if outcome.kind is not None:
+                account.health.judge(success=False, now=now)
+                self._blame(account, model, outcome, outcome.kind, now)
 
     def _recover(self, account: Account, model: str, now: float) -> None:
         ended = account.cooldowns.succeeded(model, now)

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from gephyr_core.errors import LocalProtocolError
-from gephyr_core.scheduling.accounts import Account, Outcome
+from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.cooldowns import Estimate
 from gephyr_core.scheduling.decisions import Rule
+from gephyr_core.scheduling.outcomes import Outcome
 from gephyr_core.scheduling.windows import Spent
 
 if TYPE_CHECKING:

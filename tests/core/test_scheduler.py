@@ -10,7 +10,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind, LocalProtocolError
 from gephyr_core.http import Origin
-from gephyr_core.scheduling import NEUTRAL, SUCCESS, Account, Lease, Outcome, Pool, Refused, Scheduler, Search, Wait
+from gephyr_core.scheduling import (
+    NEUTRAL,
+    SUCCESS,
+    Account,
+    Lease,
+    Outcome,
+    Pool,
+    Refused,
+    Says,
+    Scheduler,
+    Search,
+    Wait,
+)
 from gephyr_core.scheduling.bindings import Bindings
 from gephyr_core.scheduling.cooldowns import PROBE_INTERVAL, STEPS
 from gephyr_core.scheduling.windows import SPAN, RequestWindow, TokenWindow
@@ -38,7 +50,7 @@ def account(
 
 def limited(seconds: float | None, kind: ErrorKind = ErrorKind.RATE_LIMIT) -> Outcome:
     """A failure with the wait that the provider stated."""
-    return Outcome(blames_account=True, kind=kind, retry_after=seconds, status=429)
+    return Outcome(Says.REFUSED, kind, retry_after=seconds, status=429)
 
 
 class World:
@@ -226,7 +238,7 @@ class AgainstAModel(RuleBasedStateMachine):
         lease.done(outcome, self.now)
         one.in_flight -= 1
         one.probing -= probes
-        if outcome.success:
+        if outcome.says is Says.WELL:
             one.failures, one.until, one.probing = 0, 0.0, 0
             self.leases = [
                 (kept, at, doubted and kept.account is not lease.account) for kept, at, doubted in self.leases
