@@ -72,8 +72,7 @@ class Delivering(Attempting):
             if not self.reply.status:
                 self.reply.start(200, headers, account)
             self._end_well(now)
-            self.reply.send(data, now)
-            self.reply.end()
+            self.reply.end(data, now)
         else:
             body = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
             self._end_well(now)

@@ -38,12 +38,16 @@ class Endings(ExchangeState):
     """How a response comes to its end."""
 
     def finish(self, outcome: str, now: float, error: ErrorKind | None = None) -> None:
-        """The exchange is over: nothing is held any more, and the record says what happened."""
+        """The exchange is over: nothing is held any more, the record says what happened, and the response ends.
+
+        In this order: whoever has the last byte of a response finds its record.
+        """
         self.enter(State.DONE)
         self.shared.scheduler.queue.leave(self.id)
         self.hold(0)
         self.shared.finished.append(self.id)
         self.shared.emit(Observe(self._record(outcome, now, error)))
+        self.reply.close()
 
     def refuse(self, problem: Problem, now: float, outcome: str = "refused") -> None:
         """Tell the client an error of Gephyr's own."""
@@ -70,8 +74,11 @@ class Endings(ExchangeState):
             self._tell(problem, now)
             self.finish("failed", now, problem.kind)
 
-    def complete(self, now: float, *, cancel: bool = False) -> None:
-        """The stream has come to its own end, which may be an error event of the provider's."""
+    def complete(self, now: float, last: bytes = b"", *, cancel: bool = False) -> None:
+        """The stream has come to its own end, which may be an error event of the provider's.
+
+        *last*: the bytes of it that the client does not have yet.
+        """
         assert self.attempt is not None
         assert self.attempt.reader is not None
         error = self.attempt.reader.error
@@ -80,7 +87,7 @@ class Endings(ExchangeState):
         else:
             outcome = outcome_of_error(error.kind, side=self.is_side)
             self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message[:200], cancel=cancel)
-        self.reply.end()
+        self.reply.end(last, now)
         self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
 
     def break_off(self, fault: Fault, detail: str, now: float, *, cancel: bool = False) -> None:
@@ -188,8 +195,7 @@ class Endings(ExchangeState):
         if reader is None:
             array = self.plan is not None and self.plan.array
             reader = self.dialect.stream_reader(max_line=self.shared.config.upstream.max_sse_line, array=array)
-        self.reply.send(self.renamed(reader.failure(problem, now)), now)
-        self.reply.end()
+        self.reply.end(self.renamed(reader.failure(problem, now)), now)
 
     def _no_account(self, now: float) -> Problem:
         """Why no account could even be asked."""

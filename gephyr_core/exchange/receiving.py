@@ -248,11 +248,9 @@ class Receiving(Delivering):
         if self.dialect.terminal_required and not attempt.reader.terminal_seen:
             self.break_off(Fault.PROTOCOL, "it ended without its last event", now)
             return
-        if rest:
-            self.reply.send(self.renamed(rest), now)
         if attempt.leg.dialect:
             self.told_all(attempt, now)
-        self.complete(now)
+        self.complete(now, self.renamed(rest))
 
     def relay_broken(self, event: UpstreamFailed, now: float) -> None:
         """The stream broke after the commit point: nothing can be hidden any more."""

@@ -1,18 +1,25 @@
-"""The way back to one client: what was sent, and that the response ends exactly once."""
+"""The way back to one client: what was sent, and that the response ends exactly once.
 
-from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResponse
+What ends a response is said by ``close``, after the exchange's record: whoever has the last byte finds the record.
+"""
+
+from gephyr_core.commands import AbortResponse, Command, EndResponse, SendBody, StartResponse
 from gephyr_core.errors import LocalProtocolError
 from gephyr_core.http import Header
 from gephyr_core.shared import Shared
 
 
 class Reply:
-    """Emits the response's commands and keeps count of them."""
+    """Emits the response's commands and keeps count of them.
+
+    ``whole``, ``end`` and ``abort`` prepare the last of them and count them at once; ``close`` emits them.
+    """
 
     __slots__ = (
         "_exchange",
         "_extra",
         "_head_only",
+        "_last",
         "_shared",
         "bytes_out",
         "decision",
@@ -57,9 +64,14 @@ class Reply:
         self.dropped = b""
         """For ``x-gephyr-dropped``: what the translation that serves the client could not carry."""
         self.over = False
+        self._last: list[Command] = []
+        """The commands that end the response, not said yet."""
 
     def start(self, status: int, headers: list[Header], account: str | None = None) -> None:
         """Send the head. The provider's ``x-request-id`` stays; ours is always in ``x-gephyr-request-id``."""
+        self._shared.emit(self._head(status, headers, account))
+
+    def _head(self, status: int, headers: list[Header], account: str | None) -> StartResponse:
         if self.status:
             raise LocalProtocolError(f"exchange {self._exchange}: the response was started twice")
         self.status = status
@@ -74,15 +86,18 @@ class Reply:
         if self.dropped:
             headers.append((b"x-gephyr-dropped", self.dropped))
         headers.extend(self._extra)
-        self._shared.emit(StartResponse(self._exchange, status, headers))
+        return StartResponse(self._exchange, status, headers)
 
     def send(self, data: bytes, now: float) -> None:
         """Send bytes of the body."""
+        self._shared.emit(self._counted(data, now))
+
+    def _counted(self, data: bytes, now: float) -> SendBody:
         if self.first_byte_at is None:
             self.first_byte_at = now
         self.sent_at = now
         self.bytes_out += len(data)
-        self._shared.emit(SendBody(self._exchange, data))
+        return SendBody(self._exchange, data)
 
     def keep_alive(self, data: bytes, now: float) -> None:
         """Send a keep-alive; it is no byte of the provider's answer."""
@@ -90,26 +105,31 @@ class Reply:
         self.sent_at = now
         self._shared.emit(SendBody(self._exchange, data))
 
-    def end(self) -> None:
-        """Finish the response."""
-        self._finish()
-        self._shared.emit(EndResponse(self._exchange))
+    def end(self, data: bytes, now: float) -> None:
+        """Finish the response with *data*, which may be empty."""
+        if data:
+            self._last.append(self._counted(data, now))
+        self._finish(EndResponse(self._exchange))
 
     def abort(self, reason: str) -> None:
         """Cut the response off."""
-        self._finish()
-        self._shared.emit(AbortResponse(self._exchange, reason))
+        self._finish(AbortResponse(self._exchange, reason))
 
     def whole(self, status: int, headers: list[Header], body: bytes, now: float, account: str | None = None) -> None:
-        """Send a whole response."""
+        """Answer with a whole response."""
         if status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(body)))
-        self.start(status, headers, account)
-        if body and not self._head_only:
-            self.send(body, now)
-        self.end()
+        self._last.append(self._head(status, headers, account))
+        self.end(b"" if self._head_only else body, now)
 
-    def _finish(self) -> None:
+    def close(self) -> None:
+        """Say what ends the response; nothing where the client left."""
+        for command in self._last:
+            self._shared.emit(command)
+        self._last.clear()
+
+    def _finish(self, last: Command) -> None:
         if self.over:
             raise LocalProtocolError(f"exchange {self._exchange}: the response was ended twice")
         self.over = True
+        self._last.append(last)

@@ -8,10 +8,27 @@ from gephyr_core.commands import (
     CancelUpstream,
     Command,
     EndResponse,
+    Observe,
     SendBody,
     StartResponse,
 )
 from gephyr_core.events import ClientGone, Event, UpstreamEnded, UpstreamFailed
+from gephyr_core.records import RequestRecord
+
+
+def records_come_before_last_bytes(commands: Sequence[Command]) -> None:
+    """Whoever has the last byte of a response finds its record: checked for what one step of the core says."""
+    lasts: dict[int, int] = {}
+    """Where the last byte of each exchange's response stands."""
+    records = []
+    for place, one in enumerate(commands):
+        if isinstance(one, Observe) and isinstance(one.fact, RequestRecord):
+            records.append(place)
+        elif isinstance(one, StartResponse | SendBody):
+            lasts[one.exchange] = place
+        elif isinstance(one, EndResponse | AbortResponse):
+            assert records, f"{one} without a record"
+            assert records.pop() < lasts.get(one.exchange, place), f"the record comes after the last byte before {one}"
 
 
 class LawBook:
@@ -33,6 +50,7 @@ class LawBook:
             del self.live[event.exchange]
         if isinstance(event, ClientGone):
             self.gone[event.exchange] = None
+        records_come_before_last_bytes(commands)
         for command in commands:
             self._command(command)
 

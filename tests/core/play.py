@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+from laws import records_come_before_last_bytes
 
 from gephyr_core.commands import CallUpstream, Command, Observe, Save
 from gephyr_core.config import AccountConfig, AuthConfig, Config, SchedulingConfig
@@ -72,6 +73,7 @@ class Play:
         assert not self.unclaimed, f"unclaimed: {self.unclaimed}"
         self.now = self.now if at is None else at
         commands = list(self.gateway.receive(event, self.now))
+        records_come_before_last_bytes(commands)
         facts = [command.fact for command in commands if isinstance(command, Observe)]
         self.records += [fact for fact in facts if isinstance(fact, RequestRecord)]
         self.events += [fact for fact in facts if isinstance(fact, AccountEvent)]

@@ -149,3 +149,16 @@ def test_a_client_that_leaves_while_it_sends_is_recorded_without_a_status() -> N
     [record] = play.records
     assert (record.outcome, record.status, record.bytes_in, record.attempts) == ("client_gone", 0, 4, ())
     play.finish()
+
+
+def test_a_record_counts_the_bytes_that_come_after_it() -> None:
+    """A record is complete when the client has the last byte, and so it is told before that byte is sent."""
+    play = Play(account("a"))
+    call = play.request()
+    play.answer(call, b'{"choices":[{"message":{"content":"Hi"}}]}')
+    _, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    broken = relaying()
+    reset(broken)
+    [whole], [stream] = play.records, broken.records
+    assert (whole.status, whole.bytes_out, whole.first_byte) == (200, len(sent.data), 0.0)
+    assert stream.bytes_out > len(OPENED + DELTA)
