@@ -77,6 +77,11 @@ class Gateway:
         return self._shared.scheduler.in_flight
 
     @property
+    def buffered_bytes(self) -> int:
+        """Bytes of request bodies, whole replies being collected, and preludes that are held."""
+        return self._shared.buffered
+
+    @property
     def decisions(self) -> Decisions:
         """The latest choices of accounts, each with its reasons."""
         return self._shared.scheduler.decisions

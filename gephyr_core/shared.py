@@ -72,7 +72,7 @@ class Shared:
         self.pins = Pins()
         self.models = _model_table(config, config.accounts)
         self.buffered = 0
-        """Bytes of request bodies held, of all exchanges together."""
+        """Bytes of request bodies, whole replies and preludes held, of all exchanges together."""
         self.most_attempts = config.upstream.max_attempts
         """Calls for one request, the first one included."""
         if config.compliance.enabled and config.compliance.max_retry_attempts is not None:

@@ -38,7 +38,7 @@ class ServerConfig:
     idle_timeout: Annotated[float, Seconds()] = 75.0
     max_connections: Annotated[int, Whole(1)] = 10000
     max_buffered_bytes: Annotated[int, Whole(1)] = 1073741824
-    """Bytes of all request bodies held at one time."""
+    """Bytes of all request bodies, whole replies being collected and preludes held at one time."""
     keepalive_interval: Annotated[float, Seconds(1, 60)] = 10.0
     """Silence before a sign of life is sent into a stream, seconds."""
     tls_cert: Annotated[str, ANY_TEXT] = ""

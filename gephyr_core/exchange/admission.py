@@ -8,7 +8,7 @@ from gephyr_core.catalog import list_models, show_model
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import RequestStarted
 from gephyr_core.guards import refuse_body
-from gephyr_core.guards.body_limit import TOO_MANY_BODIES
+from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.guards.ip_filter import is_loopback
 from gephyr_core.http import Header, Headers, content_length, header
 from gephyr_core.pins import RequestRefused
@@ -87,7 +87,7 @@ def admit(shared: Shared, head: Head) -> Admitted:
     endpoint = _endpoint(head)
     problem = refuse_body(event.headers, shared.config.server.max_body_size)
     if problem is None and _over_buffer(shared, event):
-        problem = TOO_MANY_BODIES
+        problem = TOO_MUCH_HELD
     if problem is not None:
         raise RequestRefused(problem)
     return Admitted(endpoint, owner, _local_answer(shared, head, endpoint))

@@ -118,6 +118,7 @@ class Attempting(Translating):
             failure.label, failure.outcome, now, detail=(failure.detail or failure.message)[:200], cancel=cancel
         )
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
+        self.hold_reply(0)
         self.search.since, self.search.until = now, now + self.shared.config.scheduling.acquire_timeout
         if failure.fail_over or (failure.next_target and self._has_targets_left()):
             self.acquire(now)

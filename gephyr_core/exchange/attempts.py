@@ -221,6 +221,12 @@ def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: b
     )
 
 
+def of_full_memory() -> Failure:
+    """The reply does not fit beside all that is held: nobody's fault, and no other account's would fit."""
+    message = "the provider's answer is too large to hold beside the others (server.max_buffered_bytes)"
+    return Failure(ErrorKind.BAD_GATEWAY, message, NEUTRAL, Fault.TOO_LARGE.value, fail_over=False)
+
+
 def of_closed_route() -> Failure:
     """No proxy is left, and accounts are not to be asked without one."""
     message = "no outbound proxy is available, and the configuration demands one"

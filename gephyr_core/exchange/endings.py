@@ -44,7 +44,7 @@ class Endings(ExchangeState):
         """
         self.enter(State.DONE)
         self.shared.scheduler.queue.leave(self.id)
-        self.hold(0)
+        self.hold_nothing()
         self.shared.finished.append(self.id)
         self.shared.emit(Observe(self._record(outcome, now, error)))
         self.reply.close()
@@ -138,7 +138,9 @@ class Endings(ExchangeState):
             _, event = attempt.held.pop(0)
             self.released.setdefault(attempt.reader.opening_name(event), attempt.number)
             released.append(event)
+            attempt.size -= len(event)
         if released:
+            self.hold_reply(attempt.size)
             if self.released_id is None:
                 self.released_id, self.last_reader = attempt.reader.reply_id, attempt.reader
             self.keep_first_id(attempt)

@@ -39,7 +39,7 @@ from gephyr_core.exchange.admission import admit
 from gephyr_core.exchange.plan import decoded_body, make_plan, rewritten
 from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.state import Cell, Row, State
-from gephyr_core.guards.body_limit import TOO_MANY_BODIES, too_large
+from gephyr_core.guards.body_limit import TOO_MUCH_HELD, too_large
 from gephyr_core.pins import RequestRefused
 from gephyr_core.scheduling import NEUTRAL, Search
 
@@ -104,7 +104,7 @@ class Exchange(Receiving):
         if self.body_size > limit:
             self.refuse(too_large(limit), now)
         elif not self.hold(self.body_size):
-            self.refuse(TOO_MANY_BODIES, now)
+            self.refuse(TOO_MUCH_HELD, now)
 
     def request_ended(self, _event: RequestEnded, now: float) -> None:
         """The request is complete: find its route, and an account."""
@@ -113,6 +113,9 @@ class Exchange(Receiving):
         self.body.clear()
         try:
             body = decoded_body(self.shared, self.head, body)
+            if len(body) != self.held and not self.hold(len(body)):
+                self.refuse(TOO_MUCH_HELD, now)
+                return
             if self.asks_store(body, now):
                 return
         except RequestRefused as refusal:
@@ -133,7 +136,7 @@ class Exchange(Receiving):
             return
         expanded = len(self.plan.body)
         if expanded != self.held and not self.hold(expanded):
-            self.refuse(TOO_MANY_BODIES, now)
+            self.refuse(TOO_MUCH_HELD, now)
             return
         if self.plan.renamed:
             self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.plan.renamed]

@@ -4,7 +4,14 @@ from gephyr_core.content_coding import CodingError, ExpansionError, UnknownCodin
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
-from gephyr_core.exchange.attempts import TRANSIENT, Attempt, looks_like_json, of_reply, of_stream_error
+from gephyr_core.exchange.attempts import (
+    TRANSIENT,
+    Attempt,
+    looks_like_json,
+    of_full_memory,
+    of_reply,
+    of_stream_error,
+)
 from gephyr_core.exchange.delivering import Delivering
 from gephyr_core.exchange.state import State
 from gephyr_core.forwarding import to_client
@@ -69,6 +76,8 @@ class Receiving(Delivering):
             limit = min(limit, _LARGEST_ERROR)
         if attempt.size > limit:
             self.fault(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
+        elif not self.hold_reply(attempt.size):
+            self._let_go_of_reply(attempt, now)
         elif attempt.collector is None:
             attempt.pieces.append(data)
         else:
@@ -76,6 +85,13 @@ class Receiving(Delivering):
                 attempt.collector.feed(data)
             except ValueError as error:
                 self.fault(Fault.PROTOCOL, str(error), now)
+
+    def _let_go_of_reply(self, attempt: Attempt, now: float) -> None:
+        """There is no room for the reply. One that is an error is known by its status and its headers."""
+        if attempt.status >= 300:
+            self.fault(Fault.TOO_LARGE, "there is no room to hold the reply", now)
+        else:
+            self.fail(of_full_memory(), now, cancel=True)
 
     def collected(self, _event: UpstreamEnded, now: float) -> None:
         """The reply is complete: relay it, or find out what its error means."""
@@ -87,6 +103,7 @@ class Receiving(Delivering):
                 self.fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now, cancel=False)
                 return
         body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
+        attempt.pieces.clear()  # a large reply is in memory once, not twice
         if attempt.status >= 300:
             verdict = classify_reply(attempt.status, attempt.headers, body, now)
             side = plan.endpoint.operation.side
@@ -154,7 +171,7 @@ class Receiving(Delivering):
                 self._commit(attempt, events[index:], now)
                 return
             self._hold(attempt, kind, one)
-        if attempt.size > _LARGEST_PRELUDE:
+        if attempt.size > _LARGEST_PRELUDE or not self.hold_reply(attempt.size):
             self._commit(attempt, [], now)
 
     def prelude_ended(self, _event: UpstreamEnded, now: float) -> None:
@@ -203,6 +220,7 @@ class Receiving(Delivering):
         self.keep_first_id(attempt)
         data = b"".join([*(event for _, event in attempt.held), *events])
         attempt.held.clear()
+        self.hold_reply(0)
         self.enter(State.RELAYING)
         if data:
             self.reply.send(self.renamed(data), now)

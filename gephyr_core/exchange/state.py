@@ -128,7 +128,9 @@ class ExchangeState(AttemptsState):
         self.body: list[bytes] = []
         self.body_size = 0
         self.held = 0
-        """Bytes of the body that count in ``shared.buffered``."""
+        """Bytes of the request that count in ``shared.buffered``."""
+        self.held_reply = 0
+        """Bytes of replies that do: of the one that is coming, and of those that were failures."""
         self.read_at = now
         self.reply = Reply(
             shared,
@@ -178,10 +180,23 @@ class ExchangeState(AttemptsState):
         return self.plan.endpoint.operation.side
 
     def hold(self, size: int) -> bool:
-        """Count *size* bytes of body as held, and return whether all bodies together are within the limit."""
+        """Count *size* bytes of the request as held; return whether all exchanges together are within the limit."""
         self.shared.buffered += size - self.held
         self.held = size
         return self.shared.buffered <= self.shared.config.server.max_buffered_bytes
+
+    def hold_reply(self, size: int) -> bool:
+        """Count *size* bytes of the attempt's reply as held, with the replies of failed attempts; return as above."""
+        for failure in self.failures:
+            size += len(failure.body)
+        self.shared.buffered += size - self.held_reply
+        self.held_reply = size
+        return self.shared.buffered <= self.shared.config.server.max_buffered_bytes
+
+    def hold_nothing(self) -> None:
+        """The exchange is over: what it held is free."""
+        self.shared.buffered -= self.held + self.held_reply
+        self.held = self.held_reply = 0
 
     def let_go_of_body(self) -> None:
         """The request will not be sent again: a stream may run for long, and its body need not stay as long."""
@@ -212,6 +227,7 @@ class ExchangeState(AttemptsState):
         assert attempt is not None
         if cancel:
             self.shared.emit(CancelUpstream(self.id, attempt.number))
+        self.hold_reply(0)
         self.shared.proxies.closed(attempt.route)
         record = attempt.record(label, detail, now, stale=stale)
         self.records.append(record)

@@ -16,7 +16,7 @@ from gephyr_core.events import UrlFetched, UrlFetchFailed
 from gephyr_core.exchange.keeping import Keeping
 from gephyr_core.exchange.plan import Asking, collecting, untranslated
 from gephyr_core.exchange.state import State
-from gephyr_core.guards.body_limit import TOO_MANY_BODIES
+from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.providers.capabilities import capabilities_of, is_known
 from gephyr_core.shared import Leg
 from gephyr_core.translation.carrying import returned
@@ -117,7 +117,7 @@ class Translating(Keeping):
         if url is not None:
             self.fetched[url] = Inline(event.media_type, base64.b64encode(event.data).decode())
             if not self.hold(self.held + len(event.data)):
-                self.refuse(TOO_MANY_BODIES, now)
+                self.refuse(TOO_MUCH_HELD, now)
                 return
         self._fetched_one(now)
 

@@ -4,8 +4,8 @@ from gephyr_core.content_coding import UnknownCodingError, decoder_for
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.http import Headers, content_length, header
 
-TOO_MANY_BODIES = Problem(
-    ErrorKind.UNAVAILABLE, "too many request bodies are being read at once (server.max_buffered_bytes)", retry_after=1.0
+TOO_MUCH_HELD = Problem(
+    ErrorKind.UNAVAILABLE, "the gateway holds too much in memory (server.max_buffered_bytes)", retry_after=1.0
 )
 
 

@@ -20,7 +20,7 @@ GZIP = (b"content-encoding", b"gzip")
 
 def buffered(play: Play) -> int:
     """Bytes that count as held."""
-    return play.gateway._shared.buffered
+    return play.gateway.buffered_bytes
 
 
 def send(play: Play, *pieces: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> int | None:

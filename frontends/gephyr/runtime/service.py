@@ -101,6 +101,11 @@ class Service:
         observers.add_gauge(
             "gephyr_open_leases", "Calls to providers under way.", lambda: float(self._gateway.open_leases)
         )
+        observers.add_gauge(
+            "gephyr_buffered_bytes",
+            "Bytes of requests, whole replies and preludes that are held.",
+            lambda: float(self._gateway.buffered_bytes),
+        )
         self.driver.feed(self._restored(clock()))
 
     def _restored(self, now: float) -> StateRestored:
