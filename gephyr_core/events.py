@@ -222,6 +222,8 @@ class AdminChanged:
     not hold."""
     tokens: Sequence[TokenState] = ()
     """Of accounts that have signed in: what is on the disk now."""
+    renewed: Sequence[str] = ()
+    """Accounts whose credential is another one than it was: that the old one was refused says nothing any more."""
 
 
 @attrs.frozen

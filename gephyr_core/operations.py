@@ -75,7 +75,8 @@ class Operations:
         enabled = {state.account: state.since for state in event.states if not state.disabled}
         for account in list(scheduler.accounts.values()):
             self._set_state(account, disabled.get(account.id, ""), enabled.get(account.id, 0.0), now)
-            shared.sign_in.signed_in(account.id, tokens.get(account.id, 0.0), now)
+            if shared.sign_in.signed_in(account.id, tokens.get(account.id, 0.0), now) or account.id in event.renewed:
+                scheduler.trust_credential(account, now)
 
     def _set_state(self, account: Account, disabled: str, enabled_at: float, now: float) -> None:
         scheduler = self._shared.scheduler

@@ -106,17 +106,14 @@ class Attempting(Translating):
         if failure.label == Fault.PROXY.value:
             self.shared.proxy_failed(self.attempt.route, now)
             self.failed_routes.append(self.attempt.route)
-        if not (
-            self._goes_another_way(failure, lease, now)
-            or self._signs_in_again(failure, lease, now)
-            or self._soon_over(failure)
-        ):
+        renewed = self._signs_in_again(failure, lease, now)
+        if not (renewed or self._goes_another_way(failure, lease, now) or self._soon_over(failure)):
             self.tried.append((None if everywhere else self.attempt.target, lease.account))
         if failure.next_target:
             self.dead_targets.append(self.attempt.target)
-        self.end_attempt(
-            failure.label, failure.outcome, now, detail=(failure.detail or failure.message)[:200], cancel=cancel
-        )
+        outcome = NEUTRAL if renewed else failure.outcome
+        detail = (failure.detail or failure.message)[:200]
+        self.end_attempt(failure.label, outcome, now, detail=detail, cancel=cancel)
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
         self.hold_reply(0)
         self.search.since, self.search.until = now, now + self.shared.config.scheduling.acquire_timeout
@@ -138,7 +135,10 @@ class Attempting(Translating):
         return failure.outcome.blames_account and wait is not None and 0.0 < wait <= LONGEST_COOLDOWN_WAIT
 
     def _signs_in_again(self, failure: Failure, lease: Lease, now: float) -> bool:
-        """A 401 for a token that should be good: it is refreshed, once for a request, and the account asked again."""
+        """A 401 for a token that should be good: another one is had, once for a request, and the account asked again.
+
+        Then the refusal was the token's, and says nothing against the account.
+        """
         account = lease.account
         if failure.status != 401 or account in self.signed_in_again:
             return False

@@ -66,6 +66,8 @@ _COME_BACK = re.compile(
     re.IGNORECASE,
 )
 _REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
+LOW_CREDIT = "low_credit"
+"""The reason of a 402 that a request for fewer tokens would not have got."""
 _CAN_AFFORD_LESS = "fewer max_tokens"
 """OpenRouter's 402 for a request that asks for more tokens than the credit pays."""
 _SHORT_WAIT = 300.0
@@ -91,7 +93,8 @@ class Verdict:
     """Waiting a while does not mend it: no credit, a spend limit, a daily quota."""
     reason: str = ""
     """A word for a limit that is not the usual one: ``insufficient_quota``, ``no_credit``, ``spend_limit``,
-    ``no_quota`` (the plan has none of this model's), ``daily_quota``."""
+    ``low_credit`` (not enough for a request of this size), ``no_quota`` (the plan has none of this model's),
+    ``daily_quota``."""
 
 
 def classify_reply(status: int, headers: Headers, body: bytes, now: float) -> Verdict:
@@ -159,6 +162,8 @@ def _reason(kind: ErrorKind, error: ErrorBody) -> str:
         words = _MONEY_WORDS.match(error.message)
         if words is not None and words.lastgroup:
             return words.lastgroup
+        if _CAN_AFFORD_LESS in error.message:
+            return LOW_CREDIT
         told = next((_MONEY_CODES[code] for code in error.codes if code in _MONEY_CODES), "")
         return told or ("no_quota" if _has_no_quota(error) else "no_credit")
     if kind is ErrorKind.RATE_LIMIT and (_is_daily_at_google(error) or _PER_DAY.search(error.message)):

@@ -86,6 +86,8 @@ class Account:
     """What is said of it while there is none."""
     token_number: int = 0
     """How many tokens it has had: a failure of an older one says nothing about this one."""
+    accepted_token: int = -1
+    """Number of the latest token with which the provider served a request."""
     disabled: str = ""
     """Why it is out of service; empty where it is not."""
     enabled_at: float = 0.0
@@ -180,6 +182,8 @@ class Account:
             return own or shared
         if own.nature is not shared.nature:
             return own if own.nature is Nature.STATED else shared
+        if own.yields is not shared.yields:
+            return shared if own.yields else own
         return own if own.until >= shared.until else shared
 
     def _exhausted(self, model: str, tokens: int, now: float) -> Block | None:
@@ -187,7 +191,7 @@ class Account:
         if remaining is None or (opens_at := remaining.opens_at(tokens, now)) <= now:
             return None
         eases_at = remaining.opens_at(1, now)
-        return Block(opens_at, Nature.ESTIMATED, "quota used up", ErrorKind.RATE_LIMIT, eases_at <= now, eases_at)
+        return Block(opens_at, Nature.ESTIMATED, "quota used up", ErrorKind.RATE_LIMIT, eases_at <= now, eases_at, True)
 
     @property
     def full(self) -> bool:

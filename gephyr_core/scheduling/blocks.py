@@ -13,7 +13,7 @@ class Nature(enum.Enum):
     STATED = "stated"
     """The provider said when to come back, or the operator did. Nobody overrules it."""
     ESTIMATED = "estimated"
-    """Gephyr's own guess. It yields when no other account is left."""
+    """Gephyr's own guess. Most guesses yield when no other account is left (``Block.yields``)."""
     ROOM = "room"
     """The account's own limits are used up, or its token is on the way: it is waited for."""
     OUT = "out"
@@ -34,6 +34,8 @@ class Block(NamedTuple):
     """It stands in the way of this request for its size; a smaller one may pass."""
     eases_at: float = math.inf
     """When a smaller request may pass, where that is before *until*."""
+    yields: bool = False
+    """It may be overruled when no other account is left."""
 
     @property
     def look_at(self) -> float:

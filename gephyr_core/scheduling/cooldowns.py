@@ -2,7 +2,8 @@
 
 There are two kinds, kept apart. A *stated* one is the provider's word, or the operator's, and holds to its end. An
 *estimate* is ours, made where a failure came without a hint: it grows with repeated failures, is forgotten after an
-hour without one, ends with the first success, and is probed by single requests when it is long.
+hour without one, ends with the first success, and is probed by single requests when it is long. Where no other account
+is left, most estimates are cleared (the optimistic reset); :data:`YIELDING` says which.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import attrs
 
 from gephyr_core.errors import ErrorKind
+from gephyr_core.providers.classification import LOW_CREDIT
 from gephyr_core.scheduling.blocks import Block, Nature
 
 EVERY_MODEL = ""
@@ -28,6 +30,22 @@ MEMORY = 3600.0
 PROBE_INTERVAL = 15.0
 """Seconds after which an account is tried by one request although its estimate is longer; after a quarter of it, if
 that is more: a key that is bad for good costs few requests."""
+YIELDING: dict[ErrorKind | str, bool] = {
+    ErrorKind.RATE_LIMIT: True,
+    ErrorKind.OVERLOADED: True,
+    ErrorKind.SERVER: True,
+    ErrorKind.BAD_GATEWAY: True,
+    ErrorKind.GATEWAY_TIMEOUT: True,
+    ErrorKind.MONEY: False,
+    LOW_CREDIT: True,
+    ErrorKind.CREDENTIAL: False,
+}
+"""Which estimates the optimistic reset may clear, by reason or else by kind; every other kind yields.
+
+A key that was refused and an account without credit answer the next request as they did the last one. They are asked
+again when a probe is due, and when the operator has mended them."""
+_WORDS = {ErrorKind.CREDENTIAL: "credential refused", ErrorKind.MONEY: "no credit"}
+"""What is said of an account whose failure the kind's own name does not explain."""
 _MOST_MODELS = 512
 """Models with a cooldown, of one account. Their names can be the clients' to choose."""
 
@@ -41,8 +59,15 @@ class Estimate:
     failed_at: float
     until: float
     probe_at: float
+    yields: bool = True
+    """The optimistic reset may clear it."""
     probing: bool = False
     """A request is under way that tries whether the estimate still holds."""
+
+    def block(self, until: float) -> Block:
+        """Return what it puts in the way, until a time."""
+        reason = _WORDS.get(self.kind) or self.kind.value.replace("_", " ")
+        return Block(until, Nature.ESTIMATED, reason, self.kind, yields=self.yields)
 
 
 class Cooldowns:
@@ -81,9 +106,8 @@ class Cooldowns:
             if estimate.probing or estimate.probe_at > now:
                 look = now + PROBE_INTERVAL if estimate.probing else estimate.probe_at
                 until = min(estimate.until, look)  # the probe's end is told; it need not come
-                if worst is None or until > worst.until:
-                    reason = estimate.kind.value.replace("_", " ")
-                    worst = Block(until, Nature.ESTIMATED, reason, estimate.kind)
+                if worst is None or (worst.yields, until) > (estimate.yields, worst.until):
+                    worst = estimate.block(until)
         return worst
 
     def state(self, model: str, until: float, kind: ErrorKind, reason: str) -> bool:
@@ -95,21 +119,23 @@ class Cooldowns:
         _bound(self.stated)
         return True
 
-    def suspect(self, model: str, kind: ErrorKind, now: float) -> float:
+    def suspect(self, model: str, kind: ErrorKind, now: float, reason: str = "") -> float:
         """A failure without a hint. Return until when the account is left alone, seconds since the epoch."""
         estimate = self.estimates.pop(model, None)
-        failures = 1
+        failures, yields = 1, YIELDING.get(reason, YIELDING.get(kind, True))
         if estimate is not None and estimate.failed_at + MEMORY > now:
             # What began before the estimate says nothing new: those requests were under way together.
             again = estimate.until <= now or estimate.probing
             failures = estimate.failures + again
+            if not (again or estimate.yields):  # nor does it end what is known for certain
+                kind, yields = estimate.kind, False
         steps = STEPS.get(kind, OTHER_STEPS)
         seconds = steps[min(failures, len(steps)) - 1]
         until = now + seconds
         if estimate is not None:
             until = max(until, estimate.until)
         probe_at = now + min(seconds, max(PROBE_INTERVAL, seconds / 4))
-        self.estimates[model] = Estimate(kind, failures, now, until, probe_at)
+        self.estimates[model] = Estimate(kind, failures, now, until, probe_at, yields)
         _bound(self.estimates)
         return until
 
@@ -137,9 +163,18 @@ class Cooldowns:
         changed = False
         for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
             estimate = self.estimates.get(name)
-            if estimate is not None and estimate.until > now:
+            if estimate is not None and estimate.until > now and estimate.yields:
                 estimate.until, estimate.probing, changed = now, False, True
         return changed
+
+    def forget(self, kind: ErrorKind) -> list[str]:
+        """What a failure of this kind was put down to is mended. Return the models for which it had been stated."""
+        for model in [name for name, estimate in self.estimates.items() if estimate.kind is kind]:
+            del self.estimates[model]
+        stated = [name for name, block in self.stated.items() if block.kind is kind]
+        for model in stated:
+            del self.stated[model]
+        return stated
 
     def clear(self) -> None:
         """The operator says that it is well."""
@@ -153,8 +188,7 @@ class Cooldowns:
                 yield model, stated
         for model, estimate in self.estimates.items():
             if estimate.until > now:
-                reason = estimate.kind.value.replace("_", " ")
-                yield model, Block(estimate.until, Nature.ESTIMATED, reason, estimate.kind)
+                yield model, estimate.block(estimate.until)
 
 
 def _bound(entries: dict[str, Block] | dict[str, Estimate]) -> None:

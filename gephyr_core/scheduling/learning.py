@@ -41,6 +41,7 @@ class Learning:
         """A reply without error began after *seconds*; its head may say what is left of the quota."""
         account = lease.current
         account.health.time(seconds, now)
+        account.accepted_token = max(account.accepted_token, lease.token_number)
         quotas = read_quotas(headers, now)
         if quotas:
             remaining = account.shared.remaining_of(account.scope(lease.model))
@@ -85,7 +86,7 @@ class Learning:
                 self.save(Cooldown(scope, name, kind.value, until))
                 self._tell(account, name, reason, until, now, stated=True)
         else:
-            self._tell(account, name, reason, book.suspect(name, kind, now), now)
+            self._tell(account, name, reason, book.suspect(name, kind, now, outcome.reason), now)
         if self._risk_cooldown and outcome.status in RISKY:
             until = now + self._risk_cooldown
             if account.cooldowns.state(EVERY_MODEL, until, kind, "compliance"):
@@ -105,6 +106,19 @@ class Learning:
             del shared.remaining[scope]
         if shared.cooldowns.give_benefit_of_doubt(model, now) or forgotten:
             shared.changed()
+        account.changed()
+
+    def trust_credential(self, account: Account, now: float) -> None:
+        """The account has another credential: that the old one was refused, or had no credit, says nothing any more.
+
+        Credit that several accounts share is another matter.
+        """
+        books = [(account.id, account.cooldowns, ErrorKind.CREDENTIAL)]
+        if account.shared.accounts == [account]:
+            books.append((account.shared.id, account.shared.cooldowns, ErrorKind.MONEY))
+        for scope, book, kind in books:
+            for model in book.forget(kind):
+                self.save(Cooldown(scope, model, "", now))
         account.changed()
 
     def enable(self, account: Account, now: float) -> None:

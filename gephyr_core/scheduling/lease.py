@@ -113,9 +113,9 @@ class Lease:
         makes_room = account.full
         account.in_flight -= 1
         self._scheduler.in_flight -= 1
+        self._scheduler.learn(self, outcome, now)  # before its probes end: one that fails is a failure more
         for estimate in self.probes:
             estimate.probing = False
-        self._scheduler.learn(self, outcome, now)
         if self.probes:
             account.shared.changed()
         elif makes_room:

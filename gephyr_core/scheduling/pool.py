@@ -33,7 +33,7 @@ class Outlook:
     busy: bool
     """One of them will be so as soon as a request ends, or a token comes."""
     doubted: bool
-    """One of them is left alone on an estimate alone."""
+    """One of them is left alone on an estimate that yields."""
     reasons: tuple[tuple[str, int], ...]
     """Each with the number of accounts it keeps away."""
     limited: bool
@@ -217,7 +217,7 @@ class Pool:
                 continue
             if block.nature is Nature.ROOM:
                 room, busy = True, busy or block.until == math.inf
-            elif block.nature is Nature.ESTIMATED:
+            elif block.yields:
                 doubted = True
             if block.nature is not Nature.OUT:
                 soonest = min(soonest, block.until)

@@ -311,7 +311,8 @@ class Scheduler(Learning):
     def clear_doubts(self, pools: Iterable[Pool], search: Search, tried: Sequence[Account], now: float) -> bool:
         """The optimistic reset: let accounts in that are away on our own estimate. Return whether there are any.
 
-        Once for each request. What a provider stated, and what ``[compliance]`` says, is never cleared.
+        Once for each request. What a provider stated, what ``[compliance]`` says, and that a credential is refused or
+        the credit is spent, is never cleared.
         """
         if search.doubts_cleared or (self.all_requests is not None and self.all_requests.opens_at() > now):
             return False
@@ -319,7 +320,7 @@ class Scheduler(Learning):
         cleared = False
         for pool in pools:
             for account, block in [*pool.parked.items(), *pool.too_large_for.items()]:
-                if block.nature is Nature.ESTIMATED and account not in tried:
+                if block.yields and account not in tried:
                     self.trust(account, pool.model, now)
                     self.queue.ask_again = cleared = True
         return cleared

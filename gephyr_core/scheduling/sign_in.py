@@ -3,6 +3,9 @@
 A token is refreshed within a window before its end, at a moment of chance, so that accounts that signed in together do
 not refresh together. While it is good, requests go on with it; once it is not, they wait for the new one. A refresh
 token that is refused for good takes the account out of service until the operator signs in again.
+
+A provider may refuse a token before its end: then another one is fetched. If that one is refused too before it has
+served a request, the account is at fault and not its token, so a third one is not fetched for a while.
 """
 
 import heapq
@@ -21,6 +24,11 @@ TIMEOUT = 30.0
 """Seconds a refresh may take."""
 RETRIES = (2.0, 5.0, 15.0, 60.0, 300.0)
 """Seconds until the first, second, ... new try after a refresh that failed; the last one repeats."""
+RENEWALS = (0.0, 600.0, 1800.0, 3600.0)
+"""Seconds from one renewal of a refused token to the next, by how many tokens in a row were refused and had served
+nothing; the last one repeats."""
+_FASTEST_RENEWALS = 60.0
+"""Seconds in which tokens that served before they were refused are renewed no more than twice."""
 _NO_ANSWER = 2 * TIMEOUT
 _SIGNING_IN = Block(math.inf, Nature.ROOM, "signing in")
 
@@ -33,6 +41,26 @@ class _Life:
     on_disk: float
     """When the token ends that was last known to be on the disk; a provider may have refused it since."""
     failures: int = 0
+    renewed_at: tuple[float, float] = (-math.inf, -math.inf)
+    """When a refused token was last renewed, and when the time before."""
+    useless: int = 0
+    """How many tokens were fetched in place of refused ones since one served a request."""
+
+    def trust(self) -> None:
+        """The operator has seen to the account: what was learned does not hold."""
+        self.failures = self.useless = 0
+        self.renewed_at = (-math.inf, -math.inf)
+
+    def renews(self, now: float) -> bool:
+        """Whether another token may be had in place of one that the provider refused. Counts it."""
+        if self.account.accepted_token == self.account.token_number:
+            self.useless = 0
+        last, before = self.renewed_at
+        if now < max(last + RENEWALS[min(self.useless, len(RENEWALS) - 1)], before + _FASTEST_RENEWALS):
+            return False
+        self.useless += 1
+        self.renewed_at = (now, last)
+        return True
 
 
 class SignIn:
@@ -93,11 +121,14 @@ class SignIn:
         self._take(life, expires_at, now)
         return True
 
-    def signed_in(self, name: str, expires_at: float, now: float) -> None:
-        """The disk has a token until *expires_at*: a new one, if it is another than before."""
+    def signed_in(self, name: str, expires_at: float, now: float) -> bool:
+        """The disk has a token until *expires_at*. Return whether it is another than before."""
         life = self.lives.get(name)
-        if life is not None and expires_at > now and expires_at != life.on_disk:
-            self._take(life, expires_at, now)
+        if life is None or expires_at <= now or expires_at == life.on_disk:
+            return False
+        life.trust()
+        self._take(life, expires_at, now)
+        return True
 
     def _take(self, life: _Life, expires_at: float, now: float) -> None:
         account = life.account
@@ -124,17 +155,23 @@ class SignIn:
         life = self.lives.get(account.id)
         if life is None:
             return
-        life.failures = 0
+        life.trust()
         if account.token_until <= now:
             account.token_block = _SIGNING_IN
         self._plan_refresh(life, now)
 
     def rejected(self, account: Account, token_number: int, now: float) -> bool:
-        """The provider answered 401 to a token that should be good: get another. Return whether one is on the way."""
+        """The provider answered 401 to a token that should be good: get another, unless that would be of no use.
+
+        Return whether the account has another one, or gets one.
+        """
         life = self.lives.get(account.id)
         if life is None:
             return False
-        if token_number == account.token_number:
+        account = life.account  # the operator may have changed it meanwhile
+        if token_number == account.token_number and account.token_until > now:
+            if not life.renews(now):
+                return False
             account.token_until, account.token_block = 0.0, _SIGNING_IN
             self._plan_refresh(life, now)
         return True

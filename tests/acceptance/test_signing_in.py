@@ -73,6 +73,14 @@ async def test_a_token_that_the_provider_refuses_is_refreshed_once(stub: Stub) -
         assert endpoint.count == 3
 
 
+async def test_a_provider_that_refuses_every_token_costs_a_handful_of_token_requests(stub: Stub) -> None:
+    """Forty requests: the account is left alone, and clients are told at once."""
+    async with token_endpoint() as endpoint, serving(stub, endpoint) as world:
+        await stub.script("a", json_answer(REFUSED, 401))
+        assert [(await ask(world)).status for _ in range(40)] == [502] + [503] * 39
+        assert endpoint.count == 2
+
+
 async def test_an_account_whose_refresh_token_is_void_makes_way_for_the_next(stub: Stub, tmp_path: Path) -> None:
     """It is out of service from then on, after a restart too; its requests are served by others."""
     await stub.script("b", json_answer(REPLY))

@@ -140,3 +140,18 @@ async def test_an_account_signs_in_while_the_gateway_runs(running: Running, stub
         assert "signs in, token until" in await running.command("list")
         assert "token     kept" in await running.command("test", "a")
         assert endpoint.count == 1
+
+
+async def test_an_account_that_is_added_again_with_another_key_serves_at_once(running: Running, stub: Stub) -> None:
+    """Its old key was refused, and the account left alone for that."""
+    await stub.script("a", json_answer({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401))
+    with_key = ("--id", "a", "--provider", "openai", "--base-url", stub.url("a"), "--api-key")
+    await running.command("add", *with_key, "env:KEY")
+    await running.becomes(502)
+    await stub.script("a", json_answer(REPLY))
+    assert await running.status() == 503
+    await running.command("remove", "a")
+    running.world.environ["NEW"] = "sk-MARKED-new"
+    await running.command("add", *with_key, "env:NEW")
+    await running.becomes(200)
+    assert dict((await stub.take())[-1]["headers"])["authorization"] == "Bearer sk-MARKED-new"

@@ -126,12 +126,20 @@ def test_rule_8_one_closed_socket_benches_nobody() -> None:
     assert served(play) == "a"
 
 
-def test_rule_8_the_last_usable_account_stays_in_play_unless_the_provider_said_otherwise() -> None:
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+def test_rule_8_the_last_usable_account_stays_in_play_unless_the_provider_said_otherwise(status: int) -> None:
+    """Within two seconds it is asked again. A refused credential is the exception (``test_refused_credentials.py``)."""
     play = Play(account("a"))
-    key = b'{"error":{"message":"bad key","code":"invalid_api_key"}}'
-    play.answer(play.request(body()), key, 401)
+    limited(play, play.request(body()), None, status)
     play.expect(StartResponse, SendBody, EndResponse)
-    assert served(play) == "a"
+    play.start()
+    play.expect(ReadBody)
+    play.feed(RequestBody(play.exchange, body()))
+    play.expect()
+    if not play.feed(RequestEnded(play.exchange)):
+        play.wait()
+    finish(play, play.expect(CallUpstream))
+    assert play.now <= 1002.0
 
 
 # -- 9 the fallback delay and the optimistic reset --------------------------------------------------------------

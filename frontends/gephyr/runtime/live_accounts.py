@@ -63,6 +63,8 @@ class LiveAccounts:
         except BaseException:
             self._watch.close()
             raise
+        self._digests = dict(self.loaded.credential_digests)
+        """The digest of each account's credential, of those that are gone too: they may come back."""
         self._routes = dict(self.loaded.routes)
         self.loaded = attrs.evolve(self.loaded, routes=self._routes)
         store.credential_digests = self.loaded.credential_digests
@@ -102,7 +104,12 @@ class LiveAccounts:
             except (StoreError, sqlite3.Error) as error:
                 _log.error("the accounts stay as they were", problem=str(error))
             else:
-                self._feed(AdminChanged(loaded.config.accounts, states, tokens))
+                renewed = [name for name, is_now in loaded.credential_digests.items() if self._is_new(name, is_now)]
+                self._digests.update(loaded.credential_digests)
+                self._feed(AdminChanged(loaded.config.accounts, states, tokens, renewed))
+
+    def _is_new(self, account: str, credential_digest: str) -> bool:
+        return self._digests.get(account, credential_digest) != credential_digest
 
     def _states(self) -> list[AccountState]:
         return [*self._store.load_states(), *self._store.load_enabled()]
