@@ -97,7 +97,7 @@ class Attempting(Translating):
         self.enter(State.CALLING)
         self.shared.emit(call)
 
-    def fail(self, failure: Failure, now: float, *, cancel: bool = False) -> None:
+    def fail(self, failure: Failure, now: float) -> None:
         """Take in the failure of the attempt under way: before the commit point, go on to the next account."""
         assert self.attempt is not None
         assert self.search is not None
@@ -112,8 +112,7 @@ class Attempting(Translating):
         if failure.next_target:
             self.dead_targets.append(self.attempt.target)
         outcome = NEUTRAL if renewed else failure.outcome
-        detail = (failure.detail or failure.message)[:200]
-        self.end_attempt(failure.label, outcome, now, detail=detail, cancel=cancel)
+        self.end_attempt(failure.label, outcome, now, detail=(failure.detail or failure.message)[:200])
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
         self.hold_reply(0)
         self.search.since, self.search.until = now, now + self.shared.config.scheduling.acquire_timeout
@@ -162,9 +161,9 @@ class Attempting(Translating):
             again = Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True, route=attempt.route)
             self._call(again)
             return
-        self.fault(event.fault, event.detail, now, sent=event.sent, cancel=False)
+        self.fault(event.fault, event.detail, now, sent=event.sent)
 
-    def fault(self, fault: Fault, detail: str, now: float, *, sent: Sent = Sent.ALL, cancel: bool = True) -> None:
+    def fault(self, fault: Fault, detail: str, now: float, *, sent: Sent = Sent.ALL) -> None:
         """The call is of no use any more: what it failed by counts, unless an error status came before."""
         attempt, plan = self.live
         side = plan.endpoint.operation.side
@@ -172,4 +171,4 @@ class Attempting(Translating):
             failure = of_cut_reply(attempt.status, attempt.headers, detail, now, side=side)
         else:
             failure = of_fault(fault, detail, sent, repeatable=plan.repeatable, side=side)
-        self.fail(failure, now, cancel=cancel)
+        self.fail(failure, now)

@@ -35,6 +35,8 @@ class Attempt:
     called_at: float
     heard_at: float
     fresh: bool = False
+    ended: bool = False
+    """The call has ended or failed by itself."""
     route: str = ""
     """Id of the outbound route."""
     status: int = 0

@@ -74,7 +74,7 @@ class Endings(ExchangeState):
             self._tell(problem, now)
             self.finish("failed", now, problem.kind)
 
-    def complete(self, now: float, last: bytes = b"", *, cancel: bool = False) -> None:
+    def complete(self, now: float, last: bytes = b"") -> None:
         """The stream has come to its own end, which may be an error event of the provider's.
 
         *last*: the bytes of it that the client does not have yet.
@@ -83,31 +83,31 @@ class Endings(ExchangeState):
         assert self.attempt.reader is not None
         error = self.attempt.reader.error
         if error is None:
-            self.end_attempt("ok", SUCCESS, now, cancel=cancel)
+            self.end_attempt("ok", SUCCESS, now)
         else:
             outcome = outcome_of_error(error.kind, side=self.is_side)
-            self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message[:200], cancel=cancel)
+            self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message[:200])
         self.reply.end(last, now)
         self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
 
-    def break_off(self, fault: Fault, detail: str, now: float, *, cancel: bool = False) -> None:
+    def break_off(self, fault: Fault, detail: str, now: float) -> None:
         """The provider failed after the commit point: end the stream with one terminal event."""
         assert self.attempt is not None
         assert self.attempt.reader is not None
         reader = self.attempt.reader
         problem = Problem(fault.error_kind, f"the stream broke off: {words_for(fault)}")
         if reader.terminal_seen:
-            self.complete(now, cancel=cancel)
+            self.complete(now)
             return
         outcome = outcome_of_fault(fault, side=self.is_side)
-        self.end_attempt(fault.value, outcome, now, detail=detail, cancel=cancel)
+        self.end_attempt(fault.value, outcome, now, detail=detail)
         self._tell(problem, now)
         self.finish("failed", now, problem.kind)
 
     def cut_off(self, reason: str, now: float) -> None:
         """End without an answer: there is nobody who would take one."""
         if self.attempt is not None:
-            self.end_attempt("cancelled", NEUTRAL, now, detail=reason, cancel=True)
+            self.end_attempt("cancelled", NEUTRAL, now, detail=reason)
         self.reply.abort(reason)
         self.finish("aborted", now)
 
@@ -115,7 +115,7 @@ class Endings(ExchangeState):
         """The gateway's drain time is over."""
         problem = Problem(ErrorKind.UNAVAILABLE, "the gateway is shutting down", retry_after=1.0)
         if self.attempt is not None:
-            self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message, cancel=True)
+            self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message)
         self._tell(problem, now)
         self.finish("aborted", now, problem.kind)
 

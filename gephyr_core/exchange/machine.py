@@ -57,6 +57,9 @@ class Exchange(Receiving):
     def handle(self, event: ExchangeEvent, now: float) -> None:
         """Take an event. Raises ``LocalProtocolError`` for one that is illegal in this state."""
         if isinstance(event, UPSTREAM_EVENTS):
+            attempt = self.attempt
+            if attempt is not None and event.attempt == attempt.number:
+                attempt.ended = isinstance(event, UpstreamEnded | UpstreamFailed)
             self.handle_upstream(event, now)
         else:
             self._cell(event)(self, event, now)
@@ -160,7 +163,7 @@ class Exchange(Receiving):
     def client_gone(self, _event: ClientGone, now: float) -> None:
         """The client left: cancel the call, and give the lease back."""
         if self.attempt is not None:
-            self.end_attempt("cancelled", NEUTRAL, now, detail="the client left", cancel=True)
+            self.end_attempt("cancelled", NEUTRAL, now, detail="the client left")
         self.reply.over = True
         self.finish("client_gone", now)
 
@@ -238,7 +241,7 @@ class Exchange(Receiving):
         silence = now - (attempt.called_at if self.state is State.CALLING else attempt.heard_at)
         detail = f"no answer for {silence:.1f} s"
         if self.state is State.RELAYING:
-            self.break_off(Fault.TIMEOUT, detail, now, cancel=True)
+            self.break_off(Fault.TIMEOUT, detail, now)
             return
         self.fault(Fault.TIMEOUT, detail, now)
 

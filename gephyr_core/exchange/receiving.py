@@ -91,7 +91,7 @@ class Receiving(Delivering):
         if attempt.status >= 300:
             self.fault(Fault.TOO_LARGE, "there is no room to hold the reply", now)
         else:
-            self.fail(of_full_memory(), now, cancel=True)
+            self.fail(of_full_memory(), now)
 
     def collected(self, _event: UpstreamEnded, now: float) -> None:
         """The reply is complete: relay it, or find out what its error means."""
@@ -100,7 +100,7 @@ class Receiving(Delivering):
             try:
                 attempt.pieces.append(attempt.decoder.finish())
             except (CodingError, ExpansionError) as error:
-                self.fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now, cancel=False)
+                self.fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now)
                 return
         body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
         attempt.pieces.clear()  # a large reply is in memory once, not twice
@@ -115,9 +115,9 @@ class Receiving(Delivering):
         elif attempt.leg.dialect or (plan.stream and self.dialect.name in TRANSLATORS):
             self._translate_whole(body, now)
         elif self.reply.status:  # a keep-alive has begun a stream
-            self.fault(Fault.PROTOCOL, "a whole reply came where a stream was asked for", now, cancel=False)
+            self.fault(Fault.PROTOCOL, "a whole reply came where a stream was asked for", now)
         elif body.strip() and not looks_like_json(body):
-            self.fault(Fault.PROTOCOL, "the reply is no JSON", now, cancel=False)
+            self.fault(Fault.PROTOCOL, "the reply is no JSON", now)
         else:
             self._relay_whole(body, now)
 
@@ -131,7 +131,7 @@ class Receiving(Delivering):
                 self.deliver(self.read_reply(body), now)
         except ValueError as error:
             if attempt.leg.dialect or self.reply.status or not looks_like_json(body):
-                self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now, cancel=False)
+                self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now)
             else:
                 self._relay_whole(body, now)
 
@@ -168,24 +168,23 @@ class Receiving(Delivering):
             if kind is EventClass.ERROR and self._fails_over_in_stream(attempt, now):
                 return
             if kind in {EventClass.CONTENT, EventClass.ERROR}:
-                self._commit(attempt, events[index:], now)
+                self._send(attempt, self._commit(attempt, events[index:]), now)
                 return
             self._hold(attempt, kind, one)
         if attempt.size > _LARGEST_PRELUDE or not self.hold_reply(attempt.size):
-            self._commit(attempt, [], now)
+            self._send(attempt, self._commit(attempt, []), now)
 
     def prelude_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream ended without content: a failure where the dialect demands a terminal event, or nothing came."""
         attempt, _ = self.live
         assert attempt.reader is not None
         rest = attempt.reader.rest()
-        if self._fails_over_in_stream(attempt, now, cancel=False):
+        if self._fails_over_in_stream(attempt, now):
             return
         if not attempt.reader.terminal_seen and (self.dialect.terminal_required or not (attempt.held or rest.strip())):
-            self.fault(Fault.PROTOCOL, "the stream ended before any content", now, cancel=False)
+            self.fault(Fault.PROTOCOL, "the stream ended before any content", now)
             return
-        self._commit(attempt, [rest] if rest else [], now)
-        self.complete(now)
+        self._end_stream(attempt, self._commit(attempt, [rest] if rest else []), now)
 
     def _hold(self, attempt: Attempt, kind: EventClass, event: bytes) -> None:
         assert attempt.reader is not None
@@ -196,7 +195,7 @@ class Receiving(Delivering):
         attempt.held.append((kind, event))
         attempt.size += len(event)
 
-    def _fails_over_in_stream(self, attempt: Attempt, now: float, *, cancel: bool = True) -> bool:
+    def _fails_over_in_stream(self, attempt: Attempt, now: float) -> bool:
         """An error event before any content is a failure like any other, unless it blames the request."""
         assert attempt.reader is not None
         assert self.plan is not None
@@ -204,11 +203,11 @@ class Receiving(Delivering):
         if error is None or error.kind not in TRANSIENT or not self.plan.repeatable:
             return False
         side = self.plan.endpoint.operation.side
-        self.fail(of_stream_error(error.kind, error.message, side=side), now, cancel=cancel)
+        self.fail(of_stream_error(error.kind, error.message, side=side), now)
         return True
 
-    def _commit(self, attempt: Attempt, events: list[bytes], now: float) -> None:
-        """Send what was held and what has come; from here on there is no way back."""
+    def _commit(self, attempt: Attempt, events: list[bytes]) -> bytes:
+        """Begin the client's stream, and return what was held and what has come: there is no way back any more."""
         assert attempt.reader is not None
         for later in events[1:]:
             attempt.reader.classify(later)
@@ -222,12 +221,7 @@ class Receiving(Delivering):
         attempt.held.clear()
         self.hold_reply(0)
         self.enter(State.RELAYING)
-        if data:
-            self.reply.send(self.renamed(data), now)
-        if attempt.reader.objects:
-            self.pin(attempt, attempt.reader.objects, now)
-        if attempt.leg.dialect and attempt.reader.terminal_seen:
-            self.told_all(attempt, now)
+        return data
 
     # -- a stream after it --------------------------------------------------------------------------------------
 
@@ -247,16 +241,30 @@ class Receiving(Delivering):
         try:
             block = reader.cut(data)
         except ValueError as error:
-            self.break_off(Fault.PROTOCOL, str(error), now, cancel=True)
+            self.break_off(Fault.PROTOCOL, str(error), now)
             return
         if block:
-            if self.renaming:
-                block = self.renamed(block)
-            self.reply.send(block, now)
-            if reader.objects:
-                self.pin(attempt, reader.objects, now)
-            if attempt.leg.dialect and reader.terminal_seen:
-                self.told_all(attempt, now)
+            self._send(attempt, block, now)
+
+    def _send(self, attempt: Attempt, block: bytes, now: float) -> None:
+        """Pass on whole events."""
+        reader = attempt.reader
+        assert reader is not None
+        if block:
+            self.reply.send(self.renamed(block) if self.renaming else block, now)
+        if reader.objects:
+            self.pin(attempt, reader.objects, now)
+        if attempt.leg.dialect and reader.terminal_seen:
+            self.told_all(attempt, now)
+
+    def _end_stream(self, attempt: Attempt, rest: bytes, now: float) -> None:
+        """The stream has come to its end, and *rest* is the last of it."""
+        assert attempt.reader is not None
+        if attempt.reader.objects:
+            self.pin(attempt, attempt.reader.objects, now)
+        if attempt.leg.dialect:
+            self.told_all(attempt, now)
+        self.complete(now, self.renamed(rest))
 
     def relay_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
@@ -266,9 +274,7 @@ class Receiving(Delivering):
         if self.dialect.terminal_required and not attempt.reader.terminal_seen:
             self.break_off(Fault.PROTOCOL, "it ended without its last event", now)
             return
-        if attempt.leg.dialect:
-            self.told_all(attempt, now)
-        self.complete(now, self.renamed(rest))
+        self._end_stream(attempt, rest, now)
 
     def relay_broken(self, event: UpstreamFailed, now: float) -> None:
         """The stream broke after the commit point: nothing can be hidden any more."""
@@ -287,7 +293,7 @@ class Receiving(Delivering):
         except CodingError as error:
             detail = str(error)
         if self.state is State.RELAYING:
-            self.break_off(Fault.PROTOCOL, detail, now, cancel=True)
+            self.break_off(Fault.PROTOCOL, detail, now)
         else:
             self.fault(Fault.PROTOCOL, detail, now)
         return None

@@ -219,13 +219,12 @@ class ExchangeState(AttemptsState):
         now: float,
         *,
         detail: str = "",
-        cancel: bool = False,
         stale: bool = False,
     ) -> None:
-        """Record the attempt under way, and give its lease back."""
+        """Record the attempt under way, and give its lease back. A call that has not ended is given up."""
         attempt, self.attempt = self.attempt, None
         assert attempt is not None
-        if cancel:
+        if not attempt.ended:
             self.shared.emit(CancelUpstream(self.id, attempt.number))
         self.hold_reply(0)
         self.shared.proxies.closed(attempt.route)
