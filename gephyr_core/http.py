@@ -32,6 +32,11 @@ def media_type(headers: Iterable[Header]) -> bytes:
     return b"" if value is None else value.partition(b";")[0].strip().lower()
 
 
+def without_charset(headers: Iterable[Header]) -> list[Header]:
+    """Return *headers* with a content type that says nothing of a character coding, for a body that was recoded."""
+    return [(name, value.partition(b";")[0].rstrip() if name == b"content-type" else value) for name, value in headers]
+
+
 def content_length(headers: Iterable[Header]) -> int:
     """Return the declared length of a body, bytes; 0 where none is declared or it is unreadable.
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import attrs
+import msgspec
 
 from gephyr_core.commands import TimeLimits
 from gephyr_core.content_coding import Decoder
@@ -49,6 +50,8 @@ class Attempt:
     """Events before the commit point that were not released yet."""
     pieces: list[bytes] = attrs.field(factory=list)
     """Of a whole reply."""
+    begun: bool = False
+    """A byte of the stream was read."""
     size: int = 0
     """Bytes held in ``held`` or ``pieces``."""
 
@@ -275,3 +278,12 @@ def looks_like_json(body: bytes) -> bool:
     """Whether a body that should be JSON begins and ends like it: an HTML page or half a reply does not."""
     text = body.strip()
     return text[:1] + text[-1:] in {b"{}", b"[]"}
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a body is one whole JSON text."""
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return False
+    return True

@@ -1,12 +1,20 @@
 """What a provider sends: its head, a whole reply, a stream before the commit point, and a stream after it."""
 
-from gephyr_core.content_coding import CodingError, ExpansionError, UnknownCodingError, decoder_for
+from gephyr_core.content_coding import (
+    CodingError,
+    CutShortError,
+    ExpansionError,
+    UnknownCodingError,
+    as_utf8,
+    reply_decoder,
+)
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.exchange.attempts import (
     TRANSIENT,
     Attempt,
+    is_json,
     looks_like_json,
     of_full_memory,
     of_reply,
@@ -15,11 +23,13 @@ from gephyr_core.exchange.attempts import (
 from gephyr_core.exchange.delivering import Delivering
 from gephyr_core.exchange.state import State
 from gephyr_core.forwarding import to_client
-from gephyr_core.http import header, media_type
+from gephyr_core.http import media_type, without_charset
 from gephyr_core.providers import classify_reply
 from gephyr_core.scheduling import SUCCESS
 from gephyr_core.translation.dialects import TRANSLATORS
 
+_BOM = b"\xef\xbb\xbf"
+"""May open a stream (WHATWG HTML, section 9.2.5). Clients that do not know it lose the first line."""
 _LARGEST_PRELUDE = 256 * 1024
 """Bytes of contentless events that are held; beyond, the stream is committed as it is."""
 _DELETIONS = ("responses.delete", "conversations.delete")
@@ -39,15 +49,10 @@ class Receiving(Delivering):
         self.shared.route_works(attempt.route, attempt.called_at, now)
         if event.status < 300:
             self.shared.scheduler.heard(attempt.lease, event.headers, now - attempt.called_at, now)
-        coding = header(event.headers, b"content-encoding")
-        if coding is not None:
-            try:
-                attempt.decoder = decoder_for(coding, limit=upstream.max_reply_size)
-            except UnknownCodingError as error:
-                self.fault(Fault.PROTOCOL, f"unknown content-encoding {str(error)[:40]!r}", now)
-                return
         content_type = media_type(event.headers)
         streamed = event.status < 300 and content_type == b"text/event-stream"
+        if not self._decodes(attempt, streamed=streamed, now=now):
+            return
         if streamed and not plan.stream and self.asks_for_stream(attempt.leg):
             attempt.collector = self.collector(attempt)
             self.enter(State.COLLECTING)
@@ -60,6 +65,22 @@ class Receiving(Delivering):
             self.enter(State.PRELUDE)
         else:
             self.enter(State.COLLECTING)
+
+    def _decodes(self, attempt: Attempt, *, streamed: bool, now: float) -> bool:
+        """Prepare to undo the reply's content coding; False when that cannot be done, and the attempt has failed.
+
+        A whole reply is given a chance: its bytes show whether the head was right.
+        """
+        codings = [value for name, value in attempt.headers if name == b"content-encoding"]
+        if codings:
+            try:
+                attempt.decoder = reply_decoder(codings, limit=self.shared.config.upstream.max_reply_size)
+            except UnknownCodingError as error:
+                if streamed or attempt.status >= 300:
+                    self.enter(State.COLLECTING)
+                    self.fault(Fault.PROTOCOL, f"unknown content-encoding {str(error)[:40]!r}", now)
+                    return False
+        return True
 
     # -- a whole reply ------------------------------------------------------------------------------------------
 
@@ -96,14 +117,9 @@ class Receiving(Delivering):
     def collected(self, _event: UpstreamEnded, now: float) -> None:
         """The reply is complete: relay it, or find out what its error means."""
         attempt, plan = self.live
-        if attempt.decoder is not None:
-            try:
-                attempt.pieces.append(attempt.decoder.finish())
-            except (CodingError, ExpansionError) as error:
-                self.fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now)
-                return
-        body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
-        attempt.pieces.clear()  # a large reply is in memory once, not twice
+        body = self._whole_body(attempt, now)
+        if body is None:
+            return
         if attempt.status >= 300:
             verdict = classify_reply(attempt.status, attempt.headers, body, now)
             side = plan.endpoint.operation.side
@@ -120,6 +136,27 @@ class Receiving(Delivering):
             self.fault(Fault.PROTOCOL, "the reply is no JSON", now)
         else:
             self._relay_whole(body, now)
+
+    def _whole_body(self, attempt: Attempt, now: float) -> bytes | None:
+        """Return the reply's body, decoded; None when that failed, and the attempt with it."""
+        cut_short: CutShortError | None = None
+        if attempt.decoder is not None:
+            try:
+                attempt.pieces.append(attempt.decoder.finish())
+            except CutShortError as error:
+                cut_short = error  # the SDKs do not look for the end of the coding, but for that of the JSON
+            except (CodingError, ExpansionError) as error:
+                self.fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now)
+                return None
+        body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
+        attempt.pieces.clear()  # a large reply is in memory once, not twice
+        text = as_utf8(body)
+        if text is not body:
+            attempt.headers = without_charset(attempt.headers)
+        if cut_short is not None and attempt.collector is None and text.strip() and not is_json(text):
+            self.fault(Fault.PROTOCOL, str(cut_short), now)
+            return None
+        return text
 
     def _translate_whole(self, body: bytes, now: float) -> None:
         """A whole reply in another dialect than the client's, or for a client that wants a stream."""
@@ -158,6 +195,8 @@ class Receiving(Delivering):
         data = self._decoded(attempt, event.data, now)
         if data is None:
             return
+        if not attempt.begun:
+            attempt.begun, data = True, data.removeprefix(_BOM)
         try:
             events = attempt.reader.split(data)
         except ValueError as error:

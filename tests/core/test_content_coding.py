@@ -2,13 +2,14 @@
 
 import contextlib
 import gzip
+import json
 import zlib
 from collections.abc import Callable
 
 import pytest
 import zstandard
 from chunking import cut_anywhere, pieces_of
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gephyr_core.content_coding import (
@@ -16,8 +17,10 @@ from gephyr_core.content_coding import (
     CodingError,
     ExpansionError,
     UnknownCodingError,
+    as_utf8,
     decode_whole,
     decoder_for,
+    reply_decoder,
 )
 
 
@@ -148,3 +151,111 @@ def test_a_window_larger_than_web_content_may_use_is_refused() -> None:
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with pytest.raises(CodingError):
         decode_whole(b"zstd", compressor.compress(b"x" * 1000) + compressor.flush(), limit=LIMIT)
+
+
+@pytest.mark.parametrize("coding", [b"gzip, identity", b"identity,GZIP", b" gzip ,"])
+def test_a_request_may_list_one_coding_beside_identity(coding: bytes) -> None:
+    assert decode_whole(coding, gzip.compress(b"{}"), limit=LIMIT) == b"{}"
+
+
+# -- replies: as lenient as the client of the official SDKs ---------------------------------------------------------
+
+
+def read_reply(values: list[bytes], pieces: list[bytes], limit: int = LIMIT) -> bytes:
+    """Decode a reply that comes piece by piece."""
+    decoder = reply_decoder(values, limit=limit)
+    return b"".join(pieces if decoder is None else [*map(decoder.feed, pieces), decoder.finish()])
+
+
+@given(
+    st.sampled_from([b"gzip", b"deflate", b" Deflate "]),
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"junk", bytes(99), b"\r\n", b"\x1f", b"\x1f\x8c", b"\x8b\x1f"]),
+    cut_anywhere(),
+)
+def test_bytes_behind_a_compressed_reply_are_ignored(
+    coding: bytes, data: bytes, behind: bytes, cuts: list[int]
+) -> None:
+    """Some servers pad, some proxies append; wherever a read ends."""
+    assert read_reply([coding], pieces_of(ENCODERS[coding](data) + behind, cuts)) == data
+
+
+@given(st.lists(st.binary(max_size=50), min_size=1, max_size=4), cut_anywhere())
+def test_members_of_a_reply_are_one_body(parts: list[bytes], cuts: list[int]) -> None:
+    packed = b"".join(map(gzip.compress, parts)) + b"and junk"
+    assert read_reply([b"gzip"], pieces_of(packed, cuts)) == b"".join(parts)
+
+
+def test_a_reply_of_too_many_members_is_refused_and_not_cut() -> None:
+    with pytest.raises(CodingError, match="members"):
+        read_reply([b"gzip"], [gzip.compress(b"") * 2000])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [b""],
+        [b"identity"],
+        [b"utf-8"],
+        [b"UTF-8, identity"],
+        [b"none", b"binary"],
+        [b"*"],
+        [b"\xff"],
+        [b"chunked"],
+    ],
+)
+def test_what_is_no_content_coding_says_nothing(values: list[bytes]) -> None:
+    assert reply_decoder(values, limit=1) is None
+
+
+@given(st.lists(st.sampled_from([b"gzip", b"deflate", b"zstd"]), min_size=1, max_size=5), st.binary(max_size=99))
+def test_layers_are_undone_from_the_outside(codings: list[bytes], data: bytes) -> None:
+    packed = data
+    for coding in codings:
+        packed = ENCODERS[coding](packed)
+    assert read_reply([b", ".join(codings)], [packed]) == data
+    assert read_reply([*codings, b"identity", b"utf-8"], [packed]) == data
+
+
+@pytest.mark.parametrize("values", [[b"br"], [b"gzip, br"], [b"compress"], [b"gzip"] * 6])
+def test_codings_that_cannot_be_undone_are_unknown(values: list[bytes]) -> None:
+    with pytest.raises(UnknownCodingError):
+        reply_decoder(values, limit=LIMIT)
+
+
+def test_every_layer_of_a_bomb_is_bounded() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(1 << 28)))
+    with pytest.raises(ExpansionError):
+        read_reply([b"gzip, gzip"], [bomb], limit=1 << 20)
+
+
+JSON_TEXTS = st.recursive(
+    st.none() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+).map(lambda value: json.dumps(value, ensure_ascii=False))
+
+
+@example("0", "utf-16-le")
+@example("0", "utf-16-be")
+@example('"中"', "utf-16-le")
+@example('"中"', "utf-16-be")
+@given(
+    JSON_TEXTS,
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]),
+)
+def test_json_in_any_coding_of_unicode_becomes_utf_8(text: str, coding: str) -> None:
+    """As Python's ``json.loads`` tells them apart, by which the SDKs read."""
+    data = text.encode(coding)
+    assert json.loads(as_utf8(data).decode()) == json.loads(data) == json.loads(text)
+
+
+@given(st.binary(max_size=40))
+def test_other_bytes_do_no_harm(data: bytes) -> None:
+    """They are read or refused later, as what they are."""
+    as_utf8(data)
+
+
+def test_utf_8_is_not_copied() -> None:
+    """Nearly every reply is: it costs one look at two bytes."""
+    data = b'{"a": 1}'
+    assert as_utf8(data) is data

@@ -65,7 +65,7 @@ def decode_by_h11(data: bytes) -> tuple[bytes, bool, bool]:
 
 SIZES = st.sampled_from([b"%x", b"%X", b"0%x", b"%x  ", b"%x;a=b", b'%x; a="b c" ', b"%x;"])
 CHUNKS = st.lists(st.tuples(SIZES, st.binary(min_size=1, max_size=40)), max_size=8)
-TRAILERS = st.lists(st.sampled_from([b"x: y\r\n", b"x-y:\r\n", b"Abc:  d e \r\n"]), max_size=3)
+TRAILERS = st.lists(st.sampled_from([b"x: y\r\n", b"x-y:\r\n", b"Abc:  d e \r\n", b"a: b\r\n c\r\n\t\r\n"]), max_size=3)
 
 
 def write(chunks: list[tuple[bytes, bytes]], trailers: list[bytes]) -> bytes:
@@ -135,6 +135,7 @@ def test_a_broken_chunked_body_is_read_as_h11_reads_it_or_refused(
         b"1" * 17 + b"\r\n",
         b"0\r\nno colon\r\n\r\n",
         b"0\r\n folded: x\r\n\r\n",
+        b"0\r\nx: y\r\n\0z\r\n\r\n",
         b"0\r\nx: y\n\r\n",
         b"0\r\nx y: z\r\n\r\n",
     ],
@@ -253,3 +254,39 @@ def test_a_head_that_comes_whole_is_read_as_h11_reads_it(
     assert bool(whole.error) is bool(by_h11.error)
     for name in ("status", "headers", "keep", "complete", "reusable", "until_closed"):
         assert getattr(whole, name) == getattr(by_h11, name), name
+
+
+@pytest.mark.parametrize("step", [1, 7, 10**6])
+@pytest.mark.parametrize(
+    ("field", "keeps"), [(b"X-A : b", True), (b"Content-Length\t: 2", False), (b"Connection : keep-alive", True)]
+)
+def test_blanks_before_a_colon_are_removed(field: bytes, keeps: bool, step: int) -> None:
+    """RFC 9112 section 5.1. A connection is not used again where somebody may have read another end of the response."""
+    length = b"" if field.startswith(b"Content-Length") else b"Content-Length: 2\r\n"
+    data = b"HTTP/1.1 200 OK\r\n" + field + b"\r\n" + length + b"\r\nok"
+    reply = Reply("POST", 65536)
+    body = b"".join(reply.receive(data[at : at + step]) for at in range(0, len(data), step))
+    name, _, value = field.partition(b":")
+    assert (body, reply.complete, reply.error) == (b"ok", True, "")
+    assert (name.strip().lower(), value.strip()) in reply.headers
+    assert reply.reusable is keeps
+
+
+def test_a_head_that_drips_in_is_read_in_linear_time() -> None:
+    """Each byte is searched for the end of the head once."""
+    line = b"x-a: " + b"y" * 60_000 + b"\r\n"
+    reply = Reply("POST", 65536)
+    for byte in b"HTTP/1.1 200 OK\r\n" + line + b"content-length: 0\r\n\r\n":
+        reply.receive(bytes([byte]))
+    assert (reply.complete, len(reply.headers)) == (True, 2)
+
+
+def test_a_head_is_bounded_however_it_comes() -> None:
+    for step in (1, 1000, 10**6):
+        data = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 40 + b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+        reply = Reply("POST", 1000)
+        for at in range(0, len(data), step):
+            reply.receive(data[at : at + step])
+            if reply.error:
+                break
+        assert reply.error == "response head larger than 1000 bytes"

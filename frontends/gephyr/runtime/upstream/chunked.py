@@ -15,6 +15,8 @@ MAX_TRAILERS = 16384
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\0\r\n]*)?[ \t]*\r\n")
 _TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\0\r\n]*\r\n")
+_FOLDED_LINE = re.compile(rb"[ \t][^\0\r\n]*\r\n")
+"""Goes on with the trailer before it (RFC 9112 section 5.2)."""
 
 
 class _Next(enum.Enum):
@@ -106,6 +108,8 @@ class ChunkedBody:
         at = self._at
         while not data.startswith(b"\r\n", at):
             line = _TRAILER_LINE.match(data, at)
+            if line is None and self._trailers:
+                line = _FOLDED_LINE.match(data, at)
             # The section's last line is not counted; its first byte may come alone.
             room = max(1, MAX_TRAILERS - self._trailers)
             if line is None or line.end() - at > room:

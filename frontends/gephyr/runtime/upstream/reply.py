@@ -1,6 +1,7 @@
 """One HTTP/1.1 response, from bytes: first the head, then the body by its framing (RFC 9112 section 6.3). No I/O.
 
-A usual head, which came in one read and leaves nothing to interpret, is read by one pattern; any other by h11.
+A usual head, which came in one read and leaves nothing to interpret, is read by one pattern; any other by h11, which is
+what the official SDKs read with.
 """
 
 import re
@@ -14,6 +15,9 @@ from gephyr_core.http import Header, Headers
 
 _USUAL_LINE = re.compile(rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [^\0\r\n\v\f]*)?\r\n")
 _FRAMING = (b"content-length", b"transfer-encoding")
+_HEAD_END = re.compile(rb"\A\r?\n|\n\r?\n")
+# A server must not write blanks there, and who forwards its response must remove them (RFC 9112 section 5.1).
+_BLANK_BEFORE_COLON = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]+:", re.MULTILINE)
 _USUAL_LENGTH = re.compile(rb"[0-9]{1,20}")
 # h11 takes an interim response only from a connection that has sent a request. It is never written anywhere.
 _ANY_REQUEST = h11.Request(method=b"POST", target=b"/", headers=[(b"host", b"host")])
@@ -74,10 +78,12 @@ class Reply:
 
     __slots__ = (
         "_body",
-        "_head_size",
+        "_interim_size",
         "_max_head_size",
         "_method",
         "_parser",
+        "_searched",
+        "_waiting",
         "begun",
         "error",
         "headers",
@@ -89,7 +95,12 @@ class Reply:
         """*max_head_size* limits, in bytes, the head together with the interim responses before it."""
         self._method = method
         self._max_head_size = max_head_size
-        self._head_size = 0
+        self._interim_size = 0
+        """Bytes of the interim responses so far."""
+        self._waiting = bytearray()
+        """A head that has not come whole."""
+        self._searched = 0
+        """Bytes of it in which it does not end."""
         self._parser: h11.Connection | None = None
         """Set once the head has turned out to be none of the usual ones."""
         self._body: Body | None = None
@@ -137,16 +148,12 @@ class Reply:
 
     def _receive_head(self, data: bytes) -> bytes:
         """Return what follows the head."""
-        if self._parser is None:
+        if not self.begun:
             self.begun = True
             end = data.find(b"\r\n\r\n") + 4
             if 4 <= end <= self._max_head_size and self._read_usual(data[:end]):
                 return data[end:]
-            self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._max_head_size)
-            # The tenth byte of a response is the first digit of its status.
-            if data[9:10] in b"1":
-                self._parser.send(_ANY_REQUEST)
-        return self._receive_by_h11(self._parser, data)
+        return self._receive_unusual(data)
 
     def _read_usual(self, head: bytes) -> bool:
         """Read a usual head; False for any other, which may be good or bad."""
@@ -163,31 +170,47 @@ class Reply:
         self._begin_body(int(line[1]), headers, b"1.1")
         return True
 
-    def _receive_by_h11(self, parser: h11.Connection, data: bytes) -> bytes:
-        self._head_size += len(data)
-        try:
-            parser.receive_data(data)
-            event = parser.next_event()
-            while type(event) is h11.InformationalResponse:
-                event = parser.next_event()
-        except h11.RemoteProtocolError as exc:
-            too_large = self._head_size > self._max_head_size
-            # h11 quotes the line at fault after a colon; it may hold anything.
-            self.error = self._too_large() if too_large else str(exc).partition(":")[0]
-            return b""
-        rest = b""
-        if type(event) is h11.Response:
-            rest = parser.trailing_data[0]
-            self._head_size -= len(rest)
-        if self._head_size > self._max_head_size:
-            self.error = self._too_large()
-        elif type(event) is h11.Response:
-            headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
-            self._begin_body(event.status_code, headers, event.http_version)
-        return rest
+    def _receive_unusual(self, data: bytes) -> bytes:
+        """Take a head that came in parts, after interim responses, or in a form that is left to h11."""
+        waiting = self._waiting
+        waiting += data
+        while True:
+            # Only the new bytes, and the three before them, can hold the end of the head.
+            end = _HEAD_END.search(waiting, max(0, self._searched - 3))
+            head_size = self._interim_size + (len(waiting) if end is None else end.end())
+            if head_size > self._max_head_size:
+                self.error = f"response head larger than {self._max_head_size} bytes"
+                return b""
+            if end is None:
+                self._searched = len(waiting)
+                return b""
+            head = bytes(waiting[: end.end()])
+            del waiting[: end.end()]
+            self._searched, self._interim_size = 0, head_size
+            if self._read_by_h11(head) or self.error:
+                return bytes(waiting)
 
-    def _too_large(self) -> str:
-        return f"response head larger than {self._max_head_size} bytes"
+    def _read_by_h11(self, head: bytes) -> bool:
+        """Read a head; False for an interim response, and for what is none."""
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._max_head_size)
+            parser.send(_ANY_REQUEST)
+        plain = _BLANK_BEFORE_COLON.sub(rb"\1:", head)
+        try:
+            parser.receive_data(plain)
+            event = parser.next_event()
+        except h11.RemoteProtocolError as exc:
+            # h11 quotes the line at fault after a colon; it may hold anything.
+            self.error = str(exc).partition(":")[0]
+            return False
+        if type(event) is not h11.Response:
+            return False
+        headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
+        self._begin_body(event.status_code, headers, event.http_version)
+        if plain != head and any(match[1].lower() in _FRAMING for match in _BLANK_BEFORE_COLON.finditer(head)):
+            self.keep = False  # whoever stands between may not take it for the framing
+        return True
 
     def _begin_body(self, status: int, headers: list[Header], version: bytes) -> None:
         self.status, self.headers = status, headers
