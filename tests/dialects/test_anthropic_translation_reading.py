@@ -264,6 +264,8 @@ def test_servers_and_containers_are_essential_and_tuning_is_not() -> None:
         ({"thinking": {"type": "often"}}, "thinking.type"),
         ({"tool_choice": {"type": "maybe"}}, "tool_choice.type"),
         ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
+        ({"tools": [{"type": "web_search_20250305", "name": ["web_search"]}]}, "tools[0].name"),
+        ({"tools": [{"type": "bash_20250124", "name": {}}]}, "tools[0].name"),
         ({"output_config": {"format": {"type": "yaml"}}}, "output_config.format.type"),
     ],
 )

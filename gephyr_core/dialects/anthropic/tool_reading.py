@@ -39,6 +39,7 @@ def _tool(tool: Fields, native: dict[str, Native]) -> Tool:
     kind = tool.text("type") or "custom"
     cache = read_cache(tool)
     if kind != "custom":
+        tool.text("name")  # The rest is the provider's to check, but tools are told apart by their names.
         tool.left.clear()
         function = equivalent(kind, options)
         if function is not None:
