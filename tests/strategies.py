@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
-CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "dev"
-"""Recorded exchanges with providers, beside the repository; tests that need them skip where they are absent."""
+from tests.recordings import traffic
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -59,9 +57,7 @@ addresses = st.one_of(st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(st
 
 def recorded_errors() -> Iterator[dict[str, Any]]:
     """The recorded replies with an error status, in a fixed order."""
-    for file in sorted(CORPUS.glob("*.jsonl")):
-        with file.open(encoding="utf-8") as lines:
-            yield from (record for record in map(json.loads, lines) if record["status"] >= 400)
+    return (record for record in traffic.records() if record["status"] >= 400)
 
 
 def reply_body(record: dict[str, Any]) -> bytes:

@@ -1,7 +1,6 @@
 """What a model takes: known by name, told by its provider, or said by the operator."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,8 +8,7 @@ from gephyr_core.config import CapabilityOverride, ConfigError, load_config
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.conversation.prompt import Effort
 from gephyr_core.providers.capabilities import capabilities_of, is_known, learn, maker_of
-
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev"
+from tests.recordings import traffic
 
 
 def of(
@@ -206,13 +204,13 @@ def test_a_model_that_google_does_not_say_to_think_does_not() -> None:
     assert (learned.thinking_levels, learned.thinking_budget, learned.signatures_required) == ((), None, False)
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
+@pytest.mark.recordings
 @pytest.mark.parametrize("dialect", ["anthropic", "gemini"])
 def test_what_is_known_by_name_is_what_the_recorded_providers_tell(dialect: str) -> None:
     list_name = {"anthropic": "data", "gemini": "models"}[dialect]
     compared = 0
-    for line in (CORPUS / f"{dialect}-models.jsonl").read_text().splitlines():
-        for told in (json.loads(line).get("response") or {}).get(list_name, ()):
+    for record in traffic.records(f"{dialect}-models"):
+        for told in (record.get("response") or {}).get(list_name, ()):
             name = str(told.get("name") or told["id"]).removeprefix("models/")
             learned = learn(dialect, name, json.dumps(told).encode())
             generates = "generateContent" in told.get("supportedGenerationMethods", ["generateContent"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import CORPUS, broken_bodies, header_lists, json_values, recorded_errors, reply_body, reply_headers
+from strategies import broken_bodies, header_lists, json_values, recorded_errors, reply_body, reply_headers
 
 from gephyr_core.dates import LONGEST_WAIT
 from gephyr_core.dialects import DIALECTS
@@ -258,7 +258,7 @@ RECORDED: dict[tuple[str, int], tuple[ErrorKind, ...]] = {
 """What each provider's recorded errors mean, by status. Its order is the one a reader looks things up in."""
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the recorded exchanges (../shared/corpus) are not here")
+@pytest.mark.recordings
 def test_every_recorded_error_means_what_its_provider_meant() -> None:
     """Every reply of the providers in the table, against the row of its provider and status."""
     seen: dict[tuple[str, int], dict[ErrorKind, None]] = {}

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import Raw
-from strategies import CORPUS, broken_bodies, json_values, written
+from strategies import broken_bodies, json_values, written
 
 from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
 from gephyr_core.routing.conversation_start import conversation_start
+from tests.recordings import traffic
 
 Object = dict[str, Any]
 REMINDER = "<system-reminder>\nAs you answer, mind this: 2026-11-23\n</system-reminder>\n\n"
@@ -254,17 +255,16 @@ RECORDED = {
 
 def recorded(file: str) -> Iterator[tuple[str, Object]]:
     """The recorded requests, with the cassette that each is from."""
-    with (CORPUS / f"{file}.jsonl").open(encoding="utf-8") as lines:
-        for record in map(json.loads, lines):
-            if isinstance(record.get("request"), dict):
-                yield record["id"].rpartition("#")[0], record["request"]
+    for record in traffic.records(file):
+        if isinstance(record.get("request"), dict):
+            yield record["id"].rpartition("#")[0], record["request"]
 
 
 def without_turns(request: Object) -> Object:
     return {name: request.get(name) for name in ("system", "instructions", "systemInstruction", "system_instruction")}
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="needs the recorded exchanges")
+@pytest.mark.recordings
 @pytest.mark.parametrize("file", RECORDED)
 def test_recorded_turns_of_one_conversation_agree(file: str) -> None:
     dialect = RECORDED[file]
@@ -283,7 +283,7 @@ def test_recorded_turns_of_one_conversation_agree(file: str) -> None:
     assert seen > 20
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="needs the recorded exchanges")
+@pytest.mark.recordings
 @pytest.mark.parametrize("file", RECORDED)
 def test_recorded_conversations_have_a_start(file: str) -> None:
     """All but those that begin with a picture alone, or with the result of a tool."""

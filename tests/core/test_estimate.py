@@ -1,8 +1,6 @@
 """The estimate of a prompt's tokens grows with what is said, and is the same each time."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
@@ -14,8 +12,7 @@ from gephyr_core.conversation.prompt import FunctionTool, HostedTool, Prompt, Ro
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.translators import TRANSLATORS
 from gephyr_core.translation.estimate import estimate_tokens
-
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev"
+from tests.recordings import traffic
 
 
 def prompt(*texts: str) -> Prompt:
@@ -43,11 +40,11 @@ def test_more_is_never_less(texts: list[str], more: str) -> None:
     assert estimate_tokens(prompt(*texts, more)) >= estimate_tokens(prompt(*texts))
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
+@pytest.mark.recordings
 def test_the_error_against_openais_own_counts_is_what_is_said_of_it() -> None:
     ratios = [estimate_tokens(asked) / counted for asked, counted in recorded_prompts()]
     errors = [abs(ratio - 1) for ratio in ratios]
-    assert len(ratios) > 500
+    assert len(ratios) > traffic.counted(whole=500, selected=220)
     assert 0.95 <= median(ratios) <= 1.15
     assert median(errors) <= 0.15
     assert quantiles(errors, n=10)[-1] <= 0.55
@@ -56,8 +53,7 @@ def test_the_error_against_openais_own_counts_is_what_is_said_of_it() -> None:
 def recorded_prompts() -> Iterator[tuple[Prompt, int]]:
     """Prompts of text and tools that OpenAI saw whole, with the tokens that it counted."""
     for dialect, counted in (("openai-chat", "prompt_tokens"), ("openai-responses", "input_tokens")):
-        for line in (CORPUS / f"{dialect}.jsonl").read_text().splitlines():
-            call = json.loads(line)
+        for call in traffic.records(dialect):
             request, reply = call.get("request"), call.get("response")
             if call["status"] != 200 or call["provider"] not in {"openai", "azure"} or not isinstance(reply, dict):
                 continue

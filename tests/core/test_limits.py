@@ -1,17 +1,17 @@
 """What is read of a provider's limits in the headers of its replies."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import CORPUS, header_lists, reply_headers
+from strategies import header_lists, reply_headers
 
 from gephyr_core.dates import LONGEST_WAIT
 from gephyr_core.http import Header
 from gephyr_core.providers.limits import Quota, read_quotas, wait_for_quota
+from tests.recordings import traffic
 
 NOW = 1_700_000_000.0
 """2023-11-14, 22:13:20 UTC."""
@@ -287,14 +287,12 @@ def test_any_headers_are_read_somehow(others: list[Header], told: list[Header], 
 
 def recorded() -> Iterator[dict[str, Any]]:
     """The recorded replies whose headers say what is left."""
-    for file in sorted(CORPUS.glob("*.jsonl")):
-        with file.open(encoding="utf-8") as lines:
-            for record in map(json.loads, lines):
-                if any("ratelimit" in name and "remaining" in name for name in record["response_headers"]):
-                    yield record
+    for record in traffic.records():
+        if any("ratelimit" in name and "remaining" in name for name in record["response_headers"]):
+            yield record
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the recorded exchanges (../shared/corpus) are not here")
+@pytest.mark.recordings
 def test_every_recorded_reply_says_what_its_provider_meant() -> None:
     """The measures of each provider, and OpenAI's to the last header."""
     measures: dict[str, dict[str, None]] = {}

@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from anthropic.types.beta import BetaMessage, BetaRawMessageStreamEvent
 from pydantic import TypeAdapter, ValidationError
@@ -20,10 +18,10 @@ from gephyr_core.dialects.anthropic.translator import AnthropicTranslator
 from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
+from tests.recordings import traffic
 
 ANTHROPIC = AnthropicTranslator()
 CONTEXT = ReplyContext("key", 7, "asked")
-CORPUS = Path(__file__).parents[2] / "../shared/corpus/dev/anthropic-messages.jsonl"
 WHOLE, EVENT = TypeAdapter(Message), TypeAdapter(RawMessageStreamEvent)
 BETA_WHOLE, BETA_EVENT = TypeAdapter(BetaMessage), TypeAdapter(BetaRawMessageStreamEvent)
 _LEVELS = (Effort.LOW, Effort.MEDIUM, Effort.HIGH)
@@ -187,9 +185,5 @@ def valid(stable: TypeAdapter[Any], beta: TypeAdapter[Any], data: str) -> None:
 
 
 def recordings() -> Iterator[dict[str, Any]]:
-    """The recorded exchanges; skips the test where they are not."""
-    if not CORPUS.exists():
-        pytest.skip("the recorded traffic is not here")
-    with CORPUS.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
+    """The recorded exchanges."""
+    return traffic.records("anthropic-messages")

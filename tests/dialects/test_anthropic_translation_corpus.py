@@ -25,6 +25,9 @@ from gephyr_core.conversation.parts import HostedCall, Part, Text, Thinking, Too
 from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.reply import Reply
 from gephyr_core.conversation.report import Fate, Report
+from tests.recordings import traffic
+
+pytestmark = pytest.mark.recordings
 
 _NEVER_DROPPED = ("messages", "system", "tools")
 
@@ -64,7 +67,7 @@ def test_a_request_written_and_read_again_is_the_same() -> None:
         assert (again.system, again.tools, again.tool_choice) == (prompt.system, prompt.tools, prompt.tool_choice)
         assert (again.output is None) == (prompt.output is None)
         assert (again.sampling.max_tokens, again.reasoning) == (prompt.sampling.max_tokens, prompt.reasoning)
-    assert checked > 400
+    assert checked > traffic.counted(whole=400, selected=140)
 
 
 def is_rearranged(prompt: Prompt) -> bool:
@@ -92,7 +95,7 @@ def test_whole_replies_are_written_as_the_sdk_takes_them() -> None:
             assert meaning(again) == meaning(reply)
             assert meaning(streamed(reply)) == meaning(reply)
             checked += 1
-    assert checked > 300
+    assert checked > traffic.counted(whole=300, selected=115)
 
 
 def streamed(reply: Reply) -> Reply:
@@ -129,7 +132,7 @@ def test_streams_are_written_as_the_sdk_takes_them_and_say_what_they_said() -> N
             assert meaning(collected(deltas(data))) == meaning(reply)
             assert text_of(events) == text_of(payloads(record["response_sse"].replace("\r\n", "\n").encode()))
             checked += 1
-    assert checked > 100
+    assert checked > traffic.counted(whole=100, selected=25)
 
 
 def text_of(events: list[dict[str, Any]]) -> str:

@@ -1,9 +1,8 @@
-"""Recorded Gemini traffic, read and written again; skipped where the recordings are not at hand."""
+"""Recorded Gemini traffic, read and written again."""
 
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +12,14 @@ from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.parts import Signature
 from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.report import Fate, Report
+from tests.recordings import traffic
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev" / "gemini-generate.jsonl"
-
-pytestmark = pytest.mark.skipif(not CORPUS.is_file(), reason="the recordings (../shared/corpus/dev) are not at hand")
+pytestmark = pytest.mark.recordings
 
 
 @cache
 def recordings() -> tuple[dict[str, Any], ...]:
-    with CORPUS.open(encoding="utf-8") as lines:
-        return tuple(json.loads(line) for line in lines)
+    return tuple(traffic.records("gemini-generate"))
 
 
 def whole() -> Iterator[dict[str, Any]]:
@@ -60,8 +57,8 @@ def test_every_recorded_request_is_the_same_when_written_and_read_again() -> Non
         assert said(again) == said(prompt), record["id"]
         same += again == prompt
         compared += 1
-    assert compared > 410
-    assert same > 340
+    assert compared > traffic.counted(whole=410, selected=185)
+    assert same > traffic.counted(whole=340, selected=145)
 
 
 def test_every_field_of_a_recorded_request_is_read_kept_or_reported() -> None:
@@ -82,7 +79,7 @@ def test_every_recorded_reply_is_written_as_the_sdk_wants_it_and_keeps_its_meani
         assert told(again.parts) == told(reply.parts), record["id"]
         assert (again.stop, again.usage) == (reply.stop, reply.usage), record["id"]
         number += 1
-    assert number > 290
+    assert number > traffic.counted(whole=290, selected=130)
 
 
 def test_every_recorded_stream_is_written_as_the_sdk_wants_it_and_keeps_its_meaning() -> None:
@@ -101,7 +98,7 @@ def test_every_recorded_stream_is_written_as_the_sdk_wants_it_and_keeps_its_mean
         assert told(again.parts) == told(reply.parts), record["id"]
         assert (again.stop, again.usage) == (reply.stop, reply.usage)
         number += 1
-    assert number > 80
+    assert number > traffic.counted(whole=80, selected=40)
 
 
 def test_a_streamed_reply_and_its_collected_form_are_equal() -> None:
@@ -126,7 +123,7 @@ def test_every_recorded_signature_is_taken_back_by_its_maker() -> None:
             signature: Signature | None = getattr(part, "signature", None)
             assert signature is None or UNKNOWN.accepts(signature)
             found += signature is not None
-    assert found > 100
+    assert found > traffic.counted(whole=100, selected=65)
 
 
 def told(parts: tuple[Any, ...]) -> list[Any]:

@@ -1,9 +1,8 @@
-"""Recorded Chat traffic, read and written again; skipped where the recordings are not at hand."""
+"""Recorded Chat traffic, read and written again."""
 
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -20,20 +19,19 @@ from gephyr_core.conversation.report import Fate, Report, UntranslatableError
 from gephyr_core.dialects.openai_chat.translator import ChatTranslator
 from gephyr_core.dialects.translator import Destination, ReplyContext
 from gephyr_core.sse import SseFramer
+from tests.recordings import traffic
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev" / "openai-chat.jsonl"
 CHAT = ChatTranslator()
 DESTINATION = Destination("openai-chat", "openrouter", "m", Capabilities(efforts=tuple(Effort)))
 CONTEXT = ReplyContext("key", 1, "m")
 WHOLE, CHUNK = TypeAdapter(ChatCompletion), TypeAdapter(ChatCompletionChunk)
 
-pytestmark = pytest.mark.skipif(not CORPUS.is_file(), reason="the recordings (../shared/corpus/dev) are not at hand")
+pytestmark = pytest.mark.recordings
 
 
 @cache
 def recordings() -> tuple[dict[str, Any], ...]:
-    with CORPUS.open(encoding="utf-8") as lines:
-        return tuple(json.loads(line) for line in lines)
+    return tuple(traffic.records("openai-chat"))
 
 
 def answered() -> Iterator[dict[str, Any]]:
@@ -97,7 +95,7 @@ def test_every_recorded_request_is_the_same_when_written_and_read_again() -> Non
         same = attrs.evolve(again, include_usage=prompt.include_usage)  # a stream's usage is always asked for
         assert same == prompt, record["id"]
         compared += 1
-    assert compared > 950
+    assert compared > traffic.counted(whole=950, selected=295)
 
 
 def test_every_field_of_a_recorded_request_is_read_kept_or_reported() -> None:
@@ -122,7 +120,7 @@ def test_every_recorded_reply_is_written_as_the_sdk_wants_it_and_keeps_its_meani
             assert meaning(again.parts) == meaning(reply.parts), record["id"]
             assert again.stop == reply.stop
             number += 1
-    assert number > 700
+    assert number > traffic.counted(whole=700, selected=215)
 
 
 def test_every_recorded_stream_is_written_as_the_sdk_wants_it_and_keeps_its_meaning() -> None:
@@ -141,7 +139,7 @@ def test_every_recorded_stream_is_written_as_the_sdk_wants_it_and_keeps_its_mean
             assert [bool(chunk["usage"]) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
             assert meaning(collected(deltas_of(stream)).parts) == meaning(collected(deltas).parts), record["id"]
             number += 1
-    assert number > 200
+    assert number > traffic.counted(whole=200, selected=43)
 
 
 def test_a_streamed_reply_and_its_collected_form_are_equal_in_meaning() -> None:

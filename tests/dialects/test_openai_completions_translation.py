@@ -1,7 +1,6 @@
 """Legacy Completions of clients, answered by other dialects."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from gephyr_core.dialects.openai_completions.translator import CompletionsTransl
 from gephyr_core.dialects.translator import ReplyContext
 from gephyr_core.errors import ErrorKind
 from gephyr_core.records import Usage
+from tests.recordings import traffic
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev" / "openai-completions.jsonl"
 COMPLETIONS = CompletionsTranslator()
 CONTEXT = ReplyContext("key", 7, "asked")
 WHOLE = TypeAdapter(Completion)
@@ -98,16 +97,15 @@ def test_a_refusal_is_text_and_a_failure_ends_the_stream() -> None:
     assert writer.write(Failed(ErrorKind.SERVER, "broken")) == b""
 
 
-@pytest.mark.skipif(not CORPUS.is_file(), reason="the recordings (../shared/corpus/dev) are not at hand")
+@pytest.mark.recordings
 def test_every_recorded_request_for_one_reply_to_a_text_is_read() -> None:
     number = 0
-    with CORPUS.open(encoding="utf-8") as lines:
-        for line in lines:
-            request = json.loads(line)["request"]
-            said = request.get("prompt")
-            if isinstance(said, list) and isinstance(said[0], str):
-                said = said[0]
-            if isinstance(said, str) and (request.get("n") or 1) == 1 and not request.get("suffix"):
-                assert read(**request).turns[0].parts == (Text(said),)
-                number += 1
-    assert number > 15
+    for record in traffic.records("openai-completions"):
+        request = record["request"]
+        said = request.get("prompt")
+        if isinstance(said, list) and isinstance(said[0], str):
+            said = said[0]
+        if isinstance(said, str) and (request.get("n") or 1) == 1 and not request.get("suffix"):
+            assert read(**request).turns[0].parts == (Text(said),)
+            number += 1
+    assert number > traffic.counted(whole=15, selected=12)

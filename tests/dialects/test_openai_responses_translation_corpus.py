@@ -1,10 +1,9 @@
-"""Recorded Responses traffic, read and written again; skipped where the recordings are not at hand."""
+"""Recorded Responses traffic, read and written again."""
 
 import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,20 +16,19 @@ from gephyr_core.conversation.prompt import Prompt, Role
 from gephyr_core.conversation.reply import Delta
 from gephyr_core.conversation.report import Fate, Report, UntranslatableError
 from gephyr_core.dialects.translator import Destination, ReplyContext
+from tests.recordings import traffic
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev" / "openai-responses.jsonl"
 DESTINATION = Destination("openai-responses", "openai", "m", ABLE)
 KEPT = ("system", "tools", "tool_choice", "parallel_tools", "sampling", "reasoning", "output", "user", "metadata")
 NO_SDK_TYPE = re.compile('"type": ?"api"')
 """OpenAI tells sources of a web search that its SDK has no type for; they go back as they came."""
 
-pytestmark = pytest.mark.skipif(not CORPUS.is_file(), reason="the recordings (../shared/corpus/dev) are not at hand")
+pytestmark = pytest.mark.recordings
 
 
 @cache
 def recordings() -> tuple[dict[str, Any], ...]:
-    with CORPUS.open(encoding="utf-8") as lines:
-        records = [json.loads(line) for line in lines]
+    records = traffic.records("openai-responses")
     return tuple(record for record in records if record["status"] == 200 and isinstance(record["request"], dict))
 
 
@@ -81,7 +79,7 @@ def test_every_recorded_request_is_the_same_when_written_and_read_again() -> Non
         assert said(again) == said(prompt), record["id"]
         assert [getattr(again, name) for name in KEPT] == [getattr(prompt, name) for name in KEPT], record["id"]
         compared += 1
-    assert compared > 500
+    assert compared > traffic.counted(whole=500, selected=190)
 
 
 def test_writing_what_was_read_again_gives_the_same_bytes() -> None:
@@ -120,7 +118,7 @@ def test_every_recorded_reply_is_written_as_the_sdk_wants_it_and_keeps_its_meani
         assert meaning(again.parts) == meaning(reply.parts), record["id"]
         assert again.stop == reply.stop
         number += 1
-    assert number > 350
+    assert number > traffic.counted(whole=350, selected=150)
 
 
 def test_every_recorded_stream_is_written_as_the_sdk_wants_it_and_keeps_its_meaning() -> None:
@@ -134,7 +132,7 @@ def test_every_recorded_stream_is_written_as_the_sdk_wants_it_and_keeps_its_mean
         again = RESPONSES.read_reply(json.dumps(events[-1]["response"]).encode(), Report())
         assert meaning(again.parts) == meaning(collected(found).parts), record["id"]
         number += 1
-    assert number > 150
+    assert number > traffic.counted(whole=150, selected=45)
 
 
 def test_a_streamed_reply_and_its_collected_form_are_equal_in_meaning() -> None:
@@ -156,4 +154,4 @@ def test_every_recorded_signature_is_taken_back_by_its_maker() -> None:
             signature: Signature | None = getattr(part, "signature", None)
             assert signature is None or DESTINATION.accepts(signature)
             signed += bool(signature and signature.value)
-    assert signed > 50
+    assert signed > traffic.counted(whole=50, selected=40)

@@ -1,9 +1,7 @@
 """The checks against reality: what the providers' own hosts answered, the strict provider does not refuse, and what
 they refused, it refuses in the same words."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,9 +15,9 @@ from gephyr.harness.strict.openai_responses_checks import check_responses
 from gephyr.harness.strict.refusal import RefusalError
 from gephyr.harness.strict.signatures import Sealed
 from tests.harness.strict_asking import ask
+from tests.recordings import traffic
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev"
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand")
+pytestmark = pytest.mark.recordings
 
 FILES = {
     "openai-chat": "openai",
@@ -63,11 +61,9 @@ class Trusting:
 
 def recorded(name: str, status: int) -> Iterator[dict[str, Any]]:
     """The requests of a dialect that its own provider answered with *status*."""
-    with (CORPUS / f"{name}.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            if record["provider"] == FILES[name] and record["status"] == status and record["request"]:
-                yield record
+    for record in traffic.records(name):
+        if record["provider"] == FILES[name] and record["status"] == status and record["request"]:
+            yield record
 
 
 def refusal_of(name: str, record: dict[str, Any]) -> str:
@@ -107,7 +103,7 @@ def test_what_was_answered_is_not_refused(name: str) -> None:
             refused[record["id"]] = message
     expected = {key: words for key, words in EXCEPTIONS.items() if key in refused}
     assert {key: message for key, message in refused.items() if expected.get(key, "\0") not in message} == {}
-    assert count > 300
+    assert count > traffic.counted(whole=300, selected=100)
 
 
 def test_every_exception_is_one() -> None:

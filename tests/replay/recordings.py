@@ -4,13 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import attrs
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev"
+from tests.recordings import traffic
 
 PATHS = {
     "openai-chat": "/v1/chat/completions",
@@ -89,8 +88,7 @@ class Exchange:
 def recordings() -> Iterator[Exchange]:
     """Every recorded exchange of the operations that are served."""
     for file in PATHS:
-        with (CORPUS / f"{file}.jsonl").open(encoding="utf-8") as lines:
-            yield from (_exchange(file, json.loads(line)) for line in lines)
+        yield from (_exchange(file, record) for record in traffic.records(file))
 
 
 def _exchange(file: str, record: dict[str, Any]) -> Exchange:

@@ -19,12 +19,10 @@ from gephyr_core.records import Pin
 from tests.acceptance.client import KEY, Client, Response, connected
 from tests.acceptance.gateway import Gateway, account, configuration, gateway
 from tests.acceptance.stub import Stub, fresh_stub
-from tests.replay.recordings import CORPUS, Exchange, recordings
+from tests.recordings import traffic
+from tests.replay.recordings import Exchange, recordings
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand"),
-]
+pytestmark = [pytest.mark.anyio, pytest.mark.recordings]
 
 _CLIENTS = 8
 """Connections over which the exchanges are spread."""
@@ -136,7 +134,7 @@ async def test_recorded_exchanges_pass_unchanged_both_ways(stub_ports: dict[str,
         or (problems := differences_upstream(exchange, seen[exchange.id]))
     }
     assert not found, json.dumps(found, indent=1)
-    assert len(exchanges) > 2500
+    assert len(exchanges) > traffic.counted(whole=2500, selected=900)
 
 
 async def test_recorded_refusals_of_the_credential_are_the_gateways_fault(

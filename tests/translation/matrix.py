@@ -7,6 +7,7 @@ from collections import Counter
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.report import Report, UntranslatableError
+from tests.recordings.traffic import selected_ids
 from tests.translation.feature_cases_more import CASES
 from tests.translation.features import FEATURES, Feature
 from tests.translation.translating import DESTINATIONS, TRANSLATORS, translations
@@ -37,11 +38,11 @@ def _fate_of(name: str, source: str, target: str) -> str:
 
 @functools.cache
 def recorded(source: str, target: str) -> Counts:
-    """The fates of all features in the recorded requests."""
+    """The fates of all features in the recorded requests of the selection, which everyone has."""
     counts: Counts = {feature.name: Counter() for feature in FEATURES}
     for translation in translations(source, target):
         prompt, refusal = translation.prompt, translation.refusal
-        if prompt is None:
+        if prompt is None or translation.recording.id not in selected_ids():
             continue
         for feature in FEATURES:
             fate = _refused(feature, prompt, refusal) if refusal else feature.fate(prompt, translation.report)

@@ -3,12 +3,11 @@
 import functools
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import attrs
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dev"
+from tests.recordings import traffic
 
 FILES = {
     "openai-chat": "openai-chat",
@@ -47,15 +46,10 @@ class Recording:
 
 @functools.cache
 def recordings(dialect: str) -> tuple[Recording, ...]:
-    """All recordings of a dialect; none where the recordings are not at hand."""
-    path = CORPUS / f"{FILES[dialect]}.jsonl"
-    if not path.is_file():
-        return ()
-    with path.open(encoding="utf-8") as lines:
-        records = [json.loads(line) for line in lines]
+    """All recordings of a dialect."""
     return tuple(
         _recording(dialect, record)
-        for record in records
+        for record in traffic.records(FILES[dialect])
         if record["status"] == 200 and record["method"] == "POST" and isinstance(record["request"], dict)
     )
 

@@ -6,10 +6,10 @@ from collections import Counter
 import pytest
 
 from tests.translation.accounting import unaccounted
-from tests.translation.recorded import CORPUS, PAIRS
+from tests.translation.recorded import PAIRS
 from tests.translation.translating import translations
 
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand")
+pytestmark = pytest.mark.recordings
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)

@@ -18,12 +18,9 @@ from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.sse import SseFramer, parse
 from tests.translation.laws import broken_law
 from tests.translation.mutations import encoded, mutated, mutated_events
-from tests.translation.recorded import CORPUS, DIALECTS, Recording, recordings
+from tests.translation.recorded import DIALECTS, Recording, recordings
 from tests.translation.translating import DESTINATIONS, TRANSLATORS, read_deltas, write_reply, write_stream
 
-needs_recordings = pytest.mark.skipif(
-    not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand"
-)
 over_dialects = pytest.mark.parametrize("dialect", DIALECTS)
 _MOST = 40
 """A translation may be this many times as long as what was translated, and a few hundred bytes more."""
@@ -74,7 +71,7 @@ def sample(dialect: str, count: int, *, streamed: bool | None = None) -> Iterato
         yield every[number * 7919 % len(every)], random.Random(number)
 
 
-@needs_recordings
+@pytest.mark.recordings
 @over_dialects
 def test_a_spoilt_request_is_translated_or_a_400(dialect: str) -> None:
     """Recorded requests with wrong types, missing and misplaced fields."""
@@ -82,7 +79,7 @@ def test_a_spoilt_request_is_translated_or_a_400(dialect: str) -> None:
         request_translates(dialect, encoded(mutated(recording.body(), choices, choices.randint(1, 3))))
 
 
-@needs_recordings
+@pytest.mark.recordings
 @over_dialects
 def test_a_spoilt_reply_is_translated_or_none(dialect: str) -> None:
     """Recorded replies, likewise."""
@@ -90,7 +87,7 @@ def test_a_spoilt_reply_is_translated_or_none(dialect: str) -> None:
         reply_translates(dialect, encoded(mutated(json.loads(recording.reply), choices, choices.randint(1, 3))))
 
 
-@needs_recordings
+@pytest.mark.recordings
 @over_dialects
 def test_a_spoilt_stream_ends_in_good_order(dialect: str) -> None:
     """Recorded streams with events spoilt, lost, doubled and out of order."""

@@ -4,6 +4,8 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from tests.translation.feature_cases_more import CASES
 from tests.translation.features import FEATURES
 
@@ -20,8 +22,9 @@ def generator() -> ModuleType:
     return module
 
 
+@pytest.mark.recordings
 def test_the_page_is_up_to_date() -> None:
-    """Without the recordings, only what comes of the requests written by hand is compared."""
+    """The tables count the recordings in the repository, so that anyone can make them again."""
     assert generator().is_current(), "run python docs/generate_translation.py"
 
 

@@ -10,11 +10,11 @@ from gephyr_core.conversation.assembly import Assembler, deltas_of
 from gephyr_core.conversation.parts import HostedCall, HostedResult, Image
 from gephyr_core.conversation.reply import Reply, TextAdded
 from tests.translation.answers import CUT, Answer, streamed, whole
-from tests.translation.recorded import CORPUS, DIALECTS, Recording, recordings
+from tests.translation.recorded import DIALECTS, Recording, recordings
 from tests.translation.sdk_replies import stream_problem, whole_problem
 from tests.translation.translating import CONTEXT, TRANSLATORS, read_deltas, read_reply, write_reply, write_stream
 
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand")
+pytestmark = pytest.mark.recordings
 over_pairs = pytest.mark.parametrize(
     ("source", "target"), [(source, target) for source in DIALECTS for target in DIALECTS]
 )

@@ -1,9 +1,8 @@
-"""Recorded streams and replies of real providers, relayed and read; skipped where the recordings are not at hand."""
+"""Recorded streams and replies of real providers, relayed and read."""
 
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.records import Usage
 from gephyr_core.sse import parse
+from tests.recordings import traffic
 
-CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "dev"
 FILES = {
     "openai-chat": "openai-chat",
     "openai-completions": "openai-completions",
@@ -24,17 +23,13 @@ FILES = {
 }
 
 pytestmark = [
-    pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings (../shared/corpus/dev) are not at hand"),
+    pytest.mark.recordings,
     pytest.mark.parametrize("name", sorted(FILES)),
 ]
 
 
 def recordings(name: str) -> Iterator[dict[str, Any]]:
-    with (CORPUS / f"{FILES[name]}.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            if record["status"] == 200:
-                yield record
+    return (record for record in traffic.records(FILES[name]) if record["status"] == 200)
 
 
 def streams(name: str) -> Iterator[bytes]:
