@@ -139,7 +139,7 @@ REASONS: tuple[tuple[Callable[[Account], None], Block], ...] = (
     (_busy, Block(math.inf, ROOM, "busy")),
     (_no_requests, Block(NOW + 30, ROOM, "requests per minute")),
     (_no_tokens, Block(NOW + 50, ROOM, "tokens per minute", None, False, NOW + 50)),
-    (_no_quota, Block(NOW + 0.5, ESTIMATED, "quota used up", RATE, False, NOW + 0.5)),
+    (_no_quota, Block(NOW + 0.5, ESTIMATED, "quota used up", RATE, False, NOW + 0.5, True)),
 )
 """In the order in which they are told."""
 
@@ -210,7 +210,7 @@ def test_a_quota_that_is_too_small_for_a_request_keeps_only_such_a_one_away() ->
     one.shared.remaining_of("").learn([Quota("tokens", 1000, 200, 80.0)], NOW)
     assert one.block("m", 200, NOW) is None
     # The bucket fills by 10 tokens a second.
-    assert one.block("m", 300, NOW) == Block(NOW + 10, ESTIMATED, "quota used up", RATE, True, 0.0)
+    assert one.block("m", 300, NOW) == Block(NOW + 10, ESTIMATED, "quota used up", RATE, True, 0.0, True)
 
 
 def test_a_quota_counts_for_the_model_where_the_provider_counts_each_alone() -> None:

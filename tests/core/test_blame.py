@@ -13,6 +13,7 @@ from gephyr_core.records import AccountEvent, Cooldown
 from gephyr_core.scheduling import SUCCESS, Account, Outcome
 from gephyr_core.scheduling.cooldowns import OTHER_STEPS, STEPS
 from gephyr_core.scheduling.learning import RISKY
+from gephyr_core.scheduling.outcomes import Says
 
 RATE, MONEY, SERVER, OVERLOADED, CREDENTIAL = (
     *(ErrorKind.RATE_LIMIT, ErrorKind.MONEY),
@@ -31,7 +32,7 @@ def mates(*, per_model: bool = False) -> tuple[World, Account, Account]:
 
 def failed(kind: ErrorKind, *, seconds: float | None = None, scope: Scope = "", **more: object) -> Outcome:
     """A failure that is the account's."""
-    return Outcome(blames_account=True, kind=kind, retry_after=seconds, scope=scope, **more)  # type: ignore[arg-type]
+    return Outcome(Says.REFUSED, kind, retry_after=seconds, scope=scope, **more)  # type: ignore[arg-type]
 
 
 def kept_away(*accounts: Account) -> list[str]:
@@ -79,10 +80,10 @@ def test_a_failure_keeps_away_whom_it_is_for(
     [
         SUCCESS,
         Outcome(kind=RATE, retry_after=30.0, status=429),
-        Outcome(blames_account=True, retry_after=30.0),
-        Outcome(success=True, blames_account=True, kind=RATE, retry_after=30.0),
+        Outcome(Says.WELL, RATE, retry_after=30.0, status=429),
+        Outcome(Says.REFUSED, None, retry_after=30.0, status=429),
     ],
-    ids=["success", "not blamed", "no kind", "success after all"],
+    ids=["success", "says nothing", "success after all", "no kind"],
 )
 def test_what_is_not_the_accounts_failure_keeps_nobody_away(outcome: Outcome) -> None:
     world, first, second = mates()

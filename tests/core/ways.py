@@ -37,6 +37,11 @@ def failing(one: Account) -> None:
     one.cooldowns.suspect("m", ErrorKind.SERVER, NOW)
 
 
+def refused(one: Account) -> None:
+    """Its key was refused, which no reset mends."""
+    one.cooldowns.suspect("", ErrorKind.CREDENTIAL, NOW)
+
+
 def busy(one: Account) -> None:
     one.max_concurrency, one.in_flight = 1, 1
 
