@@ -8,6 +8,7 @@ from test_scheduler import NOW, World, account
 
 from gephyr_core.config import SchedulingConfig
 from gephyr_core.errors import ErrorKind
+from gephyr_core.providers.limits import Quota
 from gephyr_core.scheduling import NEUTRAL, Lease
 
 
@@ -56,3 +57,120 @@ def test_names_that_clients_invent_do_not_push_out_the_account_that_is_in_use() 
         served(play, "".join(chr(97 + int(digit)) for digit in f"{number:04}"))
         if number % 100 == 0:
             assert served(play, "gpt-5") == first
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "granted"),
+    [
+        ("nothing", True),
+        ("out of service", False),
+        ("no token", False),
+        ("stated cooldown", False),
+        ("stated cooldown of the organisation", False),
+        ("stated cooldown of another model", True),
+        ("estimate", True),
+        ("all requests", False),
+        ("the account's requests", False),
+        ("the account's tokens", False),
+        ("busy", True),
+    ],
+)
+def test_a_call_is_sent_again_where_nothing_but_a_guess_stands_in_its_way(obstacle: str, granted: bool) -> None:
+    """Each condition alone. A resend counts like a request: in the window of all requests and in the account's own."""
+    one = account("a", per_minute=3, tokens=100, most=1)
+    world = World(one, most=3)
+    assert world.scheduler.all_requests is not None
+    assert one.requests is not None
+    assert one.tokens is not None
+    lease = world.lease()
+    match obstacle:
+        case "out of service":
+            one.disabled = "operator"
+        case "no token":
+            one.token_until = NOW
+        case "stated cooldown":
+            one.cooldowns.state("m", NOW + 60, ErrorKind.RATE_LIMIT, "rate limit")
+        case "stated cooldown of the organisation":
+            one.shared.cooldowns.state("", NOW + 60, ErrorKind.RATE_LIMIT, "rate limit")
+        case "stated cooldown of another model":
+            one.cooldowns.state("other", NOW + 60, ErrorKind.RATE_LIMIT, "rate limit")
+        case "estimate":
+            one.cooldowns.suspect("m", ErrorKind.RATE_LIMIT, NOW)
+        case "all requests":
+            for _ in range(2):
+                world.scheduler.all_requests.add(NOW)
+        case "the account's requests":
+            for _ in range(2):
+                one.requests.add(NOW)
+        case "the account's tokens":
+            one.tokens.add(91, NOW)
+    before = world.scheduler.all_requests.used(NOW), one.requests.used(NOW)
+    assert lease.again(NOW) is granted
+    after = world.scheduler.all_requests.used(NOW), one.requests.used(NOW)
+    assert after == tuple(count + granted for count in before)
+
+
+def test_a_call_may_be_sent_again_just_as_each_window_opens() -> None:
+    world = World(account("a", per_minute=1, tokens=10), most=1)
+    lease = world.lease()
+    assert not lease.again(NOW + 59)
+    assert lease.again(NOW + 60)
+    assert not lease.again(NOW + 60)
+
+
+def test_the_tokens_of_a_call_that_was_not_read_are_given_back_at_once() -> None:
+    world = World(account("a", tokens=100))
+    lease = world.acquire(tokens=100)
+    assert isinstance(lease, Lease)
+    assert not isinstance(world.acquire(tokens=1), Lease)
+    lease.settle(0)
+    assert isinstance(world.acquire(tokens=100), Lease)
+
+
+@pytest.mark.parametrize(("spent", "told"), [(9, True), (10, False), (11, False)])
+def test_who_waits_learns_of_tokens_that_were_not_spent(spent: int, told: bool) -> None:
+    """A pool that had parked the account looks at it again where there is more room than was reckoned with."""
+    world = World(account("a", tokens=10))
+    lease = world.acquire(tokens=10)
+    assert isinstance(lease, Lease)
+    assert not isinstance(world.acquire(tokens=10), Lease)
+    world.pool.fresh = False
+    lease.settle(spent)
+    assert world.pool.fresh is told
+
+
+def test_an_account_without_a_window_of_tokens_settles_nothing() -> None:
+    world = World(account("a"))
+    lease = world.lease()
+    lease.settle(1000)
+    assert (lease.spent, world.pool.fresh) == ([], False)
+
+
+def test_a_lease_counts_in_the_quota_that_the_provider_told() -> None:
+    """Two requests fit into what is left, whatever was told of another model."""
+    for per_model in (False, True):
+        one = account("a")
+        one.limits_per_model = per_model
+        world = World(one)
+        scope = "m" if per_model else ""
+        one.shared.remaining_of(scope).learn([Quota("requests", 100, 2, 100.0)], NOW)
+        assert isinstance(world.acquire(), Lease)
+        assert isinstance(world.acquire(), Lease)
+        assert not isinstance(world.acquire(), Lease)
+
+
+def test_the_end_of_a_lease_wakes_who_waits_for_the_place_only_if_it_was_the_last() -> None:
+    for most, woken in ((1, True), (2, False), (None, False)):
+        world = World(account("a", most=most))
+        lease = world.lease()
+        world.pool.accounts[0].parked_in[world.pool] = None
+        lease.done(NEUTRAL, NOW)
+        assert world.pool.fresh is woken
+
+
+def test_the_serial_number_of_a_lease_tells_who_was_idle_for_longest() -> None:
+    world = World(account("a"), account("b"), account("c"))
+    order = [world.lease().account.id for _ in range(3)]
+    assert sorted(order) == ["a", "b", "c"]
+    assert [world.scheduler.accounts[name].last_lease for name in order] == [1, 2, 3]
+    assert (world.scheduler.leases, world.scheduler.in_flight) == (3, 3)
