@@ -116,6 +116,10 @@ class Fault(enum.Enum):
     RESET = "reset"
     PROTOCOL = "protocol"
     TOO_LARGE = "too_large"
+    LOCAL = "local"
+    """This machine has run out of descriptors, memory or ports."""
+    GATEWAY = "gateway"
+    """The gateway's own code failed."""
 
     @property
     def error_kind(self) -> ErrorKind:
@@ -125,23 +129,28 @@ class Fault(enum.Enum):
                 return ErrorKind.GATEWAY_TIMEOUT
             case Fault.CONNECT | Fault.TLS | Fault.PROXY | Fault.RESET | Fault.PROTOCOL | Fault.TOO_LARGE:
                 return ErrorKind.BAD_GATEWAY
+            case Fault.LOCAL:
+                return ErrorKind.UNAVAILABLE
+            case Fault.GATEWAY:
+                return ErrorKind.SERVER
             case _:
                 assert_never(self)
 
     @property
     def http_status(self) -> int:
-        """The status of :attr:`error_kind`: 504 for a timeout, 502 for the rest."""
+        """The status of :attr:`error_kind`: 504 for a timeout, 503 and 500 for faults of our own, 502 for the rest."""
         return self.error_kind.http_status
 
     @property
     def retryable(self) -> bool:
-        """Whether another account may be asked. A reply that is too large would be so again."""
-        return self is not Fault.TOO_LARGE
+        """Whether another account may be asked. A reply that is too large would be so again, and what this machine
+        lacks it lacks for every account."""
+        return self not in {Fault.TOO_LARGE, Fault.LOCAL}
 
     @property
     def blame(self) -> Blame:
-        """Who is at fault: a proxy is the operator's, the rest is the provider's or the way to it."""
-        return Blame.GATEWAY if self is Fault.PROXY else Blame.UPSTREAM
+        """Who is at fault: proxies, this machine and this code are ours; the rest is the provider or the way to it."""
+        return Blame.GATEWAY if self in {Fault.PROXY, Fault.LOCAL, Fault.GATEWAY} else Blame.UPSTREAM
 
 
 class Sent(enum.Enum):

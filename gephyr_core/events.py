@@ -149,6 +149,8 @@ class UrlFetchFailed:
     question: int
     reason: str
     """For the client: one line, which names no address that the client did not write."""
+    ours: bool = False
+    """This machine has run out of what it takes: the client's address may be as good as any."""
 
 
 @attrs.frozen
@@ -205,7 +207,8 @@ class ProxyChecked:
 
     proxy: str
     """Id of one of ``proxy_pool.proxies``."""
-    healthy: bool
+    healthy: bool | None
+    """None where it could not be checked, by a fault of our own: then nothing was learned of the proxy."""
     detail: str = ""
     """For the operator; one line, no secret."""
 

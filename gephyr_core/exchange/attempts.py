@@ -19,6 +19,8 @@ from gephyr_core.shared import Leg
 from gephyr_core.translation.collecting import Collector
 
 _RANK = {429: 0, 529: 1, 503: 2}
+_UNTIL_ROOM = 1.0
+"""Seconds: connections end all the time, and each leaves room for another."""
 _SHOWN_AS_GATEWAY_FAULT = (ErrorKind.CREDENTIAL, ErrorKind.MONEY)
 
 
@@ -101,6 +103,8 @@ class Failure:
     """The attempt that failed."""
     translated: bool = False
     """The provider's reply is in another dialect than the client's."""
+    retry_after: float | None = None
+    """Seconds until trying again can help, where that does not depend on the accounts."""
 
     @property
     def relayable(self) -> bool:
@@ -119,7 +123,7 @@ class Failure:
         if self.kind in _SHOWN_AS_GATEWAY_FAULT:
             message = "the provider accepts none of the accounts that serve this model (credential, plan or balance)"
             return Problem(ErrorKind.BAD_GATEWAY, message)
-        return Problem(self.kind, self.message)
+        return Problem(self.kind, self.message, retry_after=self.retry_after)
 
 
 def of_reply(
@@ -168,6 +172,8 @@ _WORDS = {
     Fault.RESET: "the provider closed the connection",
     Fault.PROTOCOL: "the provider's answer could not be read",
     Fault.TOO_LARGE: "the provider's answer is too large",
+    Fault.LOCAL: "the gateway has no room for another connection",
+    Fault.GATEWAY: "the gateway itself failed",
 }
 
 
@@ -179,9 +185,11 @@ _SAID_BY_FAULT = {
     Fault.RESET: Says.FAILED,
     Fault.PROTOCOL: Says.FAILED,
     Fault.TOO_LARGE: Says.NOTHING,
+    Fault.LOCAL: Says.NOTHING,
+    Fault.GATEWAY: Says.NOTHING,
 }
 """What a broken call says about the account, before the commit point and after it. A reply that is too large is too
-large for our own limit. Faults of this machine belong to ``NOTHING``."""
+large for our own limit. Faults of our own blame nobody."""
 _SAID_BY_ERROR = {
     ErrorKind.CREDENTIAL: Says.REFUSED,
     ErrorKind.MONEY: Says.REFUSED,
@@ -223,6 +231,7 @@ def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: b
         outcome=outcome_of_fault(fault, side=side),
         label=fault.value,
         fail_over=fault.retryable and (repeatable or sent is Sent.NONE),
+        retry_after=_UNTIL_ROOM if fault is Fault.LOCAL else None,
     )
 
 

@@ -125,7 +125,7 @@ class Translating(Keeping):
         """An address could not be fetched: whoever can be given the address itself may serve the request."""
         url = self.fetching.pop(event.question, None)
         if url is not None:
-            self._unfetchable(url, event.reason)
+            self._unfetchable(url, event.reason, ours=event.ours)
         self._fetched_one(now)
 
     def fetching_took_too_long(self, now: float) -> None:
@@ -144,15 +144,14 @@ class Translating(Keeping):
         self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
         self.acquire(now)
 
-    def _unfetchable(self, url: str, reason: str) -> None:
+    def _unfetchable(self, url: str, reason: str, *, ours: bool = False) -> None:
         translation = self.read_translation()
         for leg in self.legs:
             if leg.dialect and leg not in self.closed_legs:
                 wanted = translation.wanted_urls(leg.dialect)
                 if url in wanted:
-                    self.refuse_leg(
-                        leg, UntranslatableError(wanted[url], f"{url[:200]} could not be fetched: {reason}")
-                    )
+                    error = UntranslatableError(wanted[url], f"{url[:200]} could not be fetched: {reason}")
+                    self.refuse_leg(leg, error, ours=ours)
 
     def acquire(self, now: float) -> None:
         """Take an account and call it; wait for one; or give up."""
@@ -244,9 +243,12 @@ class Translating(Keeping):
             legs.append(attrs.evolve(leg, accounts=others, foreign=True))
         self.legs = sorted(legs, key=lambda leg: leg.foreign)
 
-    def refuse_leg(self, leg: Leg, error: FieldError | UntranslatableError) -> None:
-        """Note that the request cannot be asked on *leg*, and what the client is told if no other leg is open."""
+    def refuse_leg(self, leg: Leg, error: FieldError | UntranslatableError, *, ours: bool = False) -> None:
+        """Note that the request cannot be asked on *leg*, and what the client is told if no other leg is open. It may
+        be *ours* to mend, and not the client's."""
         problem = Problem(ErrorKind.BAD_REQUEST, str(error)[:2000], param=error.path or None)
+        if ours:
+            problem = Problem(ErrorKind.UNAVAILABLE, str(error)[:2000], retry_after=1.0)
         self.closed_legs.append(leg)
         self.refusals.append(problem)
 

@@ -257,7 +257,9 @@ class ProxyPool:
         if proxy is None:
             return None
         was_healthy = proxy.healthy
-        if not event.healthy:
+        if event.healthy is None:
+            pass
+        elif not event.healthy:
             proxy.fail(event.detail or "a health check failed", now)
             proxy.check_failed = True
         elif proxy.check_began > proxy.failed_at:  # else a call failed meanwhile, and what the check saw is old

@@ -14,7 +14,7 @@ import random
 
 import attrs
 
-from gephyr_core.errors import ErrorKind
+from gephyr_core.errors import ErrorKind, Fault
 from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.blocks import Block, Nature
 
@@ -29,6 +29,8 @@ RENEWALS = (0.0, 600.0, 1800.0, 3600.0)
 nothing; the last one repeats."""
 _FASTEST_RENEWALS = 60.0
 """Seconds in which tokens that served before they were refused are renewed no more than twice."""
+_OURS = (Fault.LOCAL.value, Fault.GATEWAY.value)
+"""Codes of failures that say nothing of the account."""
 _NO_ANSWER = 2 * TIMEOUT
 _SIGNING_IN = Block(math.inf, Nature.ROOM, "signing in")
 
@@ -143,9 +145,13 @@ class SignIn:
         life = self.lives.get(name)
         if life is None:
             return None
-        wait = max(retry_after or 0.0, RETRIES[min(life.failures, len(RETRIES) - 1)])
-        life.failures += 1
-        life.account.token_block = Block(now + wait, Nature.STATED, f"sign-in failed: {reason}", ErrorKind.CREDENTIAL)
+        kind: ErrorKind | None = None
+        wait = RETRIES[0]
+        if reason not in _OURS:
+            kind = ErrorKind.CREDENTIAL
+            wait = max(retry_after or 0.0, RETRIES[min(life.failures, len(RETRIES) - 1)])
+            life.failures += 1
+        life.account.token_block = Block(now + wait, Nature.STATED, f"sign-in failed: {reason}", kind)
         self._plan(life, now + wait)
         life.account.changed()  # who waited for the token learns that it does not come
         return life.account

@@ -81,6 +81,19 @@ def test_what_cannot_be_fetched_is_a_400_that_names_the_field() -> None:
     play.finish()
 
 
+def test_what_this_machine_has_no_room_to_fetch_is_a_503_that_may_be_repeated() -> None:
+    """The client's address may be as good as any: a 400 would have its program give up."""
+    play = gemini()
+    (asked,) = ask(play, URLS[0])
+    play.feed(
+        UrlFetchFailed(play.exchange, asked.question, "the gateway has no room for another connection", ours=True)
+    )
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert (start.status, dict(start.headers)[b"retry-after"]) == (503, b"1")
+    assert b"no room for another connection" in sent.data
+    play.finish()
+
+
 def test_where_fetching_is_off_the_request_is_refused_before_any_call() -> None:
     refusal = gemini(fetch=False).refused(body(URLS[0]))
     assert refusal.status == 400

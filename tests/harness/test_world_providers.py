@@ -16,7 +16,7 @@ from gephyr_core.config import ProxyConfig, ProxyPoolConfig
 from gephyr_core.http import header
 from gephyr_core.providers.classification import classify_reply
 from gephyr_core.providers.limits import go_duration
-from gephyr_core.records import ProxyEvent
+from gephyr_core.records import AccountEvent, ProxyEvent
 from tests.harness.world_plans import DIALECTS, accounts, config, play, sessions
 
 LEVELS = (Level("requests", 60, 12, 47.999), Level("tokens", 90_000, 0, 360.0))
@@ -141,6 +141,19 @@ def test_a_session_ends_after_a_failure_where_clients_give_up() -> None:
     clients = ClientSettings(after_failure="end")
     world = World(settings, providers, (fault,), sessions(), 1, lambda _: None, clients=clients)
     assert (world.run(300.0).requests, going_on) == (40, 120)
+
+
+def test_a_gateway_without_descriptors_harms_no_account() -> None:
+    """Requests fail while it lasts, each at its one attempt; afterwards all is as it was."""
+    run = play(config(), Fault(kind="no_descriptors", start=20, end=60))
+    assert run.outcome.violations == ()
+    assert not [fact for fact in run.facts if isinstance(fact, AccountEvent)]
+    refused = [record for record in run.records if record.outcome == "failed"]
+    assert refused
+    assert {(len(record.attempts), record.attempts[0].outcome, record.status) for record in refused} == {
+        (1, "local", 503)
+    }
+    assert run.count("ok") + len(refused) == len(run.records)
 
 
 def test_a_proxy_that_is_down_is_passed_over_until_it_is_back() -> None:

@@ -217,8 +217,8 @@ def test_a_call_that_cannot_begin_is_a_failed_call() -> None:
     def scene(world: World) -> None:
         world.fails["call"] = None
         client = Client(world).request()
-        assert client.asked == ["read_body", "start 502", "send", "end"]
-        assert [attempt.outcome for attempt in world.records[0].attempts] == ["protocol", "protocol"]
+        assert client.asked == ["read_body", "start 500", "send", "end"]
+        assert [attempt.outcome for attempt in world.records[0].attempts] == ["gateway", "gateway"]
         assert len(world.faults) == 2
         world.finish()
 

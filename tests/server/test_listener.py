@@ -1,16 +1,21 @@
 """Setting up the listening side: addresses, certificates, the open-file limit."""
 
+import asyncio
 import resource
+import socket
 import ssl
 from pathlib import Path
 
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from structlog.testing import capture_logs
 
 from gephyr.server import Listener, ListenError, raise_open_file_limit, tls_context
 from gephyr_core.commands import AbortResponse
 from gephyr_core.events import ClientGone, RequestStarted
+from tests.runtime.test_upstream_lacks import no_descriptors
+from tests.runtime.upstream_world import until
 from tests.server.world import responses, serving
 
 pytestmark = pytest.mark.anyio
@@ -130,3 +135,50 @@ def test_the_open_file_limit_is_raised_to_the_hard_limit() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_connections_that_cannot_be_accepted_wait_and_are_one_line_in_the_log(
+    anyio_backend: tuple[str, dict[str, object]],
+) -> None:
+    """asyncio reports each try of a burst and pauses for a second; uvloop closes such connections by itself."""
+    if anyio_backend[1]["use_uvloop"]:
+        pytest.skip("uvloop reports nothing")
+    loop = asyncio.get_running_loop()
+    async with serving() as world:
+        with socket.socket() as client:
+            client.setblocking(False)
+            with capture_logs() as logs, no_descriptors():
+                await loop.sock_connect(client, ("127.0.0.1", world.listener.port))
+                await until(lambda: logs)
+            await loop.sock_sendall(client, LAST)
+            assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 200 ")
+        assert [(line["log_level"], line["event"]) for line in logs] == [("error", "no connection can be accepted")]
+        assert logs[0]["reason"] == "Too many open files"
+
+
+async def test_what_the_loop_has_to_report_besides_is_reported_as_before() -> None:
+    """The listener listens to the loop's reports; it is not the only one, and not for longer than it serves."""
+    loop = asyncio.get_running_loop()
+    told: list[object] = []
+    loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+    async with serving():
+        loop.call_exception_handler({"message": "something else"})
+        loop.call_exception_handler({"message": "socket.accept() failed", "exception": OSError("unheard of")})
+    loop.call_exception_handler({"message": "later"})
+    assert told == ["something else", "socket.accept() failed", "later"]
+
+
+async def test_many_connect_at_once_and_none_is_turned_away() -> None:
+    """The system holds more of them than are accepted at one time."""
+    loop = asyncio.get_running_loop()
+    async with serving() as world, asyncio.TaskGroup() as clients:
+
+        async def ask() -> None:
+            with socket.socket() as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, ("127.0.0.1", world.listener.port))
+                await loop.sock_sendall(client, LAST)
+                assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 200 ")
+
+        for _ in range(200):
+            clients.create_task(ask())

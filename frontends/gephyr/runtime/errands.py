@@ -93,7 +93,7 @@ class Errands:
             answer = ProxyChecked(command.proxy, healthy=False, detail=f"no answer within {command.timeout:g} s")
         except Exception as error:
             _report("CheckProxy failed", error)
-            answer = ProxyChecked(command.proxy, healthy=True, detail=_OUR_FAULT)
+            answer = ProxyChecked(command.proxy, healthy=None, detail=_OUR_FAULT)
         feed(answer)
 
 

@@ -17,8 +17,9 @@ import attrs
 import httpcore
 
 from gephyr.runtime.upstream.connector import tls_context
+from gephyr.runtime.upstream.lacks import is_lack, tell
 from gephyr.runtime.vetted_connection import Resolve, VettedBackend
-from gephyr.runtime.vetting import FetchError, Location, Vetting, parse_url
+from gephyr.runtime.vetting import FetchError, LackError, Location, Vetting, parse_url
 from gephyr_core import __version__
 from gephyr_core.content_coding import CodingError, Decoder, ExpansionError, UnknownCodingError, decoder_for
 from gephyr_core.http import content_length, header, header_text, media_type
@@ -99,7 +100,7 @@ class SocketFetcher:
             try:
                 answer = await self._get(parse_url(url), max_bytes)
             except FetchError as error:
-                raise FetchError(f"after a redirect: {error}") from None
+                raise type(error)(f"after a redirect: {error}") from None
         if isinstance(answer, Fetched):
             return answer
         raise FetchError(f"the server redirects more than {MOST_REDIRECTS} times")
@@ -121,7 +122,10 @@ class SocketFetcher:
         try:
             async with connection, connection.stream("GET", url, headers=headers) as response:
                 return await _read(response, max_bytes)
-        except OSError:
+        except OSError as error:
+            if is_lack(error):
+                tell("no connection can be opened", reason=str(error))
+                raise LackError("the gateway has no room for another connection") from None
             raise FetchError("the server could not be reached, or the connection broke") from None
         except httpcore.ProtocolError:
             raise FetchError("the server does not answer by HTTP/1.1 as it should") from None

@@ -9,6 +9,7 @@ from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr.runtime.upstream.single import asked, connected, split_url
 from gephyr_core import __version__
 from gephyr_core.commands import CheckProxy
+from gephyr_core.errors import Fault
 from gephyr_core.events import ProxyChecked
 from gephyr_core.http import Header, Origin
 
@@ -32,7 +33,8 @@ class ProxyCheck:
         try:
             status = await self._status(origin, target, proxy)
         except ConnectError as error:
-            return ProxyChecked(command.proxy, healthy=False, detail=error.detail)
+            ours = error.fault in {Fault.LOCAL, Fault.GATEWAY}
+            return ProxyChecked(command.proxy, healthy=None if ours else False, detail=error.detail)
         except (OSError, httpcore.NetworkError, httpcore.ProtocolError):
             return ProxyChecked(command.proxy, healthy=False, detail=f"{origin} did not answer through the proxy")
         if status != command.expected_status:

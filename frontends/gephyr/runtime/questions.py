@@ -113,7 +113,7 @@ class Questions:
             async with asyncio.timeout(command.timeout), self._slots:
                 fetched = await self._fetcher.fetch(command.url, command.max_bytes)
         except FetchError as error:
-            return UrlFetchFailed(command.exchange, command.question, str(error))
+            return UrlFetchFailed(command.exchange, command.question, str(error), error.ours)
         except TimeoutError:
             reason = f"the URL could not be fetched within {command.timeout:g} s"
             return UrlFetchFailed(command.exchange, command.question, reason)

@@ -10,6 +10,7 @@ from typing import Any
 import httpcore
 
 from gephyr.runtime.upstream import addresses
+from gephyr.runtime.upstream.lacks import look_for_lack
 from gephyr.runtime.vetting import FetchError, Vetting
 
 _MOST_ADDRESSES = 8
@@ -46,6 +47,8 @@ class VettedBackend(httpcore.AsyncNetworkBackend):
             found = (await self._resolve(host, port))[:_MOST_ADDRESSES]
         except (OSError, UnicodeError):
             found = []
+            if lack := look_for_lack():
+                raise lack from None
         if not found:
             raise FetchError("the URL leads to no public address")
         self._vetting.vet(host, port, found)

@@ -51,6 +51,15 @@ bits are the IPv4 address that is meant."""
 class FetchError(Exception):
     """Nothing could or may be fetched; the message is for the client: one line that names no address."""
 
+    ours = False
+    """The failure is this machine's."""
+
+
+class LackError(FetchError):
+    """This machine has no room for another connection."""
+
+    ours = True
+
 
 @attrs.frozen
 class Location:

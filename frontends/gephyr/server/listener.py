@@ -1,15 +1,27 @@
 """The listening side of the server: accepting, TLS, time limits, and the way to a graceful end."""
 
 import asyncio
+import os
+import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from gephyr.runtime.driver import Driver
+from gephyr.runtime.upstream import lacks
 from gephyr.server.connection import Connection
 from gephyr.server.response import Render, plain_error
 from gephyr.server.shared import LINGER_SECONDS, ServerLimits, Shared
 
 _BACKLOG = 2048
+"""Connections that the system holds until they are accepted."""
+_ACCEPTED_AT_ONCE = 16
+"""Connections that are accepted before others have their turn. asyncio goes through as many although one cannot be
+accepted, and reports each: with the whole backlog, a process without descriptors would do nothing else."""
+
+
+Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
 class ListenError(Exception):
@@ -57,6 +69,24 @@ def raise_open_file_limit() -> int | None:
     return hard
 
 
+def _lengthen_backlog(fileno: int) -> None:
+    """Have the system hold more connections than are accepted at once. Listening again sets only that (listen(2))."""
+    with socket.socket(fileno=os.dup(fileno)) as listening:
+        listening.listen(_BACKLOG)
+
+
+def _report(otherwise: Handler | None, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report that connections cannot be accepted as :mod:`lacks` does. asyncio pauses for a second by itself, and
+    those who connect meanwhile wait in the backlog."""
+    error = context.get("exception")
+    if "socket.accept()" in str(context.get("message")) and lacks.is_lack(error):
+        lacks.tell("no connection can be accepted", reason=os.strerror(getattr(error, "errno", 0)))
+    elif otherwise is None:
+        loop.default_exception_handler(context)
+    else:
+        otherwise(loop, context)
+
+
 class Listener:
     """Accepts connections on one address. Belongs to the running loop, like its driver."""
 
@@ -78,6 +108,8 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._shared = Shared(driver=driver, limits=self._limits, render=render, loop=loop)
         self._server: asyncio.Server | None = None
+        self._handler: Handler | None = None
+        """The loop's exception handler before this server's."""
         # Time limits are looked at in a sweep over all connections: this much late at most, free per request.
         shortest = min(self._limits.header_timeout, self._limits.idle_timeout, LINGER_SECONDS)
         self._sweep_interval = min(1.0, max(0.01, shortest / 4))
@@ -95,7 +127,7 @@ class Listener:
                 lambda: Connection(self._shared),
                 self._host,
                 self._port,
-                backlog=_BACKLOG,
+                backlog=_ACCEPTED_AT_ONCE,
                 ssl=tls,
                 ssl_handshake_timeout=self._limits.header_timeout if tls else None,
                 ssl_shutdown_timeout=LINGER_SECONDS if tls else None,
@@ -103,6 +135,10 @@ class Listener:
         except OSError as error:
             reason = error.strerror or str(error)
             raise ListenError(f"server.host, server.port: {self._host}:{self._port}: {reason}") from error
+        for listening in self._server.sockets:
+            _lengthen_backlog(listening.fileno())
+        self._handler = loop.get_exception_handler()
+        loop.set_exception_handler(partial(_report, self._handler))
         self._port = self._server.sockets[0].getsockname()[1]
         self._sweeper = loop.call_later(self._sweep_interval, self._sweep)
 
@@ -130,6 +166,7 @@ class Listener:
     async def wait_closed(self) -> None:
         """Wait until the last connection is gone."""
         await self._shared.wait_empty()
+        self._shared.loop.set_exception_handler(self._handler)
         if self._sweeper is not None:
             self._sweeper.cancel()
 

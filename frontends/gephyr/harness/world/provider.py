@@ -152,6 +152,8 @@ class Providers:
         match fault.kind:
             case "outage":
                 self._breaks(call, Broken.CONNECT)
+            case "no_descriptors":
+                self._breaks(call, Broken.LOCAL)
             case "reset_before_head":
                 self._breaks(call, Broken.RESET)
             case "error_status":
@@ -246,7 +248,7 @@ class Providers:
             return
         how = call.broken or Broken.RESET
         self._over(call)
-        sent = Sent.NONE if how in {Broken.CONNECT, Broken.PROXY} else Sent.ALL
+        sent = Sent.NONE if how in {Broken.CONNECT, Broken.PROXY, Broken.LOCAL} else Sent.ALL
         self._feed(UpstreamFailed(call.exchange, call.attempt, how, "simulated", sent=sent))
 
     def _over(self, call: Call) -> None:

@@ -90,6 +90,7 @@ FaultKind = Literal[
     "revoked_token",
     "token_endpoint_down",
     "proxy_down",
+    "no_descriptors",
 ]
 
 
@@ -108,6 +109,7 @@ class Fault:
     * ``revoked_token``: the credential is refused with 401, and a new token cannot be had (``invalid_grant``).
     * ``token_endpoint_down``: refreshing a token fails with 503.
     * ``proxy_down``: no connection can be made through *proxies*.
+    * ``no_descriptors``: the gateway's own machine has no room for another connection.
     """
     start: Annotated[float, Number(0.0, 1e9)] = 0.0
     end: Annotated[float, Number(0.0, 1e9)] = math.inf

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gephyr.runtime.ports import Feed
+from gephyr.runtime.upstream.lacks import is_lack, tell
 from gephyr.runtime.upstream.reply import Reply
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
@@ -205,7 +206,12 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, by either side."""
         self._home.forget(self)
-        if self._call is not None:
+        if self._call is None:
+            return
+        if is_lack(exc):
+            tell("a connection could not be used", reason=str(exc))
+            self._fail(self._call, Fault.LOCAL, self._broken("lost"))
+        else:
             self._fail(self._call, Fault.RESET, self._broken("reset" if exc is not None else "closed"))
 
     def pause_writing(self) -> None:

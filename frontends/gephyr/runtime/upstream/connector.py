@@ -6,7 +6,7 @@ import ssl
 
 import attrs
 
-from gephyr.runtime.upstream import addresses
+from gephyr.runtime.upstream import addresses, lacks
 from gephyr.runtime.upstream.keepalive import KeepAlive
 from gephyr.runtime.upstream.proxies import ProxyRefusedError, Tunnel, open_tunnel
 from gephyr.runtime.upstream.routes import ProxyUrl
@@ -52,19 +52,36 @@ class Connector:
     async def open(
         self, origin: Origin, proxy: ProxyUrl | None, progress: Progress | None = None
     ) -> tuple[asyncio.Transport, asyncio.Transport]:
-        """Connect to *origin*, through *proxy* if there is one. Raises :class:`ConnectError`.
+        """Connect to *origin*, through *proxy* if there is one. Raises :class:`ConnectError`, for ``Fault.LOCAL`` and
+        ``Fault.GATEWAY`` logged as ours.
 
         Returns the transport to speak HTTP on, and the TCP transport at its bottom (the same one without TLS). Give
         the first a protocol before anything else runs on the loop.
         """
+        try:
+            return await self._open(origin, proxy, progress or Progress())
+        except ConnectError as error:
+            if error.fault is Fault.LOCAL:
+                lacks.tell("no connection can be opened", reason=error.detail)
+            raise
+        except Exception as error:
+            detail = f"a fault of the gateway ({type(error).__name__})"
+            if lacks.is_lack(error):
+                lacks.tell("no connection can be opened", reason=str(error) or type(error).__name__)
+                raise ConnectError(Fault.LOCAL, detail) from error
+            lacks.tell("a connection could not be made", exc_info=error)
+            raise ConnectError(Fault.GATEWAY, detail) from error
+
+    async def _open(
+        self, origin: Origin, proxy: ProxyUrl | None, progress: Progress
+    ) -> tuple[asyncio.Transport, asyncio.Transport]:
         tunnel = Tunnel()
         tcp = await self._tcp(proxy or origin, Fault.PROXY if proxy else Fault.CONNECT, tunnel)
         try:
             transport = tcp
             if proxy is not None:
                 transport = await self._through(proxy, origin, tcp, tunnel)
-                if progress is not None:
-                    progress.tunnelled = True
+                progress.tunnelled = True
             if origin.scheme == "https":
                 transport = await self._start_tls(transport, tunnel, origin, Fault.TLS)
             if tunnel.leftover:
@@ -80,10 +97,10 @@ class Connector:
         try:
             sock = await addresses.connect(server.host, server.port)
         except (OSError, UnicodeError) as exc:
-            raise ConnectError(fault, f"cannot connect to {server}: {_reason(exc)}") from None
-        if self._keepalive is not None:
-            self._keepalive.apply(sock)
+            raise _failed(fault, f"cannot connect to {server}", exc) from None
         try:
+            if self._keepalive is not None:
+                self._keepalive.apply(sock)
             transport, _ = await asyncio.get_running_loop().create_connection(lambda: tunnel, sock=sock)
         except BaseException:
             sock.close()
@@ -112,10 +129,14 @@ class Connector:
                 transport, tunnel, self._tls, server_hostname=server.host
             )
         except (OSError, UnicodeError) as exc:
-            raise ConnectError(fault, f"TLS with {server} failed: {_reason(exc)}") from None
+            raise _failed(fault, f"TLS with {server} failed", exc) from None
         if secure is None:
             raise ConnectError(fault, f"TLS with {server} failed: connection lost")
         return secure
+
+
+def _failed(fault: Fault, what: str, exc: OSError | UnicodeError) -> ConnectError:
+    return ConnectError(Fault.LOCAL if lacks.is_lack(exc) else fault, f"{what}: {_reason(exc)}")
 
 
 def _reason(exc: OSError | UnicodeError) -> str:
