@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_the_selection_is_small() -> None:
     """Two megabytes with the licences: a clone stays light."""
     stored = [SELECTION, *(FOLDER / "licences").iterdir()]
     assert sum(path.stat().st_size for path in stored) <= MOST_PACKED
+
+
+def test_recordings_have_one_door() -> None:
+    """Whatever else looked for the corpus beside the repository would fail, or be skipped, where there is none."""
+    files = [path for folder in ("tests", "docs", "benchmarks") for path in (FOLDER.parents[1] / folder).rglob("*.py")]
+    others = [path for path in files if path.parent != FOLDER and re.search(r"[\"/](corpus|shared/)", path.read_text())]
+    assert others == []
 
 
 def test_packing_keeps_every_line() -> None:
