@@ -140,10 +140,16 @@ async def test_recorded_exchanges_pass_unchanged_both_ways(stub_ports: dict[str,
 async def test_recorded_refusals_of_the_credential_are_the_gateways_fault(
     stub_ports: dict[str, int], tmp_path: Path
 ) -> None:
-    """502 in the dialect, without a word of the provider's: the client would think its own key bad."""
+    """502 in the dialect, without a word of the provider's: the client would think its own key bad.
+
+    Each has a gateway of its own, since an account whose credential was refused is left alone afterwards.
+    """
     exchanges = [exchange for exchange in recordings() if blames_credential(exchange)]
-    async with fresh_stub(stub_ports) as stub, gateway(settings(stub)) as world:
-        responses = await replay(stub, world, exchanges, tmp_path)
+    responses = []
+    async with fresh_stub(stub_ports) as stub:
+        for exchange in exchanges:
+            async with gateway(settings(stub)) as world:
+                responses += await replay(stub, world, [exchange], tmp_path)
     assert {response.status for response in responses} == {502}
     for exchange, response in zip(exchanges, responses, strict=True):
         error = json.loads(response.body)["error"]
