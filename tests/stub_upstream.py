@@ -15,6 +15,7 @@ first segment of its path names; the last one of an account stays. An answer is 
   ``close``; or ``raw64``, the bytes of a whole response;
 - ``rechunk``: a seed; the body goes out in pieces of random sizes, each its own write (and chunk);
 - ``repeat``: how often the body is sent; ``pause``: seconds between two pieces; ``numbered``: ``%d`` in it counts;
+- ``hold``: events after which a stream waits for the order ``go_on``;
 - ``send_buffer``: bytes that the system may hold of what the client does not take;
 - ``then``: what follows: ``end`` (the default), or ``reset``, ``close`` or ``stall`` (until the peer leaves) instead of
   the end; with status 0 there is no head either.
@@ -28,13 +29,13 @@ import functools
 import hashlib
 import json
 import random
+import re
 import socket
 import ssl
 import struct
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 _KEPT_BODY = 4 * 1024 * 1024
@@ -54,12 +55,10 @@ class Seen:
     target: str
     headers: list[tuple[str, str]]
     body: bytes = b""
-    at: float = field(default_factory=time.monotonic)
-    """On the machine's monotonic clock, which is the same for all processes."""
     sent: int = 0
     """Bytes of the answer's body that were handed to the system."""
-    closed_at: float | None = None
-    """When the client was seen to leave before the answer was complete."""
+    left: bool = False
+    """Whether the client was seen to leave before the answer was complete."""
     answered: bool = False
 
     def told(self) -> dict[str, Any]:
@@ -81,7 +80,16 @@ class Stub:
         self.requests = 0
         self.connections = {"http": 0, "tls": 0, "silent": 0}
         self.open = {"http": 0, "tls": 0, "silent": 0}
+        self.log: list[tuple[str, str]] = []
+        """What happened, in its order: ``connected`` or ``closed`` and the port, ``asked`` or ``left`` and the
+        account."""
+        self.go_on = asyncio.Event()
         self._changed = asyncio.Event()
+
+    def happened(self, what: str, where: str) -> None:
+        """Note it, and wake whoever waits."""
+        self.log.append((what, where))
+        self.changed()
 
     def changed(self) -> None:
         """Something happened that a control command may wait for."""
@@ -107,6 +115,8 @@ class Stub:
             case {"op": "reset"}:
                 self.scripts.clear()
                 self.seen.clear()
+                self.log.clear()
+                self.go_on.clear()
                 self.requests = 0
                 self.connections = dict.fromkeys(self.connections, 0)
             case {"op": "take"}:
@@ -116,6 +126,16 @@ class Stub:
                 sent = sum(seen.sent for seen in self.seen)
                 counts = {"requests": self.requests, "connections": self.connections, "open": self.open}
                 return {**counts, "sent": sent}
+            case {"op": "log"}:
+                return self.log
+            case {"op": "go_on"}:
+                self.go_on.set()
+            case _:
+                await self._wait(order)
+        return None
+
+    async def _wait(self, order: dict[str, Any]) -> None:
+        match order:
             case {"op": "wait_requests", "count": count}:
                 await self._until(lambda: self.requests >= count)
             case {"op": "wait_sent", "bytes": count}:
@@ -124,16 +144,10 @@ class Stub:
                 await self._until(lambda: self.connections[kind] >= count)
             case {"op": "wait_open", "kind": kind, "count": count}:
                 await self._until(lambda: self.open[kind] <= count)
-                return time.monotonic()
-            case {"op": "wait_closed", "request": number}:
-                await self._until(lambda: self._closed_at(number) is not None)
-                return self._closed_at(number)
+            case {"op": "wait_left", "request": number}:
+                await self._until(lambda: any(seen.left for seen in self.seen if seen.number == number))
             case _:
                 raise ValueError(f"unknown order {order!r}")
-        return None
-
-    def _closed_at(self, number: int) -> float | None:
-        return next((seen.closed_at for seen in self.seen if seen.number == number), None)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -158,7 +172,7 @@ class ProviderConnection(asyncio.Protocol):
         self._stub.connections[self._kind] += 1
         self._stub.open[self._kind] += 1
         self._number = self._stub.connections[self._kind]
-        self._stub.changed()
+        self._stub.happened("connected", self._kind)
 
     def data_received(self, data: bytes) -> None:
         if self._kind != "silent":
@@ -171,7 +185,7 @@ class ProviderConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._left()
         self._stub.open[self._kind] -= 1
-        self._stub.changed()
+        self._stub.happened("closed", self._kind)
         if self._task is not None:
             self._task.cancel()
 
@@ -182,8 +196,9 @@ class ProviderConnection(asyncio.Protocol):
         self._writable.set()
 
     def _left(self) -> None:
-        if self._seen is not None and self._seen.closed_at is None and not self._seen.answered:
-            self._seen.closed_at = time.monotonic()
+        if self._seen is not None and not self._seen.left and not self._seen.answered:
+            self._seen.left = True
+            self._stub.happened("left", self._seen.account)
         self._gone.set()
         self._stub.changed()
 
@@ -206,7 +221,7 @@ class ProviderConnection(asyncio.Protocol):
         seen = Seen(self._stub.requests, self._number, account, method, target, headers, body)
         self._seen = seen
         self._stub.seen.append(seen)
-        self._stub.changed()
+        self._stub.happened("asked", account)
         self._task = asyncio.get_running_loop().create_task(self._answer(seen))
         self._task.add_done_callback(lambda _: self._serve_next())
 
@@ -243,7 +258,12 @@ class ProviderConnection(asyncio.Protocol):
             case _:
                 lines.append("Connection: close")
         self._transport.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        held = answer.get("hold")
         async for piece in _pieces(answer, body):
+            if held is not None:
+                held -= piece.count(b"\n\n")
+                if held < 0:
+                    await self._stub.go_on.wait()
             framed = b"%x\r\n%b\r\n" % (len(piece), piece) if framing == "chunked" else piece
             await self._send(framed, seen, len(piece))
         if answer.get("then", "end") == "end":
@@ -278,7 +298,8 @@ async def _pieces(answer: dict[str, Any], body: bytes) -> AsyncIterator[bytes]:
     due = asyncio.get_running_loop().time()
     for count in range(answer.get("repeat", 1)):
         data = body.replace(b"%d", b"%d" % count) if answer.get("numbered") else body
-        for piece in [data] if chance is None else _cut(data, chance):
+        whole = re.findall(rb".+?\n\n", data, re.DOTALL) if "hold" in answer else [data]
+        for piece in whole if chance is None else _cut(data, chance):
             yield piece
             if pause is not None:
                 due += pause

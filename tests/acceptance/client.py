@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import attrs
 
-from tests.acceptance.stub import WAIT
+from tests.waiting import WAIT
 
 KEY = "a-client-key"
 

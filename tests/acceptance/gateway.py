@@ -18,9 +18,10 @@ from gephyr.runtime.observers import Observers
 from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
 from gephyr.runtime.store import MemoryStore
 from gephyr.server import Listener, ServerLimits
+from gephyr_core.events import TimePassed
 from gephyr_core.records import AccountEvent, Fact, ProxyEvent, RequestRecord
 from tests.acceptance.client import KEY
-from tests.acceptance.stub import WAIT
+from tests.waiting import WAIT, until
 
 Mapping = dict[str, Any]
 
@@ -51,6 +52,16 @@ class KeepingObservers(Observers):
         super().observe(fact)
 
 
+class StandingClock:
+    """The gateway's clock: no time passes for its core but what a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @attrs.define
 class Gateway:
     """A gateway in this process."""
@@ -58,6 +69,7 @@ class Gateway:
     service: Service
     listener: Listener
     observers: KeepingObservers
+    clock: StandingClock
 
     @property
     def port(self) -> int:
@@ -85,24 +97,32 @@ class Gateway:
 
     async def until(self, condition: Callable[["Gateway"], object]) -> None:
         """Let the loop run until *condition* holds."""
-        async with asyncio.timeout(WAIT):
-            while not condition(self):  # noqa: ASYNC110 (what is awaited has no event of its own)
-                await asyncio.sleep(0.001)
+        await until(lambda: condition(self))
+
+    def pass_time(self, seconds: float) -> None:
+        """Let *seconds* pass for the gateway's core; what is due then happens at once."""
+        self.clock.now += seconds
+        self.service.driver.feed(TimePassed())
 
 
 @contextlib.asynccontextmanager
-async def gateway(mapping: Mapping, store: RecordStore | None = None) -> AsyncIterator[Gateway]:
-    """Serve *mapping* in this process, as ``gephyr serve`` does, until the end of the block."""
+async def gateway(
+    mapping: Mapping, store: RecordStore | None = None, clock: Callable[[], float] | None = None
+) -> AsyncIterator[Gateway]:
+    """Serve *mapping* in this process, as ``gephyr serve`` does, until the end of the block.
+
+    Its time stands still, and passes by ``Gateway.pass_time``, unless another *clock* is given.
+    """
     loaded = load_mapping(mapping, {})
     server = loaded.config.server
-    observers = KeepingObservers()
-    service = socket_service(loaded, store=store or MemoryStore(), observers=observers)
+    observers, standing = KeepingObservers(), StandingClock()
+    service = socket_service(loaded, store=store or MemoryStore(), observers=observers, clock=clock or standing)
     limits = ServerLimits(server.max_header_size, server.header_timeout, server.idle_timeout, server.max_connections)
     listener = Listener(service.driver, host="127.0.0.1", port=0, limits=limits, render=render_error)
     observers.add_gauge("gephyr_client_connections", "Open connections.", lambda: float(listener.open_connections))
     await listener.start()
     try:
-        yield Gateway(service, listener, observers)
+        yield Gateway(service, listener, observers, standing)
     finally:
         listener.stop_accepting()
         listener.abort()

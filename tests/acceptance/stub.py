@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 
+from tests.waiting import WAIT
+
 PROGRAM = Path(__file__).parents[1] / "stub_upstream.py"
-WAIT = 20.0
-"""Seconds after which a test gives up; no test waits that long when it passes."""
 Answer = dict[str, Any]
 
 
@@ -68,6 +68,10 @@ class Stub:
             if seen["body64"] is not None:
                 seen["body"] = base64.b64decode(seen.pop("body64"))
         return taken
+
+    async def happened(self, *kinds: str) -> list[str]:
+        """Return what of these *kinds* happened since the reset, in its order (see ``log`` in the stub)."""
+        return [what for what, _ in await self.order("log") if what in kinds]
 
     async def count(self) -> dict[str, Any]:
         """Return the numbers of requests, connections (all and open) and bytes sent since the reset."""

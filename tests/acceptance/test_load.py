@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gephyr.runtime.clock import GatewayClock
 from tests.acceptance.client import KEY, Client, connected
 from tests.acceptance.gateway import Gateway, Process, account, configuration, gateway, serving
 from tests.acceptance.speech import CHAT, RESPONSES, SPEECHES, Speech
@@ -70,9 +71,11 @@ async def test_a_steady_stream_keeps_its_order_while_large_bodies_arrive(stub: S
 
         async def upload(other: Client) -> None:
             nonlocal uploads
-            while streaming:
+            while True:
                 assert (await other.ask("POST", RESPONSES.target, body)).status == 200
                 uploads += 1
+                if not streaming:
+                    return
 
         client.send("POST", CHAT.target, CHAT.body(stream=True))
         await client.head()
@@ -116,7 +119,7 @@ async def test_clients_that_stop_reading_cost_little_memory_and_lose_nothing(stu
         for client in streams:
             client.send("POST", CHAT.target, CHAT.body(stream=True))
         await stub.order("wait_requests", count=clients)
-        sent = await _comes_to_a_stop(stub)
+        sent = await _comes_to_a_stop(stub, process)
         assert sent < clients * writes * len(event) / 4, "somebody took what no client read"
         assert (process.memory - before) / clients < 256 * 1024
         for client in streams:
@@ -137,12 +140,19 @@ async def _read_in_order(client: Client, size: int) -> None:
     assert len(numbers) > size // 60_000
 
 
-async def _comes_to_a_stop(stub: Stub) -> int:
-    """Wait until the provider can send no more; return the bytes that it has sent."""
+async def _comes_to_a_stop(stub: Stub, process: Process) -> int:
+    """Wait until the provider can send no more; return the bytes that it has sent.
+
+    Each turn of the gateway's loop reads whatever it is still willing to read, and each turn of the provider's sends
+    what there is room for: where nothing more is sent in several round trips through both, nothing will be.
+    """
     sent, earlier = 0, -1
-    while sent == 0 or sent != earlier:
-        await asyncio.sleep(0.3)
-        sent, earlier = (await stub.count())["sent"], sent
+    async with connected(process.port) as client:
+        while sent == 0 or sent != earlier:
+            for _ in range(20):
+                assert (await client.ask("HEAD", "/")).status == 200
+                await stub.count()
+            sent, earlier = (await stub.count())["sent"], sent
     return sent
 
 
@@ -163,7 +173,7 @@ async def test_nothing_is_left_after_thousands_of_random_disconnects(stub: Stub)
         for speech in SPEECHES
     ]
     limits = {"first_byte_timeout": 0.1, "idle_timeout": 0.1}
-    async with gateway(configuration(accounts, upstream=limits)) as world:
+    async with gateway(configuration(accounts, upstream=limits), clock=GatewayClock()) as world:
         await _idle(world)
         start = _held(world)
         waiting = iter(range(_DISCONNECTS))
@@ -175,7 +185,7 @@ async def test_nothing_is_left_after_thousands_of_random_disconnects(stub: Stub)
         await asyncio.gather(*(work() for _ in range(32)))
         await _idle(world)
         outcomes = {record.outcome for record in world.records}
-        assert outcomes == {"ok", "client_gone", "failed", "refused"}, "not every way to end was met"
+        assert outcomes - {"ok"} == {"client_gone", "failed", "refused"}, "not every way to end was met"
         assert _held(world) == start
 
 

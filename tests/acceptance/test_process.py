@@ -19,6 +19,7 @@ from tests.acceptance.client import Response, connected
 from tests.acceptance.gateway import Process, account, configuration, gephyr, serving
 from tests.acceptance.speech import CHAT, SPEECHES, Speech
 from tests.acceptance.stub import Stub, sse_answer
+from tests.waiting import WAIT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of Unix")]
 
@@ -56,8 +57,8 @@ async def test_connections_beyond_capacity_get_503(stub: Stub, tmp_path: Path) -
 async def test_a_stream_in_progress_ends_in_its_own_time_after_sigterm(stub: Stub, tmp_path: Path) -> None:
     """Nothing new is accepted meanwhile, and the process ends with 0 when the stream has."""
     events = [CHAT.content] * 25
-    await stub.script("a", sse_answer(CHAT.content, repeat=len(events), pause=0.02))
-    mapping = configuration([account("a", stub.url("a"))])
+    await stub.script("a", sse_answer(*events, hold=1))
+    mapping = configuration([account("a", stub.url("a"))], server={"drain_timeout": WAIT})
     async with serving(tmp_path, mapping) as process, connected(process.port) as client:
         client.send("POST", CHAT.target, CHAT.body(stream=True))
         await client.head()
@@ -65,6 +66,7 @@ async def test_a_stream_in_progress_ends_in_its_own_time_after_sigterm(stub: Stu
         process.signal(signal.SIGTERM)
         await _refuses(process)
         assert process.running
+        await stub.order("go_on")
         assert (first + await client.chunks()).decode() == "".join(events)
         assert await process.exit_code() == 0
 
@@ -84,7 +86,8 @@ async def _refuses(process: Process) -> None:
 async def test_a_second_signal_aborts_at_once(stub: Stub, tmp_path: Path) -> None:
     """The stream would have gone on for long; its client can tell that it was cut."""
     await stub.script("a", sse_answer(CHAT.content, then="stall"))
-    async with serving(tmp_path, configuration([account("a", stub.url("a"))])) as process:
+    mapping = configuration([account("a", stub.url("a"))], server={"drain_timeout": WAIT})
+    async with serving(tmp_path, mapping) as process:
         async with connected(process.port) as client:
             client.send("POST", CHAT.target, CHAT.body(stream=True))
             await client.head()
@@ -95,7 +98,7 @@ async def test_a_second_signal_aborts_at_once(stub: Stub, tmp_path: Path) -> Non
             assert await process.exit_code() == 1
             with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
                 await client.chunk()
-        await stub.order("wait_closed", request=1)
+        await stub.order("wait_left", request=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

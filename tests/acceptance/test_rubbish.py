@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.client import connected
-from tests.acceptance.gateway import Mapping, account, configuration, gateway
+from tests.acceptance.gateway import Gateway, Mapping, account, configuration, gateway
 from tests.acceptance.speech import SPEECHES, Speech
 from tests.acceptance.stub import Answer, Stub, json_answer, sse_answer
 
@@ -20,6 +20,10 @@ _ON_THE_WAY = 16 * 1024 * 1024
 """Bytes that the systems of both sides may hold on a loopback connection: they tell nothing about the gateway."""
 _PAGE = "<!DOCTYPE html><html><body><h1>Welcome to nginx!</h1></body></html>"
 _ENDLESS: dict[str, Any] = {"repeat": 100_000, "then": "stall"}
+_PATIENCE = 36.0
+"""Seconds of silence after which a provider is given up; in all it has half as much again. No keep-alive is due yet."""
+_LATER = 600.0
+"""Seconds, after which the account is asked again whatever it did."""
 _TICK: dict[str, Any] = {"repeat": 10_000, "pause": 0.02, "then": "stall"}
 """A byte now and then, below every idle limit."""
 
@@ -77,9 +81,13 @@ async def _check(stub: Stub, speech: Speech, answer: Answer, status: int, *, str
     await stub.script("a", answer, speech.answer(stream=stream))
     target, body = speech.stream_target if stream else speech.target, speech.body(stream=stream)
     async with gateway(_settings(stub, speech)) as world, connected(world.port) as client:
-        response = await client.ask("POST", target, body)
+        client.send("POST", target, body)
+        if status == 504:
+            await _pass_the_limits(stub, world, sends_on="pause" in answer)
+        response = await client.response()
         assert response.status == status, response.body
         _check_error(speech, status, json.loads(response.body))
+        world.pass_time(_LATER)
         again = await client.ask("POST", target, body)
         assert (again.status, b"hello" in again.body) == (200, True), again.body
         assert world.in_use()["open_leases"] == 0
@@ -87,10 +95,22 @@ async def _check(stub: Stub, speech: Speech, answer: Answer, status: int, *, str
     assert seen["sent"] < _ON_THE_WAY
 
 
+async def _pass_the_limits(stub: Stub, world: Gateway, *, sends_on: bool) -> None:
+    """Let the total time pass, and never as much in a silence as the provider may be silent for, if it *sends_on*."""
+    await stub.order("wait_requests", count=1)
+    for _ in range(2 if sends_on else 1):
+        if sends_on:
+            await stub.order("wait_sent", bytes=(await stub.count())["sent"] + 1)
+        async with connected(world.port) as other:
+            assert (await other.ask("HEAD", "/")).status == 200, "the gateway has read what was sent before"
+        world.pass_time(0.9 * _PATIENCE if sends_on else 1.5 * _PATIENCE)
+
+
 def _settings(stub: Stub, speech: Speech) -> Mapping:
-    limits = {"first_byte_timeout": 0.3, "idle_timeout": 0.3, "total_timeout": 0.5}
+    limits = {"first_byte_timeout": _PATIENCE, "idle_timeout": _PATIENCE, "total_timeout": 1.5 * _PATIENCE}
     limits |= {"max_reply_size": _LIMIT, "max_sse_line": _LIMIT}
-    return configuration([account("a", stub.url("a"), speech.provider)], upstream=limits)
+    server = {"keepalive_interval": 60}
+    return configuration([account("a", stub.url("a"), speech.provider)], upstream=limits, server=server)
 
 
 def _check_error(speech: Speech, status: int, told: dict[str, Any]) -> None:

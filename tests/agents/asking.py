@@ -6,19 +6,16 @@ import http.client
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from tests.sdk.servers import WAIT
+from tests.waiting import WAIT, block_until
 
 KEY = "a-client-key"
 OTHER_KEY = "another-client-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
-_AT_ONCE = 0.1
-"""Seconds within which a provider sees that its client has left."""
 
 
 @attrs.frozen
@@ -71,9 +68,7 @@ class Gateway:
 
     def wait_in_use(self, leases: int, exchanges: int) -> None:
         """Ask until so much is in use."""
-        deadline = time.monotonic() + WAIT
-        while (found := self.in_use()) != (leases, exchanges):
-            assert time.monotonic() < deadline, found
+        block_until(lambda: self.in_use() == (leases, exchanges))
 
 
 @attrs.define
@@ -99,16 +94,9 @@ class Line:
         found, _, self._data = self._data.partition(mark)
         return found + mark
 
-    def leave(self) -> float:
-        """Close, and return when."""
-        now = time.monotonic()
+    def leave(self) -> None:
+        """Close."""
         self.connection.close()
-        return now
-
-
-def went_at_once(left: float, closed: float) -> bool:
-    """Whether the provider saw the client leave soon enough. Both times are of the machine's monotonic clock."""
-    return closed - left < _AT_ONCE
 
 
 def sent_headers(seen: Mapping[str, Any], name: str) -> list[str]:

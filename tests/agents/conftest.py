@@ -1,5 +1,6 @@
 """``gephyr serve`` as coding agents meet it, and the provider behind it, which tells what it was sent."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +25,35 @@ def stub(stub_ports: dict[str, int]) -> Stub:
     return stub
 
 
+PATIENT = 60.0
+"""Seconds, of a limit that no test comes to."""
+
+
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory, stub_ports: dict[str, int]) -> Iterator[Gateway]:
-    """Signs of life after one second of silence; a provider that is silent for half a second more is dead."""
+    """A gateway that does nothing because time passes."""
+    with _serving(tmp_path_factory, stub_ports, keepalive=PATIENT, idle=PATIENT) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def bridging(tmp_path_factory: pytest.TempPathFactory, stub_ports: dict[str, int]) -> Iterator[Gateway]:
+    """A gateway that soon gives signs of life in a silence, and never takes a provider for dead."""
+    with _serving(tmp_path_factory, stub_ports, keepalive=1.0, idle=PATIENT) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory, stub_ports: dict[str, int]) -> Iterator[Gateway]:
+    """A gateway that soon takes a silent provider for dead."""
+    with _serving(tmp_path_factory, stub_ports, keepalive=PATIENT, idle=0.5) as gateway:
+        yield gateway
+
+
+@contextlib.contextmanager
+def _serving(
+    tmp_path_factory: pytest.TempPathFactory, stub_ports: dict[str, int], *, keepalive: float, idle: float
+) -> Iterator[Gateway]:
     stub = Stub(stub_ports)
 
     def account(name: str, provider: str, *models: str, **more: Any) -> dict[str, Any]:
@@ -35,9 +62,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, stub_ports: dict[str, int]
         return {"id": name, "provider": provider, "api_key": key, "base_url": url, "models": models, **more}
 
     mapping = {
-        "server": {"keepalive_interval": 1},
+        "server": {"keepalive_interval": keepalive},
         "auth": {"api_keys": [KEY, OTHER_KEY]},
-        "upstream": {"idle_timeout": 1.5},
+        "upstream": {"first_byte_timeout": idle, "idle_timeout": idle},
         "models": {"list": ["claude-demo"]},
         "scheduling": {"mode": "performance_first"},
         "accounts": [

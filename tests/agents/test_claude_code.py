@@ -119,20 +119,36 @@ def test_an_error_about_the_request_keeps_status_wording_and_headers(
     assert len(stub.take()) == 1
 
 
-def test_silence_is_bridged_by_pings_and_a_dead_provider_ends_in_one_error(gateway: Gateway, stub: Stub) -> None:
-    """The first ping comes after ``message_start``, with real usage; the provider says no more, and is given up."""
-    stub.script("claude", sse_answer(ANTHROPIC.prelude[0], then="stall"))
-    answer = gateway.ask("POST", TARGET, {**MESSAGE, "stream": True})
-    told = events(answer.body)
-    assert [event["type"] for event in told] == ["message_start", "ping", "error"]
-    assert told[0]["message"]["usage"] == {"input_tokens": 1, "output_tokens": 1}
-    assert told[2]["error"]["type"] == "timeout_error"
-    assert answer.body.count(b"event: ") == 3
-    assert answer.headers["content-type"].startswith("text/event-stream")
+def test_silence_is_bridged_by_pings(bridging: Gateway, stub: Stub) -> None:
+    """The first ping comes after ``message_start``, with real usage; and no event after the pings is lost."""
+    stub.script("claude", ANTHROPIC.answer(stream=True, hold=1))
+    with bridging.connected() as line:
+        line.send("POST", TARGET, {**MESSAGE, "stream": True})
+        opening = line.until(b"event: ping\n")
+        stub.order("go_on")
+        rest = line.until(b"event: message_stop\n")
+    assert b"text/event-stream" in opening.partition(b"\r\n\r\n")[0]
+    [start] = [json.loads(each[6:]) for each in opening.splitlines() if each.startswith(b"data: ")]
+    assert start["type"] == "message_start"
+    assert start["message"]["usage"] == {"input_tokens": 1, "output_tokens": 1}
+    assert b"hello" in rest
 
 
-def test_silence_before_the_head_is_bridged_too(gateway: Gateway, stub: Stub) -> None:
-    with gateway.connected() as line:
+def test_a_provider_that_falls_silent_ends_the_stream_with_one_error(impatient: Gateway, stub: Stub) -> None:
+    """Its events so far are not lost."""
+    stub.script("claude", sse_answer(*ANTHROPIC.prelude, ANTHROPIC.content, then="stall"))
+    told = events(impatient.ask("POST", TARGET, {**MESSAGE, "stream": True}).body)
+    assert [event["type"] for event in told] == [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "error",
+    ]
+    assert told[-1]["error"]["type"] == "timeout_error"
+
+
+def test_silence_before_the_head_is_bridged_too(bridging: Gateway, stub: Stub) -> None:
+    with bridging.connected() as line:
         stub.script("claude", {"status": 0, "then": "stall"})
         line.send("POST", TARGET, {**MESSAGE, "stream": True})
         assert line.until(b"event: ping\n").startswith(b"HTTP/1.1 200 ")

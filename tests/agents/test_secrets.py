@@ -14,7 +14,8 @@ import pytest
 from tests.acceptance.speech import ANTHROPIC, CHAT, GEMINI, Speech
 from tests.acceptance.stub import Answer, json_answer, sse_answer
 from tests.agents.asking import Gateway, sent_headers
-from tests.sdk.servers import WAIT, Server, Stub, running, write_config
+from tests.sdk.servers import Server, Stub, running, write_config
+from tests.waiting import WAIT
 
 MARK = "MARKED"
 KEY = f"{MARK}-client-key"

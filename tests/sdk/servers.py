@@ -14,8 +14,8 @@ from typing import Any
 
 import attrs
 
-WAIT = 20.0
-"""Seconds after which a test gives up; no test waits that long when it passes."""
+from tests.waiting import WAIT
+
 _PROGRAM = "from gephyr.cli import main; main()"
 
 
@@ -112,6 +112,10 @@ class Stub:
     def script(self, account: str, *answers: dict[str, Any]) -> None:
         """Set what an account answers, a request each; the last one stays."""
         self.order("script", account=account, answers=answers)
+
+    def happened(self, *kinds: str) -> list[str]:
+        """Return what of these *kinds* happened since the reset, in its order (see ``log`` in the stub)."""
+        return [what for what, _ in self.order("log") if what in kinds]
 
     def take(self) -> list[dict[str, Any]]:
         """Return the requests that were seen, and forget them."""

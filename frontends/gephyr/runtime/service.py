@@ -144,9 +144,11 @@ def socket_service(
     observers: Observers,
     on_stop: Callable[[], None] = lambda: None,
     fetcher: UrlFetcher | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> Service:
     """Assemble a service that reaches its providers by sockets. Raises ``OSError`` if ``outbound.ca_file`` is bad.
 
+    *clock* gives seconds since the epoch; where none is given, a :class:`~gephyr.runtime.clock.GatewayClock` does.
     URLs are fetched by *fetcher*; where none is given, by sockets if ``translation.fetch_urls`` says so, else not.
     The accounts that commands added to a *store* on the disk are served too. Raises ``ConfigError`` where they do not
     fit the configuration.
@@ -161,7 +163,7 @@ def socket_service(
         fetcher = SocketFetcher(allow=translation.fetch_allow, ca_file=ca_file)
     keepalive = KeepAlive.configured(config.upstream)
     upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file, keepalive=keepalive)
-    clock = GatewayClock()
+    clock = clock or GatewayClock()
     endpoint = TokenEndpoint(loaded.routes, ca_file=ca_file)
     refresher = TokenRefresh(loaded.grants, vault=loaded.vault, store=store.tokens, endpoint=endpoint, clock=clock)
     service = Service(
