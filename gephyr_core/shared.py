@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from gephyr_core.commands import Command, Observe
-from gephyr_core.config import AccountConfig, ComplianceConfig, Config, provider_kind
+from gephyr_core.config import AccountConfig, Config, provider_kind
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
@@ -75,8 +75,9 @@ class Shared:
         """Bytes of request bodies, whole replies and preludes held, of all exchanges together."""
         self.most_attempts = config.upstream.max_attempts
         """Calls for one request, the first one included."""
-        if config.compliance.enabled and config.compliance.max_retry_attempts is not None:
-            self.most_attempts = min(self.most_attempts, 1 + config.compliance.max_retry_attempts)
+        retries = config.compliance.in_force.max_retry_attempts
+        if retries is not None:
+            self.most_attempts = min(self.most_attempts, 1 + retries)
         self.draining = False
         self.finished: list[int] = []
         """Exchanges that ended since the gateway last looked."""
@@ -204,7 +205,7 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         base_url = vertex_base_url(account.location)
     dialect = account.dialect or (custom.dialect if custom is not None else "")
     origin, base_path = split_base_url(base_url)
-    compliance = config.compliance if config.compliance.enabled else ComplianceConfig()
+    compliance = config.compliance.in_force
     requests = _least(account.requests_per_minute, compliance.max_account_requests_per_minute)
     return Account(
         id=account.id,

@@ -92,16 +92,38 @@ class SchedulingConfig:
     max_bindings: Annotated[int, Whole(1)] = 100000
 
 
+def _none_for_zero(limit: int | None) -> int | None:
+    return limit or None
+
+
 @attrs.frozen(kw_only=True)
 class ComplianceConfig:
-    """``[compliance]``: limits that the operator sets above the providers' own."""
+    """``[compliance]``: limits that the operator sets above the providers' own.
+
+    Switched on, all of them hold, with the defaults of the original Gephyr. 0 switches one off, and is None here; only
+    for ``max_retry_attempts`` it is a number like any other.
+    """
 
     enabled: bool = False
-    max_global_requests_per_minute: Annotated[int, Whole(1)] | None = None
-    max_account_requests_per_minute: Annotated[int, Whole(1)] | None = None
-    max_account_concurrency: Annotated[int, Whole(1)] | None = None
-    risk_cooldown_seconds: Annotated[float, Seconds(0)] | None = None
-    max_retry_attempts: Annotated[int, Whole(0)] | None = None
+    max_global_requests_per_minute: Annotated[int, Whole(0)] | None = attrs.field(default=120, converter=_none_for_zero)
+    max_account_requests_per_minute: Annotated[int, Whole(0)] | None = attrs.field(default=60, converter=_none_for_zero)
+    max_account_concurrency: Annotated[int, Whole(0)] | None = attrs.field(default=10, converter=_none_for_zero)
+    risk_cooldown_seconds: Annotated[float, Seconds(0)] | None = 5.0
+    max_retry_attempts: Annotated[int, Whole(0)] | None = 3
+
+    @property
+    def in_force(self) -> "ComplianceConfig":
+        """The limits that hold: none of them while the section is off."""
+        return self if self.enabled else _NO_LIMITS
+
+
+_NO_LIMITS = ComplianceConfig(
+    max_global_requests_per_minute=None,
+    max_account_requests_per_minute=None,
+    max_account_concurrency=None,
+    risk_cooldown_seconds=None,
+    max_retry_attempts=None,
+)
 
 
 @attrs.frozen(kw_only=True)

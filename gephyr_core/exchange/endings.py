@@ -203,11 +203,13 @@ class Endings(ExchangeState):
         """Why no account could even be asked."""
         assert self.plan is not None
         assert self.search is not None
-        scheduler, pools = self.shared.scheduler, self.pools()
-        kind = scheduler.refusal_kind(pools, now)
+        scheduler, pools, tokens = self.shared.scheduler, self.pools(), self.search.tokens
+        kind = scheduler.refusal_kind(pools, now, tokens)
         self.reply.decision = scheduler.refuse(pools, self.search, [account for _, account in self.tried], now)
-        told = _reasons(pools, by_name=self.shared.config.server.expose_account)
-        wait = self._soonest(now)
+        told = _reasons(pools, tokens, now, by_name=self.shared.config.server.expose_account)
+        if (held := scheduler.held(now)) is not None:
+            told.append(held.reason)
+        wait = scheduler.soonest_reset(pools, now, tokens)
         model = (self.plan.model or "this request")[:_LONGEST_NAME]
         message = f"no account is free for {model} ({', '.join(told)})"
         return Problem(kind, message, retry_after=1.0 if wait is None else wait)
@@ -268,14 +270,17 @@ class Endings(ExchangeState):
         )
 
 
-def _reasons(pools: Sequence[Pool], *, by_name: bool) -> list[str]:
-    """Say why the accounts of *pools* cannot serve; which ones they are is the operator's business."""
+def _reasons(pools: Sequence[Pool], tokens: int, now: float, *, by_name: bool) -> list[str]:
+    """Say why the accounts of *pools* cannot serve *tokens*; which ones they are is the operator's business."""
     if by_name:
-        return [f"{account.id}: {block.reason}" for pool in pools for account, block in pool.passed_over()][:8]
+        blocks = [pair for pool in pools for pair in (*pool.passed_over(), *pool.too_small(tokens, now))]
+        return [f"{account.id}: {block.reason}" for account, block in blocks][:8]
     counts: dict[str, int] = {}
     for pool in pools:
         for reason, number in pool.outlook(()).reasons:
             counts[reason] = counts.get(reason, 0) + number
+        for _, block in pool.too_small(tokens, now):
+            counts[block.reason] = counts.get(block.reason, 0) + 1
     return [f"{number} {reason}" for reason, number in counts.items()]
 
 

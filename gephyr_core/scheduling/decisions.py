@@ -58,6 +58,8 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """What stood in the way of the session's own account."""
     pool: int = 0
     """How many accounts serve the model."""
+    held: str = ""
+    """Why nobody was asked, whoever might have been: the limit on all requests together."""
 
     def candidates(self) -> Iterator[tuple[str, str]]:
         """Yield accounts with what became of each; of a large pool, not all of them."""
@@ -71,7 +73,7 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
         for account, block in self.parked:
             told.setdefault(account.id, block.reason)
         for account in self.ready:
-            told.setdefault(account.id, "not drawn")
+            told.setdefault(account.id, self.held or "not drawn")
         yield from told.items()
 
 

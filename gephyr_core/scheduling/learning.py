@@ -25,7 +25,7 @@ class Learning:
     """Keeps cooldowns, health and remaining quotas up to date, and tells what an operator wants to know of it."""
 
     def __init__(self, compliance: ComplianceConfig) -> None:
-        self._risk_cooldown = compliance.risk_cooldown_seconds if compliance.enabled else None
+        self._risk_cooldown = compliance.in_force.risk_cooldown_seconds
         self.outbox: list[Command] = []
         """What happened to accounts, and what is for the disk; taken by who asks."""
 

@@ -94,10 +94,15 @@ class Pool:
         return account in self._members
 
     @property
+    def ready_count(self) -> int:
+        """How many accounts may be asked, as far as is known without looking."""
+        return len(self.accounts) - len(self.parked)
+
+    @property
     def is_worth_asking(self) -> bool:
         """Whether those who wait may learn something: an account may be had, as far as is known without looking, or
         none of them is waited for any more, since they are all limited."""
-        return len(self.parked) < len(self.accounts) or not self._rooms
+        return self.ready_count > 0 or not self._rooms
 
     def draw(self, count: int, avoid: list[Account], tokens: int, now: float, rng: random.Random) -> list[Account]:
         """Return up to *count* accounts that may be asked, drawn evenly from the highest priority that has any.
@@ -203,6 +208,16 @@ class Pool:
                     return True
                 self._park(ready, len(ready) - 1, block)
         return False
+
+    def too_small(self, tokens: int, now: float) -> list[tuple[Account, Block]]:
+        """Return the accounts that may be asked, but not for a request of this size, each with what is in its way."""
+        found = []
+        for _, ready in self.tiers:
+            for account in ready:
+                block = account.block(self.model, tokens, now)
+                if block is not None and block.sized:
+                    found.append((account, block))
+        return found
 
     def outlook(self, tried: Sequence[Account]) -> Outlook:
         """Sum up what keeps the parked accounts away, those in *tried* left out."""

@@ -17,12 +17,13 @@ import random
 from collections.abc import Iterable, Sequence
 
 import attrs
+from msgspec import structs
 
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling.accounts import Account, Organization
 from gephyr_core.scheduling.bindings import BindingChange, Bindings
-from gephyr_core.scheduling.blocks import Nature
+from gephyr_core.scheduling.blocks import Block, Nature
 from gephyr_core.scheduling.decisions import Decision, Decisions, Rule
 from gephyr_core.scheduling.learning import Learning
 from gephyr_core.scheduling.lease import Lease
@@ -73,6 +74,8 @@ class Search:
     """Estimates were cleared for it: once is enough."""
     bound: str = ""
     """What stands in the way of the session's own account."""
+    held: str = ""
+    """What stands in the way of every request, whoever serves it."""
 
 
 class Scheduler(Learning):
@@ -101,7 +104,7 @@ class Scheduler(Learning):
         )
         self.decisions = Decisions(f"{rng.getrandbits(32):08x}")
         self.queue = WaitingRoom()
-        most = compliance.max_global_requests_per_minute if compliance.enabled else None
+        most = compliance.in_force.max_global_requests_per_minute
         self.all_requests = None if most is None else RequestWindow(most)
         """Requests on all accounts together, where ``[compliance]`` limits them."""
         self._last_used: dict[tuple[str, str], tuple[Account, float]] = {}
@@ -295,6 +298,7 @@ class Scheduler(Learning):
             pool.not_drawn(),
             search.bound,
             len(pool.accounts),
+            search.held,
         )
         self.decisions.latest.append(decision)
         return decision
@@ -314,7 +318,7 @@ class Scheduler(Learning):
         Once for each request. What a provider stated, what ``[compliance]`` says, and that a credential is refused or
         the credit is spent, is never cleared.
         """
-        if search.doubts_cleared or (self.all_requests is not None and self.all_requests.opens_at() > now):
+        if search.doubts_cleared or self.held(now) is not None:
             return False
         search.doubts_cleared = True
         cleared = False
@@ -327,23 +331,51 @@ class Scheduler(Learning):
 
     def refuse(self, pools: Sequence[Pool], search: Search, tried: Sequence[Account], now: float) -> str:
         """Record that nobody could be asked; return the decision's id."""
-        pool = pools[0] if pools else Pool("", ())
-        return self._decide(pool, search, None, Rule.REFUSED, now, tried).id
+        pool, held = pools[0] if pools else Pool("", ()), self.held(now)
+        if held is not None:
+            search.held = held.reason
+        decision = self._decide(pool, search, None, Rule.REFUSED, now, tried)
+        too_small = pool.too_small(search.tokens, now)
+        if too_small:
+            decision = self.decisions.latest[-1] = structs.replace(decision, parked=(*decision.parked, *too_small))
+        return decision.id
 
-    def soonest_reset(self, pools: Sequence[Pool], now: float) -> float | None:
-        """Return the seconds until the first account of *pools* may be asked again; None where one may be now, or
-        where no time is known."""
+    def held(self, now: float) -> Block | None:
+        """Return what stands in the way of every request, whoever serves it."""
+        if self.all_requests is None or (opens_at := self.all_requests.opens_at()) <= now:
+            return None
+        reason = f"the gateway's own limit of {self.all_requests.limit} requests per minute on all accounts together"
+        return Block(opens_at, Nature.ROOM, reason)
+
+    def soonest_reset(self, pools: Sequence[Pool], now: float, tokens: int = 0) -> float | None:
+        """Return the seconds until the first account of *pools* may be asked for *tokens*; None where one may be now,
+        or where no time is known."""
+        soonest, held = self._soonest_account(pools, now, tokens), self.held(now)
+        return soonest if held is None else max(soonest or 0.0, held.until - now)
+
+    def _soonest_account(self, pools: Sequence[Pool], now: float, tokens: int) -> float | None:
         soonest = math.inf
         for pool in pools:
             if pool.any_free(0, now):
-                return None
+                too_small = pool.too_small(tokens, now)
+                if len(too_small) < pool.ready_count:
+                    return None
+                soonest = min(soonest, *(block.until for _, block in too_small))
             outlook = pool.outlook(())
             if outlook.busy or outlook.doubted:  # one that is in doubt would be asked all the same
                 return None
             soonest = min(soonest, outlook.soonest)
         return soonest - now if soonest < math.inf else None
 
-    def refusal_kind(self, pools: Sequence[Pool], now: float) -> ErrorKind:
-        """What to tell a client when nobody can be had: a limit only if every account is at one."""
-        limited = all(not pool.any_free(0, now) and pool.outlook(()).limited for pool in pools)
+    def refusal_kind(self, pools: Sequence[Pool], now: float, tokens: int = 0) -> ErrorKind:
+        """What to tell a client when nobody can be had: a limit only if every account is at one, or could be asked
+        but for the limit on all of them together."""
+        held = self.held(now) is not None
+        limited = all(held or self._is_limited(pool, now, tokens) for pool in pools)
         return ErrorKind.RATE_LIMIT if limited and pools else ErrorKind.OVERLOADED
+
+    def _is_limited(self, pool: Pool, now: float, tokens: int) -> bool:
+        if not pool.any_free(0, now):
+            return pool.outlook(()).limited
+        too_small = pool.too_small(tokens, now)
+        return len(too_small) == pool.ready_count and (not pool.parked or pool.outlook(()).limited)

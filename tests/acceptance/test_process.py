@@ -48,6 +48,7 @@ async def test_connections_beyond_capacity_get_503(stub: Stub, tmp_path: Path) -
             async with connected(process.port) as third:
                 refusal = await third.response()
             assert (refusal.status, refusal.header("connection")) == (503, "close")
+            assert refusal.header("retry-after") == "1"
             assert "too many connections" in json.loads(refusal.body)["error"]["message"]
         assert (await first.ask("HEAD", "/")).status == 200  # by now the server knows that the others are gone
         async with connected(process.port) as another:

@@ -85,3 +85,33 @@ def test_the_command_explains_itself(arguments):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
     assert "gephyr" in result.stdout.lower() or "configuration" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("", "off"),
+        ("enabled = false\nmax_account_concurrency = 1", "off"),
+        (
+            "enabled = true",
+            "120 requests a minute in all; 60 a minute on each account; 10 at a time on each account; "
+             "5 s of rest after a risky status; 3 retries",
+        ),
+        (
+            "enabled = true\nmax_global_requests_per_minute = 0\nrisk_cooldown_seconds = 0\nmax_retry_attempts = 0",
+            "60 a minute on each account; 10 at a time on each account; 0 retries; "
+             "off: max_global_requests_per_minute, risk_cooldown_seconds",
+        ),
+    ],
+)
+def test_the_guard_rails_in_force_are_shown(tmp_path: Path, section: str, told: str) -> None:
+    """``enabled = true`` alone is a choice of five limits: an operator sees which."""
+    result = check(tmp_path, f"{GOOD}[compliance]\n{section}\n")
+    assert f"compliance     {told}\n" in result.stdout
+
+
+@pytest.mark.parametrize("setting", ["max_global_requests_per_minute", "max_retry_attempts", "risk_cooldown_seconds"])
+def test_a_guard_rail_below_nothing_is_refused(tmp_path: Path, setting: str) -> None:
+    result = check(tmp_path, f"{GOOD}[compliance]\nenabled = true\n{setting} = -1\n")
+    assert result.exit_code == 2
+    assert f"compliance.{setting}" in result.stderr

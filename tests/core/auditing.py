@@ -21,7 +21,7 @@ class Auditor:
     def __init__(self, gateway: Gateway, config: Config) -> None:
         self.gateway, self.scheduler = gateway, gateway._shared.scheduler
         self.settings = {account.id: account for account in config.accounts}
-        self.compliance = config.compliance
+        self.compliance = config.compliance.in_force
         self.calls: list[tuple[float, str]] = []
         self.live: dict[int, str] = {}
         """Exchange to the account that is called."""
@@ -100,13 +100,13 @@ class Auditor:
     def _nothing_is_exceeded(self, now: float) -> None:
         recent = [name for at, name in self.calls if at + SPAN > now]
         rails = self.compliance
-        if rails.enabled and rails.max_global_requests_per_minute is not None:
+        if rails.max_global_requests_per_minute is not None:
             assert len(recent) <= rails.max_global_requests_per_minute
         busy = list(self.live.values())
         for name, settings in self.settings.items():
-            limits = [settings.requests_per_minute, rails.max_account_requests_per_minute if rails.enabled else None]
+            limits = [settings.requests_per_minute, rails.max_account_requests_per_minute]
             assert all(recent.count(name) <= limit for limit in limits if limit is not None), f"window of {name}"
-            places = [settings.max_concurrency, rails.max_account_concurrency if rails.enabled else None]
+            places = [settings.max_concurrency, rails.max_account_concurrency]
             assert all(busy.count(name) <= limit for limit in places if limit is not None), f"places of {name}"
 
     # -- who waits ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gephyr.runtime.configuration import Loaded, find_config, load
-from gephyr_core.config import AccountConfig, ConfigError
+from gephyr_core.config import AccountConfig, ComplianceConfig, ConfigError
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import Account
 from gephyr_core.shared import Shared, make_account
@@ -58,6 +58,7 @@ def summary(loaded: Loaded) -> Iterator[str]:
     yield f"listens on     {scheme}://{host}:{config.server.port}"
     yield f"auth           {config.auth.mode}, {keys} key{'' if keys == 1 else 's'}"
     yield f"data           {config.server.data_dir}"
+    yield f"compliance     {_compliance(config.compliance)}"
     yield ""
     if not config.accounts:
         yield "no account: every request will be answered 503"
@@ -68,6 +69,23 @@ def summary(loaded: Loaded) -> Iterator[str]:
     yield ""
     yield "models"
     yield from _model_lines(loaded)
+
+
+def _compliance(settings: ComplianceConfig) -> str:
+    """Say which guard rails hold, and which of them are switched off one by one."""
+    if not settings.enabled:
+        return "off"
+    rails = {
+        "max_global_requests_per_minute": "{} requests a minute in all",
+        "max_account_requests_per_minute": "{} a minute on each account",
+        "max_account_concurrency": "{} at a time on each account",
+        "risk_cooldown_seconds": "{:g} s of rest after a risky status",
+        "max_retry_attempts": "{} retries",
+    }
+    values = {name: getattr(settings, name) for name in rails}
+    off = [name for name, value in values.items() if not value and name != "max_retry_attempts"]
+    told = [words.format(values[name]) for name, words in rails.items() if name not in off]
+    return "; ".join([*told, *([f"off: {', '.join(off)}"] if off else [])])
 
 
 def _account_line(settings: AccountConfig, account: Account) -> str:

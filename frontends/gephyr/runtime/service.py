@@ -28,6 +28,9 @@ from gephyr_core.http import Headers
 from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
 from gephyr_core.routing.endpoints import dialect_of_path
 
+_COME_BACK = 1.0
+"""Seconds until a connection that was too many may be one no more."""
+
 
 class RecordStore(Protocol):
     """What the service needs of :class:`gephyr.runtime.store.Store`."""
@@ -193,5 +196,6 @@ def socket_service(
 def render_error(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
     """Render an error about a request that never became an exchange, in the dialect of its path."""
     request_id = f"req_{secrets.token_hex(12)}"
-    rendered = DIALECTS[dialect_of_path(path)].render_error(Problem(kind, message), request_id)
+    problem = Problem(kind, message, retry_after=_COME_BACK if kind is ErrorKind.UNAVAILABLE else None)
+    rendered = DIALECTS[dialect_of_path(path)].render_error(problem, request_id)
     return rendered.status, [*rendered.headers, (b"x-request-id", request_id.encode())], rendered.body

@@ -27,6 +27,8 @@ from gephyr_core.errors import ErrorKind
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
 from gephyr_core.http import Headers
 
+_TOO_MANY = "the gateway has too many connections (server.max_connections)"
+
 
 class _Phase(enum.Enum):
     """What the bytes that come next are for."""
@@ -99,7 +101,7 @@ class Connection(asyncio.Protocol):
         if excess > EXCESS_CONNECTIONS:
             self.abort()
         elif excess > 0:
-            self._refuse(ErrorKind.UNAVAILABLE, "the gateway has too many connections", ("", "/"))
+            self._refuse(ErrorKind.UNAVAILABLE, _TOO_MANY, ("", "/"))
         else:
             self._set_deadline(self._shared.limits.idle_timeout)
 

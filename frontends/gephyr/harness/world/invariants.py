@@ -47,8 +47,7 @@ class Invariants:
         self._gateway = gateway
         self._binding_events = gateway.binding_events  # one list for good, to which the latest are added
         self._mode = config.scheduling.mode
-        compliance = config.compliance if config.compliance.enabled else None
-        most = compliance.max_global_requests_per_minute if compliance else None
+        most = config.compliance.in_force.max_global_requests_per_minute
         self._all = _Limits(most, None, deque(maxlen=most or 1))
         self._accounts = {account.id: _limits_of(account, config) for account in config.accounts}
         self._mates = _mates_of(config.accounts)
@@ -167,11 +166,9 @@ class Invariants:
 
 
 def _limits_of(account: AccountConfig, config: Config) -> _Limits:
-    compliance = config.compliance
-    requests, concurrency = account.requests_per_minute, account.max_concurrency
-    if compliance.enabled:
-        requests = _least(requests, compliance.max_account_requests_per_minute)
-        concurrency = _least(concurrency, compliance.max_account_concurrency)
+    compliance = config.compliance.in_force
+    requests = _least(account.requests_per_minute, compliance.max_account_requests_per_minute)
+    concurrency = _least(account.max_concurrency, compliance.max_account_concurrency)
     limits = _Limits(requests, concurrency, deque(maxlen=requests or 1))
     limits.troubled = bool(account.tokens_per_minute or account.oauth or account.service_account)
     return limits
