@@ -147,9 +147,8 @@ class Exchange(Receiving):
         if self.kept_conversation is not None:  # what is said has to come back in a form that can be kept
             self.legs = list(rewritten(self.plan.route, self.dialect.name))
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
-        self.search = Search(
-            self.id, self.plan.session, self.plan.tokens, now, now + self.shared.config.scheduling.acquire_timeout
-        )
+        until = now + self.shared.config.scheduling.acquire_timeout
+        self.search = Search(self.id, self.plan.session, self.plan.tokens, now, until, self.admitted.owner)
         self.acquire(now)
 
     def metrics_collected(self, event: MetricsCollected, now: float) -> None:

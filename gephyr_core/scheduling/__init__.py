@@ -4,7 +4,8 @@ from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.lease import Lease
 from gephyr_core.scheduling.outcomes import NEUTRAL, SUCCESS, Outcome, Says
 from gephyr_core.scheduling.pool import Pool
-from gephyr_core.scheduling.scheduler import Refused, Scheduler, Search, Wait
+from gephyr_core.scheduling.scheduler import Scheduler
+from gephyr_core.scheduling.search import Refused, Search, Wait
 
 __all__ = [
     "NEUTRAL",

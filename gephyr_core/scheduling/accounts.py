@@ -13,6 +13,7 @@ from gephyr_core.routing.models import ModelPattern, Target
 from gephyr_core.scheduling.blocks import Block, Nature
 from gephyr_core.scheduling.cooldowns import Cooldowns
 from gephyr_core.scheduling.health import Health, Remaining
+from gephyr_core.scheduling.strikes import Strikes
 from gephyr_core.scheduling.windows import RequestWindow, TokenWindow
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Account:
     """Serial number of its latest lease: among equals, the one idle for longest is next."""
     cooldowns: Cooldowns = attrs.field(factory=Cooldowns)
     health: Health = attrs.field(factory=Health)
+    strikes: Strikes = attrs.field(factory=Strikes)
     shared: Organization = attrs.field(factory=lambda: Organization(""))
     parked_in: dict["Pool", None] = attrs.field(factory=dict)
     """Pools that do not offer it until something changes, or did not offer it to a request that was too large."""
@@ -104,13 +106,21 @@ class Account:
     successor: "Account | None" = None
     """What the operator's latest change has made of it."""
 
+    @property
+    def current(self) -> "Account":
+        """The account as it is now, if the operator has changed it since."""
+        account = self
+        while account.successor is not None:
+            account = account.successor
+        return account
+
     def take_over(self, older: "Account") -> None:
         """Go on as what *older* is now: a change by the operator ends no window and no cooldown."""
         if (older.provider, older.origin) != (self.provider, self.origin):
             return
         older.successor = self
         self.in_flight, self.last_lease, self.enabled_at = older.in_flight, older.last_lease, older.enabled_at
-        self.cooldowns, self.health = older.cooldowns, older.health
+        self.cooldowns, self.health, self.strikes = older.cooldowns, older.health, older.strikes
         if self.requests is not None and older.requests is not None:
             self.requests.take_over(older.requests)
         if self.tokens is not None and older.tokens is not None:

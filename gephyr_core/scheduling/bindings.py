@@ -28,6 +28,7 @@ class BindingChange(enum.Enum):
     KEPT_FOR_A_SHORT_WAIT = "kept_for_a_short_wait"
     RELEASED_FOR_A_LONG_WAIT = "released_for_a_long_wait"
     RELEASED_MISSING = "released_missing"
+    RELEASED_FAILING = "released_failing"
     FALLBACK_USED = "fallback_used"
     EXPIRED = "expired"
 

@@ -44,7 +44,13 @@ YIELDING: dict[ErrorKind | str, bool] = {
 
 A key that was refused and an account without credit answer the next request as they did the last one. They are asked
 again when a probe is due, and when the operator has mended them."""
-_WORDS = {ErrorKind.CREDENTIAL: "credential refused", ErrorKind.MONEY: "no credit"}
+FAILING = "failures in a row"
+"""The reason of an estimate for an account that failed a few times without a word."""
+_WORDS: dict[ErrorKind | str, str] = {
+    ErrorKind.CREDENTIAL: "credential refused",
+    ErrorKind.MONEY: "no credit",
+    FAILING: FAILING,
+}
 """What is said of an account whose failure the kind's own name does not explain."""
 _MOST_MODELS = 512
 """Models with a cooldown, of one account. Their names can be the clients' to choose."""
@@ -61,12 +67,14 @@ class Estimate:
     probe_at: float
     yields: bool = True
     """The optimistic reset may clear it."""
+    reason: str = ""
+    """What kind of failure it was, where the kind alone does not say so."""
     probing: bool = False
     """A request is under way that tries whether the estimate still holds."""
 
     def block(self, until: float) -> Block:
         """Return what it puts in the way, until a time."""
-        reason = _WORDS.get(self.kind) or self.kind.value.replace("_", " ")
+        reason = _WORDS.get(self.reason) or _WORDS.get(self.kind) or self.kind.value.replace("_", " ")
         return Block(until, Nature.ESTIMATED, reason, self.kind, yields=self.yields)
 
 
@@ -128,14 +136,14 @@ class Cooldowns:
             again = estimate.until <= now or estimate.probing
             failures = estimate.failures + again
             if not (again or estimate.yields):  # nor does it end what is known for certain
-                kind, yields = estimate.kind, False
+                kind, yields, reason = estimate.kind, False, estimate.reason
         steps = STEPS.get(kind, OTHER_STEPS)
         seconds = steps[min(failures, len(steps)) - 1]
         until = now + seconds
         if estimate is not None:
             until = max(until, estimate.until)
         probe_at = now + min(seconds, max(PROBE_INTERVAL, seconds / 4))
-        self.estimates[model] = Estimate(kind, failures, now, until, probe_at, yields)
+        self.estimates[model] = Estimate(kind, failures, now, until, probe_at, yields, reason)
         _bound(self.estimates)
         return until
 
@@ -157,6 +165,13 @@ class Cooldowns:
             if estimate is not None and estimate.until > now:
                 ended.append(name)
         return ended
+
+    def restore(self, model: str, estimate: Estimate | None) -> None:
+        """What led to the latest estimate does not count: go back to the one before it, or to none."""
+        if estimate is None:
+            self.estimates.pop(model, None)
+        else:
+            self.estimates[model] = estimate
 
     def give_benefit_of_doubt(self, model: str, now: float) -> bool:
         """Let requests in although we doubt it; how often it failed stays known. Return whether anything changes."""

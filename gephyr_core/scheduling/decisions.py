@@ -10,6 +10,8 @@ from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.blocks import Block
 
 MOST_DECISIONS = 4096
+FAILED_REQUEST = "failed this request before"
+FAILED_SESSION = "failed this session twice in a row"
 
 
 class Rule(enum.Enum):
@@ -60,6 +62,8 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """How many accounts serve the model."""
     held: str = ""
     """Why nobody was asked, whoever might have been: the limit on all requests together."""
+    avoided: tuple[Account, ...] = ()
+    """Those that failed the session twice in a row."""
 
     def candidates(self) -> Iterator[tuple[str, str]]:
         """Yield accounts with what became of each; of a large pool, not all of them."""
@@ -67,7 +71,9 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
         if self.account is not None:
             told[self.account] = f"chosen: {self.rule.value}"
         for account in self.tried:
-            told.setdefault(account.id, "failed this request before")
+            told.setdefault(account.id, FAILED_REQUEST)
+        for account in self.avoided:
+            told.setdefault(account.id, FAILED_SESSION)
         for account, value in self.scores:
             told.setdefault(account.id, f"score {value:.3f} is lower")
         for account, block in self.parked:

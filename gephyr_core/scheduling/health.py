@@ -20,6 +20,8 @@ SLOW = 5.0
 """Seconds to the first byte at which speed halves the score."""
 LONGEST_QUOTA_WAIT = 300.0
 """Seconds: a reset that a successful reply names further ahead than this is looked at again after it."""
+_MOST_PROVISIONAL = 16
+"""More of them make no difference to the score."""
 _WINDOW = 10.0
 """Recent requests that weigh as much as one that is in flight."""
 
@@ -27,7 +29,7 @@ _WINDOW = 10.0
 class Health:
     """The recent past of one account."""
 
-    __slots__ = ("_judged_at", "_latency", "_recent", "_recent_at", "_success", "_timed_at")
+    __slots__ = ("_judged_at", "_latency", "_recent", "_recent_at", "_success", "_timed_at", "provisional")
 
     def __init__(self) -> None:
         self._success = 1.0
@@ -36,10 +38,12 @@ class Health:
         self._timed_at = 0.0
         self._recent = 0.0
         self._recent_at = 0.0
+        self.provisional = 0
+        """Failures that count, and may be taken back yet."""
 
     def judge(self, *, success: bool, now: float) -> None:
         """A request ended: an exponentially weighted mean of successes (1) and failures (0)."""
-        aged = self.success_rate(now)
+        aged = self._aged_success(now)
         self._success = aged + WEIGHT_OF_LATEST * ((1.0 if success else 0.0) - aged)
         self._judged_at = now
 
@@ -56,6 +60,13 @@ class Health:
 
     def success_rate(self, now: float) -> float:
         """Between 0 and 1; 1 where nothing is known."""
+        rate = self._aged_success(now)
+        if self.provisional:
+            for _ in range(min(self.provisional, _MOST_PROVISIONAL)):
+                rate -= WEIGHT_OF_LATEST * rate
+        return rate
+
+    def _aged_success(self, now: float) -> float:
         return 1.0 - (1.0 - self._success) * AGE / (AGE + now - self._judged_at)
 
     def latency(self, now: float) -> float:

@@ -9,9 +9,12 @@ from gephyr_core.http import Headers
 from gephyr_core.providers.limits import read_quotas
 from gephyr_core.records import AccountEvent, Cooldown, Saved
 from gephyr_core.scheduling.accounts import Account
-from gephyr_core.scheduling.cooldowns import EVERY_MODEL
+from gephyr_core.scheduling.bindings import BindingChange, Bindings
+from gephyr_core.scheduling.cooldowns import EVERY_MODEL, FAILING
 from gephyr_core.scheduling.lease import Lease
 from gephyr_core.scheduling.outcomes import Outcome, Says
+from gephyr_core.scheduling.search import Search
+from gephyr_core.scheduling.strikes import Avoidance, Strike
 
 RISKY = (401, 403, 429, 500, 503, 529)
 """Statuses after which ``compliance.risk_cooldown_seconds`` leaves an account alone."""
@@ -24,10 +27,13 @@ _OF_THE_MODEL = (ErrorKind.SERVER, ErrorKind.OVERLOADED, ErrorKind.MODEL_NOT_FOU
 class Learning:
     """Keeps cooldowns, health and remaining quotas up to date, and tells what an operator wants to know of it."""
 
+    bindings: Bindings
+
     def __init__(self, compliance: ComplianceConfig) -> None:
         self._risk_cooldown = compliance.in_force.risk_cooldown_seconds
         self.outbox: list[Command] = []
         """What happened to accounts, and what is for the disk; taken by who asks."""
+        self.avoidance = Avoidance()
 
     def tell(self, event: AccountEvent) -> None:
         """Have an operator know."""
@@ -58,11 +64,77 @@ class Learning:
                 account.health.judge(success=True, now=now)
                 if account.cooldowns.estimates or account.shared.cooldowns.estimates:
                     self._recover(account, model, now)
+                if account.strikes.rows:
+                    account.strikes.rows.pop(model, None)
+                if self.avoidance.rows:
+                    self.avoidance.served(lease.search.who, model, account.id)
             case Says.FAILED:
-                account.health.judge(success=False, now=now)
+                self._failed(lease, account, outcome.fault, now)
             case Says.REFUSED | Says.UNREACHABLE if outcome.kind is not None:
                 account.health.judge(success=False, now=now)
                 self._blame(account, model, outcome, outcome.kind, now)
+
+    # -- failures without a word ----------------------------------------------------------------------------------
+
+    def _failed(self, lease: Lease, account: Account, fault: str, now: float) -> None:
+        """An attempt failed without a word about why. It is a strike, unless its request failed alike before."""
+        search, model = lease.search, lease.model
+        binding = "" if search.session is None else f"{lease.pool.group} {search.session}"
+        strike = Strike(account, model, fault, search.who, binding, now)
+        alike = [one for one in search.strikes if one.fault == fault and one.account.id != account.id]
+        search.strikes.append(strike)
+        account.strikes.note(model, fault, strike.who, now)
+        if not alike or any(
+            one.account.strikes.others_met(one.model, fault, strike.who, now) for one in (strike, *alike)
+        ):
+            self._count(strike, now)
+            return
+        strike.pardoned = True
+        for one in alike:
+            if not one.pardoned:
+                self._pardon(one, now)
+
+    def _count(self, strike: Strike, now: float) -> None:
+        account, model = strike.account, strike.model
+        account.health.provisional += 1
+        account.strikes.add(strike)
+        if account.strikes.are_many(model):
+            book, kind = account.cooldowns, ErrorKind.SERVER
+            strike.before = book.estimates.get(model)
+            until = book.suspect(model, kind, now, FAILING)
+            strike.made = book.estimates[model]
+            self._tell(account, model, f"{FAILING}: {strike.fault}", until, now)
+
+    def _pardon(self, strike: Strike, now: float) -> None:
+        """The request failed alike on another account: what it counted for on this one is taken back."""
+        strike.pardoned = True
+        account, model = strike.account, strike.model
+        account.health.provisional -= 1
+        row = account.strikes.rows.get(model, ())
+        account.strikes.take_back(strike)
+        current = account.cooldowns.estimates.get(model)
+        if current is None:
+            return
+        maker = strike if strike.made is current else next((one for one in row if one.made is current), None)
+        if maker is strike or (maker is not None and not account.strikes.are_many(model)):
+            account.cooldowns.restore(model, maker.before)
+            account.current.changed()
+            self.tell(AccountEvent(account.id, "recovered", now, model, "the same request failed elsewhere too"))
+
+    def conclude(self, search: Search, now: float) -> None:
+        """A request is over: what failed it without a word counts for good, against the account and for the session."""
+        for strike in search.strikes:
+            if strike.pardoned:
+                continue
+            account = strike.account
+            account.health.provisional -= 1
+            account.health.judge(success=False, now=now)
+            if self.avoidance.failed(strike, now) and self.bindings.find(strike.binding, now) == account.id:
+                reason = f"failed twice in a row: {strike.fault}"
+                self.bindings.release(strike.binding, BindingChange.RELEASED_FAILING, strike.model, now, reason)
+        search.strikes.clear()
+
+    # -- limits and cooldowns -------------------------------------------------------------------------------------
 
     def _recover(self, account: Account, model: str, now: float) -> None:
         ended = account.cooldowns.succeeded(model, now)
@@ -128,6 +200,8 @@ class Learning:
                 self.save(Cooldown(scope, model, "", now))
             book.clear()
         account.shared.remaining.clear()
+        account.strikes.rows.clear()
+        self.avoidance.forget(account.id)
         account.disabled = ""
         account.shared.changed()
 

@@ -10,7 +10,9 @@ from gephyr_core.scheduling.outcomes import Outcome
 from gephyr_core.scheduling.windows import Spent
 
 if TYPE_CHECKING:
+    from gephyr_core.scheduling.pool import Pool
     from gephyr_core.scheduling.scheduler import Scheduler
+    from gephyr_core.scheduling.search import Search
 
 
 class Lease:
@@ -22,19 +24,23 @@ class Lease:
         "account",
         "decision",
         "model",
+        "pool",
         "probes",
         "rule",
+        "search",
         "spent",
         "token_number",
         "tokens",
         "waited",
     )
 
-    def __init__(self, scheduler: "Scheduler", account: Account, model: str, tokens: int, now: float) -> None:
-        """Claim a place on *account*, in every window that counts its requests."""
+    def __init__(self, scheduler: "Scheduler", account: Account, pool: "Pool", search: "Search", now: float) -> None:
+        """Claim a place on *account* of *pool*, in every window that counts its requests."""
         self.account = account
-        self.model = model
-        self.tokens = tokens
+        self.pool = pool
+        self.search = search
+        self.model = model = pool.model
+        self.tokens = search.tokens
         """What the request may spend, as estimated."""
         self.token_number = account.token_number
         self.decision = ""
@@ -58,10 +64,7 @@ class Lease:
     @property
     def current(self) -> Account:
         """The account as it is now, if the operator has changed it since."""
-        account = self.account
-        while account.successor is not None:
-            account = account.successor
-        return account
+        return self.account.current
 
     def _count(self, now: float) -> None:
         account, window = self.current, self._scheduler.all_requests

@@ -16,7 +16,6 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 
-import attrs
 from msgspec import structs
 
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
@@ -24,12 +23,13 @@ from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling.accounts import Account, Organization
 from gephyr_core.scheduling.bindings import BindingChange, Bindings
 from gephyr_core.scheduling.blocks import Block, Nature
-from gephyr_core.scheduling.decisions import Decision, Decisions, Rule
+from gephyr_core.scheduling.decisions import FAILED_REQUEST, FAILED_SESSION, Decision, Decisions, Rule
 from gephyr_core.scheduling.learning import Learning
 from gephyr_core.scheduling.lease import Lease
 from gephyr_core.scheduling.pool import Pool
 from gephyr_core.scheduling.queue import WaitingRoom
 from gephyr_core.scheduling.score import better
+from gephyr_core.scheduling.search import REFUSED, Refused, Search, Wait
 from gephyr_core.scheduling.windows import RequestWindow
 
 LONGEST_COOLDOWN_WAIT = 2.0
@@ -39,43 +39,6 @@ _ROOM_OF_THE_LAST_USED = 16
 _MOST_LAST_USED = 256
 _MOST_OWN_POOLS = 4096
 _MOST_REMOVED = 1024
-
-
-@attrs.frozen
-class Wait:
-    """No account now, but soon: *pool* has one when something changes, or at a time."""
-
-    pool: Pool
-
-
-@attrs.frozen
-class Refused:
-    """No account within a reasonable wait."""
-
-
-REFUSED = Refused()
-
-
-@attrs.define(eq=False)
-class Search:
-    """One request's search for an account, over all its attempts."""
-
-    exchange: int
-    session: str | None
-    tokens: int
-    """What the request may spend, estimated."""
-    since: float
-    """When the search, or the search after the latest failure, began; seconds since the epoch."""
-    until: float
-    """When the wait is over, seconds since the epoch."""
-    kept: bool = False
-    """It was recorded that the session keeps its account over a short wait."""
-    doubts_cleared: bool = False
-    """Estimates were cleared for it: once is enough."""
-    bound: str = ""
-    """What stands in the way of the session's own account."""
-    held: str = ""
-    """What stands in the way of every request, whoever serves it."""
 
 
 class Scheduler(Learning):
@@ -159,11 +122,12 @@ class Scheduler(Learning):
         if self.all_requests is not None and (opens_at := self.all_requests.opens_at()) > now:
             self.queue.held_until = opens_at
             return Wait(pool)
+        search.bound = ""
+        search.avoided = self._avoided(pool, search, now) if self.avoidance.rows or search.avoids else ()
         preferred = self.accounts.get(self._config.preferred_account)
         if preferred is not None and self._may_ask(preferred, pool, search, tried, now):
             return self._lease(pool, search, preferred, Rule.PREFERRED, now, tried)
         key, rule = None, Rule.BEST_OF_TWO
-        search.bound = ""
         if self.sticky and search.session is not None:
             key = f"{pool.group} {search.session}"
             answer = self._ask_bound(key, pool, search, tried, now)
@@ -173,9 +137,9 @@ class Scheduler(Learning):
                 rule = Rule.FALLBACK
         elif self.sticky and (last := self._last_used_of(pool, search, tried, now)) is not None:
             return self._lease(pool, search, last, Rule.LAST_USED, now, tried)
-        drawn = pool.draw(2, list(tried), search.tokens, now, self._rng)
+        drawn = pool.draw(2, [*tried, *search.avoided], search.tokens, now, self._rng)
         if not drawn:
-            return self._nobody(pool, tried, now)
+            return self._nobody(pool, [*tried, *search.avoided], now)
         scores: tuple[tuple[Account, float], ...] = ()
         chosen = drawn[0]
         if len(drawn) == 2:
@@ -189,7 +153,20 @@ class Scheduler(Learning):
         return lease
 
     def _may_ask(self, account: Account, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> bool:
-        return account not in tried and pool.holds(account) and account.block(pool.model, search.tokens, now) is None
+        if account in tried or account in search.avoided or not pool.holds(account):
+            return False
+        return account.block(pool.model, search.tokens, now) is None
+
+    def _avoided(self, pool: Pool, search: Search, now: float) -> tuple[Account, ...]:
+        """The accounts of *pool* that the session leaves alone, unless it was found to have no others. What a request
+        begins with it ends with, so that nobody who waits has to be told of a change."""
+        if search.doubts_cleared:
+            return ()
+        names = search.avoids.get(pool.model)
+        if names is None:
+            names = search.avoids[pool.model] = self.avoidance.avoided(search.who, pool.model, now)
+        accounts = map(self.accounts.get, names)
+        return tuple(account for account in accounts if account is not None and pool.holds(account))
 
     def _ask_bound(
         self, key: str, pool: Pool, search: Search, tried: Sequence[Account], now: float
@@ -206,8 +183,8 @@ class Scheduler(Learning):
             return None
         block = account.block(pool.model, search.tokens, now)
         if block is None:
-            if account in tried:
-                search.bound = "failed this request before"
+            if account in tried or account in search.avoided:
+                search.bound = FAILED_REQUEST if account in tried else FAILED_SESSION
                 return None
             self.bindings.bind(key, name, pool.model, now)
             return self._lease(pool, search, account, Rule.BOUND, now, tried)
@@ -262,7 +239,7 @@ class Scheduler(Learning):
         tried: Sequence[Account],
         scores: tuple[tuple[Account, float], ...] = (),
     ) -> Lease:
-        lease = Lease(self, account, pool.model, search.tokens, now)
+        lease = Lease(self, account, pool, search, now)
         if search.session is None and self.sticky and self._config.last_used_lock_seconds:
             self._last_used.pop((pool.group, pool.family), None)
             self._last_used[pool.group, pool.family] = (account, now)  # the latest used is last
@@ -299,6 +276,7 @@ class Scheduler(Learning):
             search.bound,
             len(pool.accounts),
             search.held,
+            search.avoided,
         )
         self.decisions.latest.append(decision)
         return decision
@@ -313,20 +291,23 @@ class Scheduler(Learning):
         return Wait(pool) if room or soonest <= now + LONGEST_COOLDOWN_WAIT else REFUSED
 
     def clear_doubts(self, pools: Iterable[Pool], search: Search, tried: Sequence[Account], now: float) -> bool:
-        """The optimistic reset: let accounts in that are away on our own estimate. Return whether there are any.
+        """The optimistic reset: let accounts in that are away on our own estimate, or that the session leaves alone.
+        Return whether there are any.
 
         Once for each request. What a provider stated, what ``[compliance]`` says, and that a credential is refused or
         the credit is spent, is never cleared.
         """
         if search.doubts_cleared or self.held(now) is not None:
             return False
-        search.doubts_cleared = True
         cleared = False
         for pool in pools:
+            if any(account not in tried for account in self._avoided(pool, search, now)):
+                pool.fresh = self.queue.ask_again = cleared = True
             for account, block in [*pool.parked.items(), *pool.too_large_for.items()]:
                 if block.yields and account not in tried:
                     self.trust(account, pool.model, now)
                     self.queue.ask_again = cleared = True
+        search.doubts_cleared = True
         return cleared
 
     def refuse(self, pools: Sequence[Pool], search: Search, tried: Sequence[Account], now: float) -> str:

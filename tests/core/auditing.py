@@ -94,7 +94,7 @@ class Auditor:
                     continue
                 if pool not in self.scheduler.queue.places[number]:
                     continue  # it waits for the session's own account now
-                if account not in tried(other, pool) and other.search.tokens <= taker.search.tokens:
+                if account not in self._passed_over(other, pool, now) and other.search.tokens <= taker.search.tokens:
                     raise AssertionError(f"at {now} {call.exchange} overtook {number} at {call.account}")
 
     def _nothing_is_exceeded(self, now: float) -> None:
@@ -120,9 +120,20 @@ class Auditor:
             assert exchange.search is not None
             for pool in pools:
                 for account in pool.accounts:
-                    if account not in tried(exchange, pool):
+                    if account not in self._passed_over(exchange, pool, now):
                         block = account.block(pool.model, exchange.search.tokens, now)
                         assert block is not None, f"{number} waits while {account.id} is free"
+
+    def _passed_over(self, exchange: Exchange, pool: Pool, now: float) -> list[object]:
+        """Accounts that failed the request before, or its session twice in a row."""
+        search = exchange.search
+        assert search is not None
+        avoided = search.avoids.get(pool.model)
+        if avoided is None:
+            avoided = self.scheduler.avoidance.avoided(search.who, pool.model, now)
+        if search.doubts_cleared:
+            avoided = []
+        return [*tried(exchange, pool), *(account for account in pool.accounts if account.id in avoided)]
 
     # -- bindings -----------------------------------------------------------------------------------------------
 

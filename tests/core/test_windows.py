@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from test_scheduler import NOW, World, account
 
 from gephyr_core.providers.limits import Quota
-from gephyr_core.scheduling import NEUTRAL, Lease, Refused, Search, Wait
+from gephyr_core.scheduling import NEUTRAL, Lease, Pool, Refused, Search, Wait
 from gephyr_core.scheduling.windows import SPAN, RequestWindow, TokenWindow
 
 
@@ -74,7 +74,7 @@ def test_quota_that_a_reply_reports_wakes_those_who_wait_for_it() -> None:
     world = World(account("a"))
     one = world.pool.accounts[0]
     one.shared.remaining_of("").learn([Quota("tokens", 1000, 0, 60.0)], NOW)
-    lease = Lease(world.scheduler, one, "m", 0, NOW)
+    lease = Lease(world.scheduler, one, Pool("m", [one]), Search(1, None, 0, NOW, NOW), NOW)
     assert isinstance(world.acquire(tokens=100), Refused)
     world.pool.fresh = False
     world.scheduler.heard(lease, [(b"x-ratelimit-remaining-tokens", b"900"), *_LIMIT], 0.1, NOW + 1)

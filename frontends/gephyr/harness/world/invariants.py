@@ -21,6 +21,7 @@ _SLACK = 60.0
 _ENDS = (
     BindingChange.RELEASED_FOR_A_LONG_WAIT,
     BindingChange.RELEASED_MISSING,
+    BindingChange.RELEASED_FAILING,
     BindingChange.EXPIRED,
 )
 

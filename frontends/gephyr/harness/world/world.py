@@ -37,6 +37,7 @@ from gephyr_core.events import (
     UrlFetchFailed,
 )
 from gephyr_core.gateway import Gateway
+from gephyr_core.http import media_type
 from gephyr_core.records import Fact, Saved
 
 EPOCH = 1_800_000_000.0
@@ -49,6 +50,8 @@ _COLLECT_AFTER = 50_000
 """Objects made before the young ones are looked at."""
 _OLD_AFTER = 100
 """Looks at the middle-aged before one at the old."""
+_READABLE = (b"application/json", b"text/event-stream")
+"""Media types of replies that can be what was asked for."""
 _CHECK_SECONDS = 0.1
 """What a proxy's health check takes."""
 
@@ -239,7 +242,8 @@ class World:
         self._laws.begun(event.exchange)
 
     def _answered(self, event: UpstreamStarted) -> None:
-        if event.status >= 400 and (call := self._calls.get(event.exchange)) is not None:
+        odd = event.status >= 400 or media_type(event.headers) not in _READABLE
+        if odd and (call := self._calls.get(event.exchange)) is not None:
             self._invariants.troubled(call.account)
 
     def _call_over(self, event: UpstreamEnded | UpstreamFailed) -> None:

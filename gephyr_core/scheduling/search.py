@@ -1,0 +1,62 @@
+"""One request's search for an account."""
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from gephyr_core.scheduling.pool import Pool
+from gephyr_core.scheduling.strikes import Strike
+
+if TYPE_CHECKING:
+    from gephyr_core.scheduling.accounts import Account
+
+
+@attrs.frozen
+class Wait:
+    """No account now, but soon: *pool* has one when something changes, or at a time."""
+
+    pool: Pool
+
+
+@attrs.frozen
+class Refused:
+    """No account within a reasonable wait."""
+
+
+REFUSED = Refused()
+
+
+@attrs.define(eq=False)
+class Search:
+    """One request's search for an account, over all its attempts."""
+
+    exchange: int
+    session: str | None
+    tokens: int
+    """What the request may spend, estimated."""
+    since: float
+    """When the search, or the search after the latest failure, began; seconds since the epoch."""
+    until: float
+    """When the wait is over, seconds since the epoch."""
+    owner: str = ""
+    """Digest of the client key; empty where auth is off."""
+    kept: bool = False
+    """It was recorded that the session keeps its account over a short wait."""
+    doubts_cleared: bool = False
+    """Estimates were cleared for it: once is enough."""
+    bound: str = ""
+    """What stands in the way of the session's own account."""
+    held: str = ""
+    """What stands in the way of every request, whoever serves it."""
+    avoided: tuple["Account", ...] = ()
+    """Accounts that failed the session twice in a row, in the pool that was asked last."""
+    avoids: dict[str, list[str]] = attrs.field(factory=dict)
+    """Ids of the accounts that failed the session twice in a row, by model, as the request came upon them."""
+    strikes: list[Strike] = attrs.field(factory=list)
+    """Failures of its attempts that may be the accounts' fault."""
+
+    @property
+    def who(self) -> str:
+        """Whose request it is, where it matters whether two failures are one client's: the session's, or else the
+        client key's. Requests without either are one client's: they cannot be told from each other's repetitions."""
+        return f"key {self.owner}" if self.session is None else self.session
