@@ -87,3 +87,48 @@ def test_never_means_never() -> None:
     play = Play(account("c", "anthropic"), models=routes, providers=setting)
     call = play.request(ASK.replace(b'{"model"', b'{"max_tokens":30000,"model"'))
     assert asked(call).get("stream", False) is False
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/v1/embeddings", b'{"model":"m","input":"hi"}'),
+        ("/v1/moderations", b'{"model":"m","input":"hi"}'),
+    ],
+)
+def test_what_has_no_stream_is_never_collected_from_one(target: str, body: bytes) -> None:
+    """``collect = "always"`` is about generation: an embedding has no stream, and the provider would refuse ``stream``."""
+    play = collecting()
+    call = play.request(body, target)
+    assert (call.target, call.body) == (target, body)
+
+
+def test_a_count_of_tokens_is_never_collected_from_a_stream() -> None:
+    play = collecting("anthropic")
+    call = play.request(ASK.replace(b',"metadata":{"a":"b"}', b""), "/v1/messages/count_tokens")
+    assert (call.target, "stream" in asked(call)) == ("/v1/messages/count_tokens", False)
+
+
+@pytest.mark.parametrize("limit", [None, 30_000])
+@pytest.mark.parametrize("collect", ["always", "auto", "never"])
+@pytest.mark.parametrize("translated", [False, True], ids=["own dialect", "translated"])
+def test_a_whole_reply_is_collected_always_or_where_it_is_long_and_translated(
+    collect: str, translated: bool, limit: int | None
+) -> None:
+    """Unasked only where it is translated: the provider's own reply passes as it is."""
+    provider = "anthropic" if translated else "openai"
+    setting = {provider: ProviderConfig(collect=collect)}  # type: ignore[arg-type]
+    routes = ModelsConfig(routes={"m": (f"{provider}/claude-sonnet-4-5",)})
+    play = Play(account("c", provider), models=routes, providers=setting)
+    body = ASK if limit is None else ASK.replace(b'{"model"', b'{"max_tokens":%d,"model"' % limit)
+    streamed = collect == "always" or (collect == "auto" and translated and limit is not None)
+    assert asked(play.request(body)).get("stream", False) is streamed
+    client = body.replace(b'{"m', b'{"stream":true,"m', 1)
+    assert asked(play.request(client))["stream"] is True
+
+
+@pytest.mark.parametrize(("limit", "streamed"), [(21333, False), (21334, True)])
+def test_a_reply_that_may_take_more_than_ten_minutes_is_a_long_one(limit: int, streamed: bool) -> None:
+    play = Play(account("c", "anthropic"), models=ModelsConfig(routes={"m": ("anthropic/claude-sonnet-4-5",)}))
+    call = play.request(ASK.replace(b'{"model"', b'{"max_tokens":%d,"model"' % limit))
+    assert asked(call).get("stream", False) is streamed
