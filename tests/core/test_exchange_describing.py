@@ -12,7 +12,9 @@ from gephyr_core.config.schema_providers import ProxyConfig
 from gephyr_core.events import AdminChanged, ModelDescribed, RequestBody, RequestEnded
 from gephyr_core.http import header
 
-CHAT = b'{"model":"m","max_completion_tokens":90000,"reasoning_effort":"high","messages":[{"role":"user","content":"hi"}]}'
+CHAT = (
+    b'{"model":"m","max_completion_tokens":90000,"reasoning_effort":"high","messages":[{"role":"user","content":"hi"}]}'
+)
 TOLD = msgspec.json.encode(
     {
         "max_tokens": 8000,
@@ -106,7 +108,9 @@ def test_each_model_of_each_kind_of_provider_is_asked_about_once() -> None:
     ],
     ids=["told", "not found", "no answer", "another model", "an account that is gone", "unreadable"],
 )
-def test_what_a_provider_tells_of_a_model_counts_from_the_next_request_on(answer: ModelDescribed, learned: bool) -> None:
+def test_what_a_provider_tells_of_a_model_counts_from_the_next_request_on(
+    answer: ModelDescribed, learned: bool
+) -> None:
     """Here: it does not think, and writes 8,000 tokens at most."""
     play = nova()
     before = call_of(ask(play))

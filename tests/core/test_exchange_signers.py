@@ -58,7 +58,9 @@ def test_the_signers_only_account_that_is_limited_does_not_keep_the_others_away(
     play = serving("a", "b")
     (second,) = fail(play, play.request(signed_by("b"), "/v1/messages"))
     assert (second.account, carries(second)) == ("a", False)
-    play.answer(second, msgspec.json.encode({"id": "resp_1", "object": "response", "status": "completed", "output": []}))
+    play.answer(
+        second, msgspec.json.encode({"id": "resp_1", "object": "response", "status": "completed", "output": []})
+    )
     play.unclaimed = []
     again = play.request(signed_by("b"), "/v1/messages")
     assert (again.account, carries(again)) == ("a", False), "it is left alone until its time"
