@@ -102,3 +102,72 @@ def test_a_probe_of_the_sessions_own_account_does_not_let_the_session_go() -> No
     finish(play, beside)
     assert served(play, **session()) == "a"
     assert BindingChange.RELEASED_FOR_A_LONG_WAIT not in changes(play)
+
+
+def test_a_binding_is_found_until_it_is_idle_for_too_long() -> None:
+    bindings, _ = saving(idle=100)
+    assert bindings.find("s", NOW) is None
+    bindings.bind("s", "a", "m", NOW)
+    assert bindings.find("s", NOW + 99.9) == "a"
+    bindings.bind("s", "a", "m", NOW + 99)
+    assert bindings.find("s", NOW + 198.9) == "a"
+    assert bindings.find("s", NOW + 199) is None
+    assert [event.reason for event in bindings.events if event.change is BindingChange.EXPIRED] == ["idle"]
+
+
+def test_each_change_is_told_with_what_it_was_about() -> None:
+    bindings, _ = saving()
+    bindings.bind("s", "a", "m", NOW)
+    bindings.bind("s", "a", "n", NOW + 1)
+    bindings.bind("s", "b", "m", NOW + 2)
+    bindings.release("s", BindingChange.RELEASED_FOR_A_LONG_WAIT, "m", NOW + 3, "rate limit")
+    bindings.release("s", BindingChange.RELEASED_FOR_A_LONG_WAIT, "m", NOW + 4, "rate limit")
+    told = [(one.at - NOW, one.session, one.account, one.change, one.model, one.reason) for one in bindings.events]
+    assert told == [
+        (0, "s", "a", BindingChange.BOUND, "m", ""),
+        (1, "s", "a", BindingChange.REUSED, "n", ""),
+        (2, "s", "b", BindingChange.BOUND, "m", ""),
+        (3, "s", "b", BindingChange.RELEASED_FOR_A_LONG_WAIT, "m", "rate limit"),
+    ]
+
+
+def test_a_binding_in_use_is_saved_once_a_minute() -> None:
+    bindings, saved = saving()
+    for second in range(0, 121, 10):
+        bindings.bind("s", "a", "m", NOW + second)
+    assert [(one.used_at - NOW, one.bound_at - NOW, one.expires_at - NOW) for one in saved] == [
+        (0, 0, 3600),
+        (60, 0, 3660),
+        (120, 0, 3720),
+    ]
+
+
+def test_an_account_that_goes_takes_its_sessions_with_it_and_no_others() -> None:
+    bindings, saved = saving()
+    for name, account_name in (("s", "a"), ("t", "b"), ("u", "a")):
+        bindings.bind(name, account_name, "m", NOW)
+    bindings.release_account("a", NOW + 1, "removed")
+    assert [bindings.find(name, NOW + 1) for name in "stu"] == [None, "b", None]
+    released = [event for event in bindings.events if event.change is BindingChange.RELEASED_MISSING]
+    assert [(event.session, event.reason) for event in released] == [("s", "removed"), ("u", "removed")]
+    assert [one.session for one in saved if one.expires_at == NOW + 1] == ["s", "u"]
+
+
+def test_what_was_kept_comes_back_within_the_number_that_there_may_be() -> None:
+    bindings, _ = saving(most=2)
+    kept = [Binding(name, "a", NOW - 50, NOW - 10, NOW + 100) for name in "stu"]
+    bindings.restore([Binding("old", "a", NOW - 50, NOW - 50, NOW), *kept], NOW)
+    assert [bindings.find(name, NOW) for name in ("old", "s", "t", "u")] == [None, "a", "a", None]
+    bindings.bind("s", "a", "m", NOW)
+    assert bindings.find("s", NOW) == "a"
+    unsaved = Bindings(3600.0, 10, None)
+    unsaved.bind("s", "a", "m", NOW)
+    unsaved.release("s", BindingChange.EXPIRED, "m", NOW)
+    assert len(unsaved) == 0
+
+
+def test_a_restored_binding_expires_by_its_own_last_use() -> None:
+    bindings, _ = saving(idle=100)
+    bindings.restore([Binding("s", "a", NOW - 80, NOW - 80, NOW + 20)], NOW)
+    assert bindings.find("s", NOW + 19.9) == "a"
+    assert bindings.find("s", NOW + 20) is None

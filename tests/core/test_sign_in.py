@@ -10,7 +10,7 @@ from test_scheduler import account
 from gephyr_core.commands import RefreshToken
 from gephyr_core.events import StateRestored, TimePassed, TokenRefreshed
 from gephyr_core.records import TokenState
-from gephyr_core.scheduling import Account
+from gephyr_core.scheduling import Account, Pool
 from gephyr_core.scheduling.sign_in import RETRIES, TIMEOUT, WINDOW, SignIn
 
 NOW = 1000.0
@@ -112,3 +112,84 @@ def test_a_token_that_comes_expired_is_a_failure_and_backs_off() -> None:
     play.feed(TokenRefreshed("a", play.now))
     play.expect()
     assert play.gateway.deadline == play.now + RETRIES[0]
+
+
+def test_a_token_is_refreshed_in_the_last_minutes_of_its_life_or_the_last_fifth_of_a_short_one() -> None:
+    for life, window in ((HOUR, WINDOW), (500.0, 100.0), (100.0, 20.0)):
+        for seed in range(20):
+            sign_in = SignIn(random.Random(seed))
+            sign_in.add(account("a"), NOW + life, NOW)
+            assert NOW + life - window <= sign_in.deadline <= NOW + life - window / 2
+    sign_in = SignIn(random.Random(1))
+    sign_in.add(account("a"), NOW, NOW)
+    assert sign_in.deadline == NOW
+
+
+def test_an_account_that_is_being_signed_in_says_so_and_one_that_failed_says_why() -> None:
+    sign_in, one = signed_in(0.0)
+    block = one.block("m", 10, NOW)
+    assert block is not None
+    assert (block.reason, block.until) == ("signing in", math.inf)
+    sign_in.due(NOW)
+    assert sign_in.failed("a", None, "http_503", NOW) is one
+    block = one.block("m", 10, NOW)
+    assert block is not None
+    assert (block.reason, block.until) == ("sign-in failed: http_503", NOW + RETRIES[0])
+    sign_in.due(NOW + RETRIES[0])
+    block = one.block("m", 10, NOW + RETRIES[0])
+    assert block is not None
+    assert block.reason == "signing in"
+    assert sign_in.refreshed("a", NOW + HOUR, NOW + 3)
+    assert one.block("m", 10, NOW + 3) is None
+
+
+def test_news_of_an_account_that_nobody_knows_changes_nothing() -> None:
+    sign_in, one = signed_in()
+    before = sign_in.deadline
+    assert sign_in.refreshed("gone", NOW + HOUR, NOW) is False
+    assert sign_in.failed("gone", None, "x", NOW) is None
+    assert not sign_in.signed_in("gone", NOW + HOUR, NOW)
+    other = account("gone")
+    sign_in.enabled(other, NOW)
+    assert sign_in.rejected(other, 0, NOW) is False
+    sign_in.forget(other)
+    assert (sign_in.deadline, one.token_until) == (before, NOW + HOUR)
+    sign_in.forget(one)
+    assert sign_in.deadline == math.inf
+
+
+def test_each_token_that_comes_has_a_number_of_its_own() -> None:
+    sign_in, one = signed_in()
+    assert one.token_number == 0
+    sign_in.refreshed("a", NOW + 2 * HOUR, NOW)
+    assert one.token_number == 1
+    assert sign_in.signed_in("a", NOW + 3 * HOUR, NOW)
+    assert one.token_number == 2
+    assert not sign_in.signed_in("a", NOW + 3 * HOUR, NOW), "the same one"
+    assert not sign_in.signed_in("a", NOW, NOW), "one that is over"
+    assert (one.token_number, one.token_until) == (2, NOW + 3 * HOUR)
+
+
+def test_an_account_out_of_service_is_not_refreshed_until_it_is_back() -> None:
+    sign_in, one = signed_in(0.0)
+    one.disabled = "operator"
+    assert sign_in.due(NOW) == []
+    assert sign_in.deadline == math.inf
+    one.disabled = ""
+    sign_in.enabled(one, NOW + 5)
+    assert sign_in.deadline == NOW + 5
+    assert sign_in.due(NOW + 5) == [one]
+
+
+def test_who_waits_for_a_token_learns_of_it_and_that_it_does_not_come() -> None:
+    for news in ("refreshed", "failed"):
+        sign_in, one = signed_in(0.0)
+        pool = Pool("m", [one])
+        assert pool.draw(1, [], 10, NOW, random.Random(1)) == []
+        pool.fresh = False
+        if news == "refreshed":
+            sign_in.refreshed("a", NOW + HOUR, NOW)
+        else:
+            sign_in.failed("a", None, "x", NOW)
+        assert pool.fresh
+        assert bool(pool.draw(1, [], 10, NOW, random.Random(1))) is (news == "refreshed")
