@@ -11,8 +11,8 @@ from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResp
 from gephyr_core.events import ClientBlocked, ClientGone, ClientReady, RequestBody, RequestEnded, RequestStarted
 from tests.asgi.world import HEAD, World, kinds
 from tests.conformance.asgi_host import BUFFER, http_scope
-from tests.conformance.upstream import WAIT, until
 from tests.server.world import reply
+from tests.waiting import WAIT, until
 
 pytestmark = pytest.mark.anyio
 

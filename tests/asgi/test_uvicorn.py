@@ -15,7 +15,8 @@ from tests.conformance.front_ends import SocketTalk, account, configuration, fra
 from tests.conformance.samples import CHAT
 from tests.conformance.talk import AUTHORIZED, CutError
 from tests.conformance.test_leaving import send_until_paused
-from tests.conformance.upstream import WAIT, Reply, until
+from tests.conformance.upstream import Reply
+from tests.waiting import WAIT, until
 
 uvicorn: Any = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytestmark = pytest.mark.anyio

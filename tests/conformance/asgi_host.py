@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from gephyr_core.http import Header
 from tests.conformance.talk import CutError, Talk
-from tests.conformance.upstream import WAIT
+from tests.waiting import WAIT
 
 BUFFER = 32 * 1024
 """Bytes of a response that are taken ahead of the client."""

@@ -19,7 +19,8 @@ from gephyr.server import Listener, ServerLimits
 from gephyr_core.http import Header
 from tests.conformance.asgi_host import HostedTalk, Lifespan, http_scope
 from tests.conformance.talk import AUTHORIZED, KEY, CutError, FrontEnd, Talk
-from tests.conformance.upstream import WAIT, ScriptedUpstream
+from tests.conformance.upstream import ScriptedUpstream
+from tests.waiting import WAIT
 
 
 def account(name: str, provider: str = "openai", **more: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import Any
 import attrs
 
 from gephyr_core.http import Header
-from tests.conformance.upstream import WAIT, ScriptedUpstream
+from tests.conformance.upstream import ScriptedUpstream
+from tests.waiting import WAIT
 
 KEY = "a-client-key"
 AUTHORIZED: Header = (b"authorization", b"Bearer " + KEY.encode())

@@ -9,7 +9,8 @@ from tests.conformance.conftest import Serve
 from tests.conformance.front_ends import account
 from tests.conformance.samples import CHAT, EVENT_STREAMS, Sample
 from tests.conformance.talk import FrontEnd, Talk
-from tests.conformance.upstream import JSON, Call, Reply, until
+from tests.conformance.upstream import JSON, Call, Reply
+from tests.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.semantic]
 

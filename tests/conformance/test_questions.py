@@ -45,8 +45,9 @@ from gephyr_core.records import StoredObject
 from tests.conformance.asgi_host import HostedTalk, http_scope
 from tests.conformance.front_ends import SocketTalk
 from tests.conformance.talk import Talk
-from tests.conformance.upstream import WAIT, ScriptedUpstream, until
+from tests.conformance.upstream import ScriptedUpstream
 from tests.server.world import NoObserver
+from tests.waiting import WAIT, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.semantic]
 

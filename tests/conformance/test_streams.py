@@ -9,7 +9,8 @@ from tests.conformance.conftest import Serve
 from tests.conformance.front_ends import account
 from tests.conformance.samples import CHAT, EVENT_STREAMS, Sample, assert_one_terminal_error, told_error
 from tests.conformance.test_leaving import send_until_paused
-from tests.conformance.upstream import Reply, until
+from tests.conformance.upstream import Reply
+from tests.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.semantic]
 event_streams = pytest.mark.parametrize("sample", EVENT_STREAMS, ids=lambda sample: sample.name)

@@ -1,7 +1,7 @@
 """The way to the providers in these tests: calls that a script answers, or the test itself, step by step."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import attrs
 
@@ -10,11 +10,10 @@ from gephyr_core.commands import CallUpstream
 from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.http import Header
+from tests.waiting import WAIT
 
 JSON: tuple[Header, ...] = ((b"content-type", b"application/json"),)
 SSE: tuple[Header, ...] = ((b"content-type", b"text/event-stream"),)
-WAIT = 10.0
-"""Seconds after which a test gives up; no test waits that long when it passes."""
 
 
 @attrs.frozen
@@ -122,10 +121,3 @@ class ScriptedUpstream:
     async def called(self) -> Call:
         """Wait for the next call that the script does not answer."""
         return await asyncio.wait_for(self._unclaimed.get(), WAIT)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until *condition* holds."""
-    async with asyncio.timeout(WAIT):
-        while not condition():  # noqa: ASYNC110 (what is awaited has no event of its own)
-            await asyncio.sleep(0)

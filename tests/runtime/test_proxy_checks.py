@@ -9,7 +9,8 @@ from gephyr.runtime.proxy_checks import ProxyCheck
 from gephyr_core.commands import CheckProxy
 from gephyr_core.events import Event, ProxyChecked
 from tests.runtime.test_upstream_proxies import NAME, Asked, http_proxy, route, socks_proxy
-from tests.runtime.upstream_world import OK, Visitor, answering, answering_once, provider, until
+from tests.runtime.upstream_world import OK, Visitor, answering, answering_once, provider
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -29,7 +29,8 @@ from gephyr_core.events import (
 )
 from gephyr_core.http import Origin
 from gephyr_core.records import StoredObject
-from tests.runtime.upstream_world import Visitor, client, provider, until
+from tests.runtime.upstream_world import Visitor, client, provider
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

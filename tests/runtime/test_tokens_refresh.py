@@ -9,7 +9,8 @@ from gephyr_core.events import TokenRefreshed
 from gephyr_core.records import TokenState
 from tests.runtime.token_endpoint import answer
 from tests.runtime.token_world import NOW, world
-from tests.runtime.upstream_world import Visitor, until
+from tests.runtime.upstream_world import Visitor
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from gephyr_core.records import TokenState
 from tests.runtime.service_account_key import key_file
 from tests.runtime.token_endpoint import answer, token_endpoint
 from tests.runtime.token_world import HOME, NOW, Disk, grant_of, make, world
-from tests.runtime.upstream_world import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

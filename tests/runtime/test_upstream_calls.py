@@ -7,17 +7,8 @@ import pytest
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamStarted
 from gephyr_core.http import Origin
-from tests.runtime.upstream_world import (
-    LIMITS,
-    OK,
-    Visitor,
-    answering,
-    answering_once,
-    client,
-    header,
-    provider,
-    until,
-)
+from tests.runtime.upstream_world import LIMITS, OK, Visitor, answering, answering_once, client, header, provider
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

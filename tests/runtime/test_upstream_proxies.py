@@ -11,7 +11,8 @@ from gephyr.runtime.upstream import ProxyUrl
 from gephyr_core.commands import TimeLimits
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Origin
-from tests.runtime.upstream_world import OK, Provider, Script, Visitor, answering, client, provider, until
+from tests.runtime.upstream_world import OK, Provider, Script, Visitor, answering, client, provider
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

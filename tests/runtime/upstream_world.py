@@ -13,6 +13,7 @@ from gephyr.runtime.upstream import ProxyUrl, SocketUpstream
 from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.events import Event, UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.http import Header, Origin
+from tests.waiting import WAIT
 
 UpstreamEvent = UpstreamStarted | UpstreamBody | UpstreamEnded | UpstreamFailed
 Script = Callable[["Visitor"], Awaitable[None]]
@@ -149,7 +150,7 @@ class News:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until *condition* holds after some event."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -221,13 +222,6 @@ async def client(origin: Origin, routes: Mapping[str, ProxyUrl] | None = None, *
         yield Client(upstream, origin)
     finally:
         await upstream.aclose()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop run until *condition* holds."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)
 
 
 def header(event: UpstreamStarted, name: bytes) -> list[bytes]:

@@ -10,7 +10,8 @@ import pytest
 from gephyr.server import connection as connection_module
 from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResponse
 from gephyr_core.events import ClientGone, RequestBody, RequestEnded, RequestStarted
-from tests.server.world import Client, World, reply, responses, serving, until
+from tests.server.world import Client, World, reply, responses, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -7,12 +7,23 @@ from gephyr_core.commands import EndResponse, SendBody
 from gephyr_core.errors import ErrorKind
 from gephyr_core.events import ClientBlocked, ClientReady, RequestEnded, RequestStarted
 from gephyr_core.http import Headers
-from tests.server.world import reply, responses, serving, until
+from tests.server.world import Client, World, reply, responses, serving
+from tests.waiting import MOVABLE, pass_time, until
 
 pytestmark = pytest.mark.anyio
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+LIMIT, PAST = 20.0, 31.0
+"""Seconds: a limit, and a time after which whoever exceeds it was looked for."""
 LAST = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+
+async def sent(world: World, data: bytes) -> Client:
+    """A client whose *data* the server has read: it has answered one that came later."""
+    client = await world.connect()
+    client.send(data)
+    assert responses(await world.talk(LAST))[0][0] == 200
+    return client
 
 
 @pytest.mark.parametrize("end", [b"\r\n\r\n", b""])
@@ -40,6 +51,7 @@ async def test_a_head_may_be_larger_than_what_waits_of_a_body() -> None:
     assert responses(data)[0][0] == 200
 
 
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_a_stalled_head_is_408_in_the_dialect_of_its_path() -> None:
     """The time counts from the head's first byte: a connection that is merely silent stays."""
     asked = []
@@ -48,47 +60,60 @@ async def test_a_stalled_head_is_408_in_the_dialect_of_its_path() -> None:
         asked.append(path)
         return kind.http_status, [], message.encode()
 
-    async with serving(header_timeout=0.05, idle_timeout=60.0, render=render) as world:
+    async with serving(header_timeout=LIMIT, idle_timeout=100 * LIMIT, render=render) as world:
         silent = await world.connect()
-        [(status, headers, _)] = responses(await world.talk(b"GET /v1/messages HTTP/1.1\r\nHos"))
+        stalled = await sent(world, b"GET /v1/messages HTTP/1.1\r\nHos")
+        pass_time(PAST)
+        [(status, headers, _)] = responses(await stalled.read_all())
         assert (status, headers[b"connection"], asked) == (408, b"close", ["/v1/messages"])
         silent.send(LAST)
         assert responses(await silent.read_all())[0][0] == 200
 
 
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_a_slow_head_after_a_request_is_408_too() -> None:
     """The clock of a kept connection's next head starts at its first byte."""
-    async with serving(header_timeout=0.05, idle_timeout=60.0) as world:
-        data = await world.talk(GET + b"GET /b")
+    async with serving(header_timeout=LIMIT, idle_timeout=100 * LIMIT) as world:
+        client = await sent(world, GET + b"GET /b")
+        pass_time(PAST)
+        data = await client.read_all()
     assert [status for status, _, _ in responses(data)] == [200, 408]
 
 
-@pytest.mark.parametrize("sent", [b"", GET, b"\r\n\r\n"])
-async def test_an_idle_connection_is_closed_without_a_word(sent: bytes) -> None:
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
+@pytest.mark.parametrize("before", [b"", GET, b"\r\n\r\n"])
+async def test_an_idle_connection_is_closed_without_a_word(before: bytes) -> None:
     """New, kept, or sending empty lines only: there is no request to answer."""
-    async with serving(idle_timeout=0.05, header_timeout=60.0) as world:
-        data = await world.talk(sent)
-    assert len(responses(data)) == sent.count(b"GET")
+    async with serving(idle_timeout=LIMIT, header_timeout=100 * LIMIT) as world:
+        client = await sent(world, before)
+        pass_time(PAST)
+        data = await client.read_all()
+    assert len(responses(data)) == before.count(b"GET")
 
 
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_no_limit_of_the_server_ends_a_running_exchange() -> None:
     """Its times are the core's."""
-    async with serving(idle_timeout=0.05, header_timeout=0.05) as world:
+    async with serving(idle_timeout=LIMIT, header_timeout=LIMIT) as world:
         client = await world.connect()
         client.send(b"GET /wait HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         await world.core.saw(RequestEnded)
-        assert await world.talk(b"") == b""
+        idle = await sent(world, b"")
+        pass_time(PAST)
+        assert await idle.read_all() == b"", "the limits were looked at"
         world.command(*reply(1, 200, b"done"))
         assert responses(await client.read_all())[0][2] == b"done"
 
 
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_a_client_that_does_not_take_the_rest_of_its_reply_is_cut() -> None:
     """After the end of the exchange the core does not watch it any more."""
-    async with serving(idle_timeout=0.05) as world:
+    async with serving(idle_timeout=LIMIT) as world:
         client = await world.connect()
         client.send(b"GET /wait HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         await world.core.saw(RequestEnded)
         world.command(*reply(1, 200, b"x" * 16_000_000))
+        pass_time(PAST)
         await until(lambda: not world.connections)
         await client.close()
 

@@ -15,8 +15,8 @@ from gephyr.server import Listener, ListenError, raise_open_file_limit, tls_cont
 from gephyr_core.commands import AbortResponse
 from gephyr_core.events import ClientGone, RequestStarted
 from tests.runtime.test_upstream_lacks import no_descriptors
-from tests.runtime.upstream_world import until
 from tests.server.world import responses, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

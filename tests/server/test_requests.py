@@ -4,7 +4,8 @@ import pytest
 
 from gephyr_core.commands import ReadBody
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
-from tests.server.world import reply, responses, serving, until
+from tests.server.world import reply, responses, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -34,9 +34,7 @@ from gephyr_core.events import (
     StateRestored,
 )
 from gephyr_core.records import Fact, Pin, StoredObject
-
-WAIT = 10.0
-"""Seconds after which a test gives up; no test waits that long when it passes."""
+from tests.waiting import WAIT
 
 
 class ScriptedCore:
@@ -275,10 +273,3 @@ def responses(data: bytes, *methods: str) -> list[tuple[int, dict[bytes, bytes],
         found.append((head.status_code, dict(head.headers), body))
         data = parser.trailing_data[0]
     return found
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until *condition* holds."""
-    async with asyncio.timeout(WAIT):
-        while not condition():  # noqa: ASYNC110 (what is awaited has no event of its own)
-            await asyncio.sleep(0)

@@ -16,9 +16,9 @@ from gephyr.runtime.observers import Observers, RequestLog
 from gephyr.runtime.service import Service, render_error
 from gephyr.runtime.store import MemoryStore
 from gephyr.server import Listener, ServerLimits
+from tests.waiting import WAIT
 
 KEY = "a-client-key"
-_WAIT = 10.0
 
 
 @attrs.frozen
@@ -50,5 +50,5 @@ async def strict_gateway(kind: str, **sections: Any) -> AsyncIterator[StrictGate
     finally:
         listener.stop_accepting()
         listener.abort()
-        await asyncio.wait_for(listener.wait_closed(), _WAIT)
+        await asyncio.wait_for(listener.wait_closed(), WAIT)
         await service.aclose()
