@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from gephyr.cli import main
 from gephyr.runtime.account_book import AccountBook
 from gephyr.runtime.configuration import Loaded, load
+from tests.waiting import WAIT
 
 FILE = """
 [server]
@@ -81,16 +82,16 @@ class World:
         )
         assert process.stdout is not None
         printed = b""
-        while b"https://" not in (line := await asyncio.wait_for(process.stdout.readline(), 20)):
+        while b"https://" not in (line := await asyncio.wait_for(process.stdout.readline(), WAIT)):
             assert line, printed
             printed += line
         asked = {name: values[0] for name, values in parse_qs(urlsplit(line.decode().strip()).query).items()}
         back = urlsplit(asked["redirect_uri"])
         reader, writer = await asyncio.open_connection(back.hostname, back.port)
         writer.write(f"GET {back.path}?state={asked['state']}&{query} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
-        await asyncio.wait_for(reader.read(), 20)
+        await asyncio.wait_for(reader.read(), WAIT)
         writer.close()
-        rest, _ = await asyncio.wait_for(process.communicate(), 20)
+        rest, _ = await asyncio.wait_for(process.communicate(), WAIT)
         shown = (printed + line + rest).decode()
         assert SECRET not in shown
         assert process.returncode == code, shown

@@ -14,6 +14,7 @@ from gephyr.runtime.store_tokens import StoredToken
 from gephyr.runtime.tokens import RefreshGrant
 from gephyr_core.records import AccountState, Cooldown
 from tests.cli.accounts_world import FILE, World, world_in
+from tests.waiting import WAIT
 
 NOW = 1_800_000_000.0
 OAUTH = ("--token-url", "https://login.example/token", "--client-id", "c")
@@ -224,7 +225,7 @@ def test_a_key_that_is_not_named_is_asked_for_without_echo(world: World) -> None
         os.write(keyboard, b"sk-MARKED-typed\n")
         while b"serves it" not in shown:
             shown += os.read(keyboard, 1024)
-        assert process.wait(20) == 0
+        assert process.wait(WAIT) == 0
     os.close(keyboard)
     assert b"MARKED" not in shown
     assert world.tables()["x"]["api_key"] == "sk-MARKED-typed"

@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import attrs
 import pytest
 
-from gephyr.runtime.store_tokens import StoredToken
+from gephyr.runtime.store_tokens import StoredToken, StoredTokens
 from gephyr.runtime.tokens import RefreshGrant
 from tests.cli.accounts_world import World, world_in
 from tests.runtime.service_account_key import key_file
 from tests.runtime.token_endpoint import Endpoint, answer, token_endpoint
 from tests.runtime.upstream_world import Visitor, provider
+from tests.waiting import WAIT
 
 pytestmark = pytest.mark.anyio
 OK = b'{"object": "list", "data": []}'
@@ -231,8 +233,17 @@ async def test_a_sign_in_that_fails_is_the_verdict(tmp_path: Path) -> None:
     assert one.requests == []
 
 
-async def test_a_refresh_that_a_gateway_has_begun_is_waited_for(tmp_path: Path) -> None:
+async def test_a_refresh_that_a_gateway_has_begun_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same refresh token twice at once may void both answers."""
+    looks, look = threading.Semaphore(0), StoredTokens.interrupted_refreshes
+
+    def counted(tokens: StoredTokens) -> list[str]:
+        looks.release()
+        return look(tokens)
+
+    monkeypatch.setattr(StoredTokens, "interrupted_refreshes", counted)
     async with token_endpoint() as endpoint, upstream() as one:
         world = configured(tmp_path, f'base_url = "{one.url}"', key="")
         world.file.write_text(world.file.read_text() + oauth(endpoint))
@@ -240,8 +251,8 @@ async def test_a_refresh_that_a_gateway_has_begun_is_waited_for(tmp_path: Path) 
         with world.book() as book:
             book.tokens.begin_refresh("a", 0.0)
             running = asyncio.create_task(probed(world))
-            await asyncio.wait([running], timeout=0.3)
-            assert not running.done()
+            for _ in range(2):
+                assert await asyncio.to_thread(looks.acquire, timeout=WAIT), "it looks, waits, and looks again"
             book.tokens.keep_token(StoredToken("a", "at-MARKED-theirs", "rt-MARKED-1", 4e9, grant.lineage, 0.0))
             assert "token     kept" in await running
         assert endpoint.count == 0

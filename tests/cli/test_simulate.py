@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from gephyr.cli import main
 from gephyr.harness.world import invariants
+from tests.waiting import WAIT
 
 SCENARIO = """
 [scenario]
@@ -161,6 +162,6 @@ def test_an_interrupt_tells_what_was_measured_and_returns_130(tmp_path):
         assert process.stderr is not None
         assert json.loads(process.stderr.readline())["kind"] == "StateRestored"
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=WAIT)
     assert process.returncode == 130
     assert "interrupted" in output.decode().splitlines()[0]

@@ -122,3 +122,9 @@ class FrontEnd(ABC):
         found = [re.search(rf"^{name} (\S+)$", text, re.MULTILINE) for name in names]
         exchanges, leases = (int(float(match[1])) for match in found if match is not None)
         return exchanges - 1, leases
+
+    async def wait_in_use(self, exchanges: int, calls: int) -> None:
+        """Ask until so much is in use."""
+        async with asyncio.timeout(WAIT):
+            while await self.in_use() != (exchanges, calls):
+                pass

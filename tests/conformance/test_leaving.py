@@ -88,14 +88,11 @@ async def test_leaving_while_waiting_for_an_account_makes_no_call(serve: Serve) 
         first = await front.talk("POST", CHAT.path, CHAT.body)
         call = await front.upstream.called()
         leaving = await front.talk("POST", CHAT.path, CHAT.body)
-        while await front.in_use() != (2, 1):
-            pass
+        await front.wait_in_use(*(2, 1))
         waiting = await front.talk("POST", CHAT.path, CHAT.body)
-        while await front.in_use() != (3, 1):
-            pass
+        await front.wait_in_use(*(3, 1))
         leaving.leave()
-        while await front.in_use() != (2, 1):
-            pass
+        await front.wait_in_use(*(2, 1))
         await call.play(Reply([CHAT.reply]))
         assert (await first.head())[0] == 200
         await (await front.upstream.called()).play(Reply([CHAT.reply]))
@@ -109,8 +106,7 @@ async def test_leaving_in_the_middle_of_the_body_makes_no_call(serve: Serve) -> 
     """What was read of it is dropped."""
     async with serve(account("a")) as front:
         talk = await front.talk("POST", CHAT.path, CHAT.body[:5], more=True)
-        while await front.in_use() != (1, 0):
-            pass
+        await front.wait_in_use(*(1, 0))
         talk.leave()
         await assert_all_is_free(front, CHAT)
         assert len(front.upstream.calls) == 1

@@ -21,6 +21,7 @@ from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import Event, UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.http import Headers, Origin
+from tests.waiting import WAIT
 
 pytestmark = pytest.mark.anyio
 CHAT = {"model": "gpt-demo", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
@@ -60,7 +61,7 @@ class Ear:
 
     async def until(self, enough: Callable[[list[Event]], bool]) -> list[Event]:
         """Wait until *enough* was heard."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT):
             while not enough(self.heard):
                 self._changed.clear()
                 await self._changed.wait()

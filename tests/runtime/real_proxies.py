@@ -20,6 +20,7 @@ import pytest
 import trustme
 
 from gephyr.runtime.upstream import ProxyUrl
+from tests.waiting import WAIT
 
 USER = "user:secret@"
 APACHE_MD5 = "$apr1$ab$jiiV6N7hIIuIoJbc1hxOE/"
@@ -156,7 +157,7 @@ async def running(make: Make, authority: trustme.CA, port: int = 0) -> AsyncIter
 
 async def _come_up(server: asyncio.subprocess.Process, port: int, setup: Setup, output: Path) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WAIT):
             while server.returncode is None:
                 if await _answers(port):
                     return

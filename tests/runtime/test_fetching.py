@@ -10,6 +10,7 @@ import pytest
 from gephyr.runtime.fetching import Fetched, SocketFetcher
 from gephyr.runtime.vetting import FetchError
 from tests.runtime.upstream_world import Script, Visitor, answering, answering_once, provider
+from tests.waiting import WAIT, until
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +48,7 @@ async def fetch(
 ) -> Fetched:
     fetcher = SocketFetcher(allow=allow, ca_file=ca_file, resolve=names or Names(["127.0.0.1"]))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT):
             return await fetcher.fetch(url, most)
     finally:
         await fetcher.aclose()
@@ -272,8 +273,7 @@ async def test_giving_up_closes_the_connection(scheme: str) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(10):
-            await world.visitors[0].gone.wait()
+        await until(world.visitors[0].gone.is_set)
 
 
 async def test_giving_up_during_a_lookup_connects_to_nothing() -> None:

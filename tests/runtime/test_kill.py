@@ -1,39 +1,50 @@
 """kill -9 at any moment: at worst the last second of bindings is lost, never what was acknowledged as durable."""
 
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import structlog
 
+from gephyr.runtime import store as store_module
 from gephyr.runtime.account_book import AccountBook
 from gephyr.runtime.store import Store
 
 BINDINGS = """
-import sys, threading, time
+import itertools, sys, threading
 from gephyr.runtime.store import Store
 from gephyr_core.records import Binding
-store = Store.open(sys.argv[1], clock=time.time, environ={})
-number, pause = 0, threading.Event()
-while True:
-    now = time.time()
-    store.save(Binding(f"{sys.argv[2]}-{number}", "a", now, now, now + 3600))
-    store.save(Binding("touched all the time", "a", now, now, now + 3600))
-    print(number, now, flush=True)
-    number += 1
-    pause.wait(0.002)
+batches, news = 0, threading.Condition()
+def clock():
+    # The writer asks for the time once for each batch, when it has taken what goes into it.
+    global batches
+    with news:
+        batches += 1
+        news.notify_all()
+    return 1.8e9
+store = Store.open(sys.argv[1], clock=clock, environ={})
+seen = batches
+for number in itertools.count(int(sys.argv[2])):
+    store.save(Binding(f"session-{number}", "a", 1.0, 1.0, 4e9))
+    store.save(Binding("touched all the time", "a", 1.0, float(number), 4e9))
+    print(number, batches, flush=True)
+    if number % 50 == 49:
+        with news:
+            news.wait_for(lambda: batches > seen)
+        seen = batches
 """
 
 TOKENS = """
-import itertools, sys, time
+import itertools, sys
 from gephyr.runtime.store import Store
 from gephyr.runtime.store_tokens import StoredToken
 from gephyr_core.records import Binding
-store = Store.open(sys.argv[1], clock=time.time, environ={})
+store = Store.open(sys.argv[1], clock=lambda: 1.8e9, environ={})
 for number in itertools.count(int(sys.argv[2])):
     store.save(Binding(f"session-{number}", "a", 1.0, 1.0, 4e9))
     store.tokens.begin_refresh("a", 1.0)
@@ -44,6 +55,7 @@ for number in itertools.count(int(sys.argv[2])):
 
 ACCOUNTS = """
 import itertools, sys
+from gephyr.runtime import store as store_module
 from gephyr.runtime.account_book import AccountBook
 book = AccountBook.open(sys.argv[1], environ={})
 for number in itertools.count(int(sys.argv[2])):
@@ -53,15 +65,20 @@ for number in itertools.count(int(sys.argv[2])):
 """
 
 
-def lines_until_killed(program: str, directory: Path, argument: object, after: int) -> list[list[str]]:
-    """Run a program, kill it once it has printed *after* lines, and return the words of all that it printed."""
+def lines_until_killed(
+    program: str, directory: Path, argument: object, enough: int | Callable[[list[str]], bool]
+) -> list[list[str]]:
+    """Run a program, kill it once it has printed *enough* lines, or one that is enough; return the words of all that
+    it printed."""
     command = [sys.executable, "-c", program, str(directory), str(argument)]
+    lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(after)]
+        while not (len(lines) >= enough if isinstance(enough, int) else lines and enough(lines[-1].split())):
+            lines.append(process.stdout.readline())
+            assert lines[-1], "it ended by itself"
         process.kill()
         lines += process.stdout.readlines()
-    assert lines[after - 1], "it ended by itself"
     return [line.split() for line in lines if line.endswith("\n")]
 
 
@@ -82,19 +99,26 @@ def moments() -> random.Random:
 
 
 def test_at_worst_the_last_second_of_bindings_is_lost(tmp_path: Path, moments: random.Random) -> None:
-    """All older ones are there, round after round."""
-    expected: set[str] = set()
-    for number in range(2):
-        printed = lines_until_killed(BINDINGS, tmp_path, number, moments.randrange(600, 700))
-        killed = float(printed[-1][1])
-        expected |= {f"{number}-{line[0]}" for line in printed if float(line[1]) < killed - 1}
+    """All older ones are there, round after round: what is saved goes out with the next batch but one, at the latest.
+
+    The writer has begun so many batches when a binding was saved; that one's is written once three more have begun.
+    """
+    assert 3 * store_module._BATCH_INTERVAL < 1, "seconds that three batches take"
+    start, expected = 0, set()
+    for _ in range(2):
+        batches = moments.randrange(6, 9)
+        printed = lines_until_killed(BINDINGS, tmp_path, start, lambda line, most=batches: int(line[1]) >= most)
+        begun = int(printed[-1][1])
+        written = [int(number) for number, batch in printed if int(batch) + 3 <= begun]
+        assert written, "the round lasted longer than what may be lost"
         assert is_sound(tmp_path)
-        store = Store.open(tmp_path, clock=time.time, environ={})
-        bindings = {binding.session: binding for binding in store.load_bindings(time.time())}
+        store = Store.open(tmp_path, clock=lambda: 1.8e9, environ={})
+        bindings = {binding.session: binding for binding in store.load_bindings(1.8e9)}
         store.close()
+        expected |= {f"session-{number}" for number in written}
         assert expected <= set(bindings)
-        assert bindings["touched all the time"].used_at > killed - 1
-    assert expected, "the rounds lasted longer than what may be lost"
+        assert bindings["touched all the time"].used_at >= written[-1]
+        start = int(printed[-1][0]) + 1
 
 
 def test_a_rotated_refresh_token_that_was_acknowledged_is_never_lost(tmp_path: Path, moments: random.Random) -> None:
@@ -131,23 +155,34 @@ def test_an_account_that_was_added_is_never_lost(tmp_path: Path, moments: random
         assert {f"account-{line[1]}" for line in printed} <= disabled
 
 
+FIRST_START = """
+import os, signal, sys
+from gephyr.runtime.store import Store
+most, calls = int(sys.argv[2]), 0
+def count(frame, event, argument):
+    global calls
+    if event == "c_call":
+        calls += 1
+        if calls == most:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.setprofile(count)
+store = Store.open(sys.argv[1], clock=lambda: 1.0, environ={})
+sys.setprofile(None)
+print(calls, flush=True)
+store.close()
+"""
+"""Starts, and kills itself at its so manyth call into C: of the system, or of SQLite."""
+
+
 def test_a_kill_during_the_first_start_leaves_a_directory_that_starts(tmp_path: Path, moments: random.Random) -> None:
     """Neither half a schema nor half a key: the next start works, and keeps its key."""
-    program = (
-        "import sys\n"
-        "from gephyr.runtime.store import Store\n"
-        "print('ready', flush=True)\n"
-        "store = Store.open(sys.argv[1], clock=lambda: 1.0, environ={})\n"
-        "print('started', flush=True)\n"
-        "store._writer.join()\n"
-    )
-    for number in range(8):
+    command = [sys.executable, "-c", FIRST_START]
+    calls = int(subprocess.run([*command, str(tmp_path / "whole"), "0"], stdout=subprocess.PIPE, check=True).stdout)
+    for number in range(10):
         directory = tmp_path / str(number)
-        with subprocess.Popen([sys.executable, "-c", program, str(directory)], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(moments.uniform(0.0, 0.012))  # starting takes about ten milliseconds
-            process.kill()
+        at = moments.randrange(number * calls // 10, (number + 1) * calls // 10) + 1
+        killed = subprocess.run([*command, str(directory), str(at)], stdout=subprocess.PIPE, check=False)
+        assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b"")
         with structlog.testing.capture_logs() as logs:
             Store.open(directory, clock=lambda: 2.0, environ={}).close()
             key = (directory / "token.key").read_bytes()

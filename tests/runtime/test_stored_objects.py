@@ -170,27 +170,31 @@ def test_objects_are_there_at_the_next_start_beside_the_pins(tmp_path: Path) -> 
 def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
     """A process that dies without a word leaves everything up to its last batch."""
     script = (
-        "import sys, time\n"
+        "import sys, threading\n"
         "from gephyr.runtime.store import Store\n"
         "from gephyr_core.records import StoredObject\n"
-        "store = Store.open(sys.argv[1], clock=time.time)\n"
+        "batch = threading.Event()\n"
+        "def clock():\n"  # the writer asks for the time once for each batch
+        "    batch.set()\n"
+        "    return 1.8e9\n"
+        "store = Store.open(sys.argv[1], clock=clock)\n"
         "for n in range(10**9):\n"
+        "    batch.clear()\n"
         "    store.save(StoredObject('owner', f'resp_{n}', 'response', b'x' * 5000, 1.0, 4e9))\n"
         "    if n % 50 == 0:\n"
-        "        time.sleep(0.01)\n"
+        "        batch.wait()\n"
         "        with store._database_lock:\n"
         "            (count,) = store._database.execute('SELECT count(*) FROM objects').fetchone()\n"
         "        if count > 100:\n"
         "            print(count, flush=True)\n"
         "            break\n"
-        "time.sleep(60)\n"
+        "sys.stdin.read()\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    count = int(process.stdout.readline())
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        count = int(process.stdout.readline())
+        process.kill()
     store = Store.open(tmp_path, clock=Clock())
     assert all((load(store, number) or made(0)).data == b"x" * 5000 for number in range(count))
     store.close()

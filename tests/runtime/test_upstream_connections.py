@@ -12,7 +12,7 @@ from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import UpstreamBody
 from gephyr_core.http import Origin
 from tests.runtime.upstream_world import OK, Script, Visitor, answering, answering_once, client, provider
-from tests.waiting import until
+from tests.waiting import MOVABLE, pass_time, until
 
 pytestmark = pytest.mark.anyio
 
@@ -83,12 +83,15 @@ async def test_a_fresh_connection_is_opened_when_asked_for() -> None:
         assert len(world.visitors) == 2
 
 
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_idle_connections_are_closed_when_their_time_is_over() -> None:
-    async with provider(answering(OK)) as world, client(world.origin, idle_seconds=0.05) as caller:
+    async with provider(answering(OK)) as world, client(world.origin, idle_seconds=60) as caller:
         await asyncio.gather(*(caller.get() for _ in range(3)))
-        async with asyncio.timeout(5):
-            for visitor in world.visitors:
-                await visitor.gone.wait()
+        pass_time(59)
+        assert await caller.get() == (200, b"ok")
+        assert len(world.visitors) == 3
+        pass_time(61)
+        await until(lambda: all(visitor.gone.is_set() for visitor in world.visitors))
         await until(lambda: caller.upstream.open_connections == 0)
         assert await caller.get() == (200, b"ok")
         assert len(world.visitors) == 4
@@ -185,6 +188,7 @@ async def test_routes_and_origins_share_no_connections() -> None:
 # -- connecting -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_connecting_has_a_limit() -> None:
     """A TLS handshake that nobody answers counts, too."""
 
@@ -194,11 +198,13 @@ async def test_connecting_has_a_limit() -> None:
     async with provider(script) as world:
         origin = Origin("https", "127.0.0.1", world.port)
         async with client(origin) as caller:
-            limits = TimeLimits(connect=0.05, first_byte=10, idle=10, total=10)
-            failed = await caller.call(limits=limits)[1].failure()
+            limits = TimeLimits(connect=20, first_byte=99, idle=99, total=99)
+            _, news = caller.call(limits=limits)
+            await until(lambda: world.visitors)
+            pass_time(21)
+            failed = await news.failure()
             assert (failed.fault, failed.sent, failed.reused) == (Fault.TIMEOUT, Sent.NONE, False)
-            async with asyncio.timeout(5):
-                await world.visitors[0].gone.wait()
+            await until(world.visitors[0].gone.is_set)
 
 
 async def test_cancelling_a_handshake_closes_it_at_once() -> None:
@@ -212,9 +218,9 @@ async def test_cancelling_a_handshake_closes_it_at_once() -> None:
         call, news = caller.call()
         await hello.wait()
         call.cancel()
-        async with asyncio.timeout(0.1):
-            await world.visitors[0].gone.wait()
+        await until(world.visitors[0].gone.is_set)
         assert news.events == []
+        assert caller.upstream.open_connections == 0
 
 
 async def test_a_name_that_has_no_address_cannot_be_connected_to() -> None:
@@ -341,6 +347,5 @@ async def test_calls_under_tls_end_by_reset_cancel_and_close(tls_server: ssl.SSL
         call, news = caller.call(target="/cancel")
         await news.until(lambda: news.body)
         call.cancel()
-        async with asyncio.timeout(0.1):
-            await world.visitors[2].gone.wait()
+        await until(world.visitors[2].gone.is_set)
         await until(lambda: not caller.upstream.open_connections)

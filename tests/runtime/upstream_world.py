@@ -64,6 +64,8 @@ class Provider:
         self.scheme = scheme
         self.port = 0
         self.visitors: list[Visitor] = []
+        self.log: list[str] = []
+        """``came`` and ``gone``, in the order it happened."""
 
     @property
     def origin(self) -> Origin:
@@ -83,6 +85,7 @@ async def provider(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIt
         tasks.append(task)
         visitor = Visitor(len(world.visitors) + 1, reader, writer)
         world.visitors.append(visitor)
+        world.log.append("came")
         try:
             await script(visitor)
         except (OSError, asyncio.IncompleteReadError):
@@ -91,6 +94,7 @@ async def provider(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIt
             failures.append(exc)
         finally:
             visitor.gone.set()
+            world.log.append("gone")
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()

@@ -11,7 +11,7 @@ from gephyr.server import connection as connection_module
 from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResponse
 from gephyr_core.events import ClientGone, RequestBody, RequestEnded, RequestStarted
 from tests.server.world import Client, World, reply, responses, serving
-from tests.waiting import until
+from tests.waiting import WAIT, until
 
 pytestmark = pytest.mark.anyio
 
@@ -178,7 +178,7 @@ async def test_a_drain_closes_the_idle_and_lets_the_running_finish() -> None:
         [(_, headers, body)] = responses(await running.read_all())
         assert (headers[b"connection"], body) == (b"close", b"done")
         assert await streaming.read_all() == b"0\r\n\r\n"
-        await asyncio.wait_for(world.listener.wait_closed(), 10)
+        await asyncio.wait_for(world.listener.wait_closed(), WAIT)
 
 
 async def test_a_request_under_way_when_the_drain_begins_is_answered() -> None:
@@ -202,7 +202,7 @@ async def test_abort_cuts_what_runs() -> None:
         world.listener.stop_accepting()
         world.listener.abort()
         assert await client.read_all() == b""
-        await asyncio.wait_for(world.listener.wait_closed(), 10)
+        await asyncio.wait_for(world.listener.wait_closed(), WAIT)
         assert world.core.of(ClientGone) == [ClientGone(1)]
 
 
