@@ -182,6 +182,11 @@ def socket_service(
     if live is not None:
         service.keep_up(live)
         live.attach(refresher, service.driver.feed)
+    _show_connections(observers, upstream)
+    return service
+
+
+def _show_connections(observers: Observers, upstream: SocketUpstream) -> None:
     observers.add_gauge(
         "gephyr_upstream_connections", "Open connections to providers.", lambda: float(upstream.open_connections)
     )
@@ -190,7 +195,6 @@ def socket_service(
         "Connections to providers that wait for a call.",
         lambda: float(upstream.idle_connections),
     )
-    return service
 
 
 def render_error(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
