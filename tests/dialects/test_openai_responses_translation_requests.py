@@ -308,6 +308,20 @@ def test_the_same_turns_give_the_same_items_whatever_comes_after_them() -> None:
     assert longer["input"][: len(shorter["input"])] == shorter["input"]
 
 
+def test_a_system_prompt_alone_is_the_input() -> None:
+    """OpenAI refuses instructions without an input, and Chat clients send a system message alone."""
+    prompt = attrs.evolve(foreign(system=(Text("A", cache=CacheMarker()), Text("B"))), turns=())
+    for provider in ("openai", "groq"):
+        body = write(prompt, attrs.evolve(OPENAI, provider=provider))
+        assert "instructions" not in body
+        [message] = body["input"]
+        assert message["role"] == "developer"
+        again = RESPONSES.read_request({"input": body["input"]}, Report(), model="m", stream=False)
+        assert "\n\n".join(text.text for text in again.system) == "A\n\nB"
+    own = attrs.evolve(prompt, dialect="openai-responses", system=(Text("A"),))
+    assert write(own)["instructions"] == "A"  # what goes before may be stored there
+
+
 def test_tokens_are_counted_by_openais_own_endpoint() -> None:
     prompt = foreign(system=(Text("A"),), reasoning=Reasoning(Effort.LOW), user="u")
     counting = RESPONSES.write_count(prompt, OPENAI, Report())

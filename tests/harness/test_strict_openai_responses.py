@@ -55,6 +55,7 @@ def test_what_is_right_is_answered(changes: dict[str, Any]) -> None:
         ({"seed": 1}, "Unknown parameter: 'seed'."),
         ({"frequency_penalty": 1}, "Unknown parameter: 'frequency_penalty'."),
         ({"messages": []}, "Unknown parameter: 'messages'."),
+        ({"input": []}, "One of 'input' or 'previous_response_id' or 'prompt' or 'conversation' must be provided."),
         ({"input": None}, "One of 'input' or 'previous_response_id' or 'prompt' or 'conversation' must be provided."),
         ({"model": "claude-opus-5"}, "The requested model 'claude-opus-5' does not exist."),
         ({"max_output_tokens": 15}, "integer below minimum value. Expected a value >= 16, but got 15 instead."),

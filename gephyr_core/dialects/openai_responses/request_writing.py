@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import attrs
+
 from gephyr_core.conversation.parts import Text
 from gephyr_core.conversation.prompt import OutputFormat, Prompt
 from gephyr_core.conversation.report import Report
@@ -53,8 +55,10 @@ def write_count(prompt: Prompt, destination: Destination, report: Report) -> Wri
 
 
 def _system(prompt: Prompt, destination: Destination, report: Report) -> tuple[str, tuple[Text, ...]]:
-    """Return the instructions, and what stands as a developer's message instead: ``instructions`` has no place for
-    cache markers."""
+    """Return the instructions, and what stands as a developer's message instead.
+
+    ``instructions`` has no place for cache markers, and OpenAI refuses a request with instructions and no input.
+    """
     system = [text for text in prompt.system if text.text]
     output = prompt.output
     if output is not None and output.schema is None and prompt.dialect != NAME:
@@ -65,6 +69,8 @@ def _system(prompt: Prompt, destination: Destination, report: Report) -> tuple[s
     for text in system:
         if text.cache is not None:
             report.dropped(text.cache.path or text.path, NO_MARKERS.format(destination.model))
+    if not prompt.turns and prompt.dialect != NAME:
+        return "", tuple(attrs.evolve(text, cache=None) for text in system)
     return "\n\n".join(text.text for text in system), ()
 
 

@@ -84,7 +84,9 @@ def _check_continued(given: Object) -> None:
             "one of: 'previous_response_id' or 'conversation'."
         )
         raise RefusalError(message, code="mutually_exclusive_parameters")
-    if given.get("input") is None and not any(given.get(n) for n in ("previous_response_id", "conversation", "prompt")):
+    if given.get("input") in (None, []) and not any(
+        given.get(n) for n in ("previous_response_id", "conversation", "prompt")
+    ):
         message = (
             "Missing required parameter: One of 'input' or 'previous_response_id' or 'prompt' or 'conversation' must "
             "be provided."
