@@ -8,6 +8,8 @@ import re
 
 import attrs
 
+from gephyr_core.sse import SseFramer, encode, parse
+
 _STRUCTURE = re.compile(rb'["{}\[\]]')
 _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _AROUND = b"[, \t\r\n"
@@ -54,6 +56,11 @@ class ArrayFramer:
         self._searched = 0
         return tail
 
+    def last(self) -> list[bytes]:
+        """Take the unfinished tail, as the last piece if there is one."""
+        tail = self.rest()
+        return [tail] if tail else []
+
     def _next_end(self) -> int:
         """Go on from where the search stopped and return the offset behind the next piece, or -1."""
         if self._closed:
@@ -97,3 +104,77 @@ class ArrayFramer:
 def element(piece: bytes) -> bytes:
     """Return the element in *piece* without what stands around it; ``]`` for the end of the array."""
     return piece.lstrip(_AROUND)
+
+
+@attrs.define
+class ArrayAsEvents:
+    """Reads a stream that came as one JSON array as the server-sent events that it would have been: it can stand in
+    the place of an :class:`~gephyr_core.sse.SseFramer`."""
+
+    max_line: int
+    """How many bytes of an unfinished element are held."""
+    tail: bytes = attrs.field(default=b"", init=False)
+    """No tail is an event."""
+    _array: ArrayFramer = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._array = ArrayFramer(self.max_line)
+
+    def cut(self, data: bytes) -> bytes:
+        """Add *data* and return the events of all elements that are now whole. Raises ``ValueError`` as
+        :meth:`ArrayFramer.split` does."""
+        elements = [element(piece) for piece in self._array.split(data)]
+        return b"".join([encode(_on_one_line(it)) for it in elements if it != b"]"])
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Add *data* and return the events of all elements that are now whole, one by one."""
+        return self.events(self.cut(data))
+
+    @staticmethod
+    def events(block: bytes) -> list[bytes]:
+        """Split *block*, which :meth:`cut` returned, into its events."""
+        return SseFramer.events(block)
+
+    def rest(self) -> bytes:
+        """Take the unfinished tail, as half an event; white space is none."""
+        tail = element(self._array.rest()).strip()
+        return b"data: " + _on_one_line(tail) if tail else b""
+
+
+@attrs.define
+class EventsAsArray:
+    """Reads server-sent events as the elements of one JSON array: it can stand in the place of an
+    :class:`ArrayFramer`."""
+
+    max_line: int
+    """How many bytes of an unfinished event are held."""
+    _events: SseFramer = attrs.field(init=False)
+    _begun: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._events = SseFramer(self.max_line)
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Add *data* and return the elements of all events that are now whole. Raises ``ValueError`` as
+        :meth:`~gephyr_core.sse.SseFramer.cut` does."""
+        return self._pieces(self._events.split(data))
+
+    def last(self) -> list[bytes]:
+        """Take what ends the array, behind the last event where that lacks nothing but its empty line."""
+        pieces = self._pieces([self._events.rest()])
+        return [*pieces, b"\n]" if self._begun else b"[]"]
+
+    def _pieces(self, events: list[bytes]) -> list[bytes]:
+        pieces = []
+        for event in events:
+            bare = event.strip()
+            data = bare if bare.startswith(b"{") else parse(event).data.encode()
+            if data:
+                pieces.append((b",\n" if self._begun else b"[") + data)
+                self._begun = True
+        return pieces
+
+
+def _on_one_line(data: bytes) -> bytes:
+    """JSON without the line ends that may stand between its tokens; within its strings there are none."""
+    return data.replace(b"\r", b" ").replace(b"\n", b" ")

@@ -20,7 +20,19 @@ to the gateway). ``datetime`` and ``json`` are functions of their arguments as t
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("config",),
-    ("http", "sse", "json_array", "errors", "error_words", "records", "events", "commands", "dates", "content_coding"),
+    (
+        "http",
+        "sse",
+        "json_array",
+        "reply_form",
+        "errors",
+        "error_words",
+        "records",
+        "events",
+        "commands",
+        "dates",
+        "content_coding",
+    ),
     ("envelope", "conversation"),
     ("dialects", "providers", "routing"),
     ("scheduling", "outbound", "guards", "pins", "forwarding", "catalog", "monitor", "translation"),

@@ -5,7 +5,7 @@ whether the stream's terminal event was seen, and what usage and which stored ob
 """
 
 import enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -22,7 +22,9 @@ class EventClass(enum.Enum):
     HELD = "held"
     """Before content, but held until content comes: a block or item start, a ping, a comment."""
     CONTENT = "content"
-    """Content, a finish reason, or the end of the stream: the commit point."""
+    """Content, or why the reply ended: the commit point."""
+    END = "end"
+    """The end of a stream that told neither content nor why it ended: there is no reply."""
     ERROR = "error"
     """The provider's own error event."""
 
@@ -35,6 +37,25 @@ class StreamError:
     message: str
     code: str | None
     """The provider's own code or type."""
+    status: int | None = None
+    """The status that the dialect has for it, where that is not its kind's."""
+    told: Any = attrs.field(default=None, eq=False, repr=False)
+    """The error as the provider wrote it: an object with a status, or a time to come back at, in places of its own."""
+
+
+@attrs.frozen
+class WholeReply:
+    """What a whole reply with a status of success is, read once."""
+
+    usage: Usage | None = None
+    objects: list[str] = attrs.field(factory=list)
+    """Ids of objects stored at the provider, and digests of encrypted items, that it tells of."""
+    error: StreamError | None = None
+    """It tells of a failure in place of what was asked for."""
+    is_error_body: bool = False
+    """That is all it tells: an SDK of the dialect reads it as an error where the status is one."""
+    lack: str = ""
+    """Why it is not what was asked for, though it names no error; empty where it is."""
 
 
 @attrs.frozen
@@ -53,8 +74,15 @@ class StreamReader(Protocol):
     """The dialect's terminal event (or the provider's error event) has been read."""
     error: StreamError | None
     """Set when an error event was classified or watched."""
+    parting: bytes
+    """That event, as it ends the client's stream: to be sent behind all else, by itself. :meth:`cut` and :meth:`rest`
+    return what came before it, and what comes after it means nothing."""
     objects: list[str]
     """Ids of stored objects and digests of encrypted items seen so far and not yet taken; the caller empties it."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether content was classified, or why the reply ended."""
 
     @property
     def reply_id(self) -> str | None:
@@ -101,15 +129,36 @@ class Dialect(Protocol):
     terminal_required: bool
     """A clean end without a terminal event is a failure (Anthropic, Responses); else it is left as it came."""
 
-    def stream_reader(self, *, max_line: int, array: bool = False) -> StreamReader:
+    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:
         """Return a reader for one attempt's stream. *max_line*: bytes of an unfinished event that are held.
-        *array*: Gemini's JSON array form instead of SSE."""
+        *array*: Gemini's JSON array form instead of SSE. *reframed*: the provider sends the other of the two."""
 
     def render_error(self, problem: Problem, request_id: str) -> RenderedError:
         """Render a whole error reply: the shape that the dialect's SDK parses into the right exception class."""
 
-    def usage_of(self, reply: bytes) -> Usage | None:
-        """Read the usage of a whole reply; None when there is none or the reply is no JSON object."""
+    def read_whole(self, body: bytes, *, generates: bool) -> WholeReply:
+        """Read a whole reply whose status tells of success. *generates*: a model's answer was asked for.
 
-    def objects_of(self, reply: bytes) -> list[str]:
-        """Ids of objects stored at the provider, and digests of encrypted items, that a whole reply tells of."""
+        Where one was, it has content or says why it ended, or it is none. Whatever was asked for, it is a JSON object.
+        """
+
+    def assembly(self) -> "Assembly":
+        """Return what makes a whole reply of a stream's events."""
+
+    def events_of(self, body: bytes) -> bytes:
+        """Return the SSE stream that a whole reply, which :meth:`read_whole` found to be one, would have been."""
+
+
+class Assembly(Protocol):
+    """Makes a whole reply of a stream of the same dialect. Members that it does not know are kept where it can tell
+    how: a text that grows, a list of indexed elements, a value that a later event replaces."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has been told why the reply ended."""
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Take in the data of one event."""
+
+    def reply(self) -> dict[str, Any]:
+        """The whole reply, as far as it came."""

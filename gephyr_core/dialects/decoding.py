@@ -1,6 +1,7 @@
 """Reading the few fields of a provider's JSON that the gateway looks at. A provider's fault is None, never raised."""
 
 import hashlib
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -8,13 +9,10 @@ import msgspec
 T = TypeVar("T")
 
 
-class UsageReply(msgspec.Struct, gc=False):
-    """A whole reply of OpenAI or Anthropic: only its usage is decoded."""
-
-    usage: Any = None
+_BOM = b"\xef\xbb\xbf"
 
 
-_USAGE_REPLY = msgspec.json.Decoder(UsageReply)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes | str) -> T | None:
@@ -25,12 +23,31 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes | str) -> T | None:
         return None
 
 
-def reply_usage(reply: bytes) -> dict[str, Any] | None:
-    """Return the ``usage`` object of a whole reply; None when there is none."""
-    if b'"usage"' not in reply:
+def decode_reply(decoder: msgspec.json.Decoder[T], kind: type[T], body: bytes) -> T | None:
+    """Decode a whole reply; None when it is no JSON object of the expected shape.
+
+    A byte order mark may stand before it (RFC 8259, section 8.1), and halves of surrogate pairs in it (section 8.2),
+    which msgspec does not read.
+    """
+    body = body.removeprefix(_BOM)
+    decoded = decode(decoder, body)
+    if decoded is not None:
+        return decoded
+    try:
+        return msgspec.convert(json.loads(body), kind)
+    except (msgspec.ValidationError, ValueError, RecursionError):
         return None
-    decoded = decode(_USAGE_REPLY, reply)
-    return None if decoded is None else mapping(decoded.usage)
+
+
+def read_object(data: bytes | str) -> dict[str, Any] | None:
+    """Read a JSON object, one with halves of surrogate pairs too; None when *data* is none."""
+    decoded = decode(_OBJECT, data)
+    if decoded is not None:
+        return decoded
+    try:
+        return mapping(json.loads(data))
+    except (ValueError, RecursionError):
+        return None
 
 
 def mapping(value: object) -> dict[str, Any] | None:

@@ -98,4 +98,5 @@ def stream_error(error: object) -> StreamError:
         kind=kind,
         message=message,
         code=str(told) if told else None,
+        told=error,
     )

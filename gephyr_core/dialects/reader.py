@@ -3,6 +3,8 @@
 import attrs
 
 from gephyr_core.dialects.base import EventClass, StreamError
+from gephyr_core.dialects.decoding import read_object
+from gephyr_core.json_array import ArrayAsEvents
 from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
 
@@ -11,9 +13,11 @@ from gephyr_core.sse import SseFramer
 class ReaderState:
     """What one attempt's stream has told so far."""
 
+    begun: bool = attrs.field(default=False, init=False)
     terminal_seen: bool = attrs.field(default=False, init=False)
     reply_id: str | None = attrs.field(default=None, init=False)
     error: StreamError | None = attrs.field(default=None, init=False)
+    parting: bytes = attrs.field(default=b"", init=False)
     objects: list[str] = attrs.field(factory=list, init=False)
     latest_usage: Usage | None = attrs.field(default=None, init=False)
 
@@ -21,6 +25,32 @@ class ReaderState:
     def usage(self) -> Usage | None:
         """The latest usage the stream told of."""
         return self.latest_usage
+
+    def classify(self, event: bytes) -> EventClass:
+        """Say what one whole event is, and take from it what it tells."""
+        kind = self._classified(event)
+        if kind is EventClass.CONTENT:
+            self.begun = True
+        elif kind is EventClass.ERROR:
+            self.parting = self._last_words(event)
+        return kind
+
+    def _last_words(self, event: bytes) -> bytes:
+        """The provider's error event, as the client is sent it."""
+        return event
+
+    def _classified(self, event: bytes) -> EventClass:
+        raise NotImplementedError
+
+    def unknown(self, data: bytes | str) -> EventClass:
+        """What an event is whose *data* cannot be decoded as the dialect has it. JSON of another shape is not ours to
+        hold back; what is no JSON (half an event, a page, ``[DONE]`` where the dialect has none) is no content."""
+        return EventClass.CONTENT if read_object(data) is not None else EventClass.HELD
+
+    def ended(self) -> EventClass:
+        """Note the stream's own end."""
+        self.terminal_seen = True
+        return EventClass.CONTENT if self.begun else EventClass.END
 
     def fail(self, error: StreamError) -> EventClass:
         """Note the provider's own error event, which is the stream's terminal too."""
@@ -31,10 +61,10 @@ class ReaderState:
 
 @attrs.define
 class SseStreamReader(ReaderState):
-    """Frames the stream; a dialect's subclass says what an event means (:meth:`classify`) and which bytes tell that
+    """Frames the stream; a dialect's subclass says what an event means (:meth:`_classified`) and which bytes tell that
     an event must be read although content is flowing (:meth:`_marked`)."""
 
-    _framer: SseFramer
+    _framer: SseFramer | ArrayAsEvents
 
     def split(self, data: bytes) -> list[bytes]:
         """Add *data* and return the events that are now whole; see :class:`~gephyr_core.dialects.base.StreamReader`."""
@@ -43,26 +73,22 @@ class SseStreamReader(ReaderState):
     def cut(self, data: bytes) -> bytes:
         """Add *data* and return all whole events as one piece, watched. An event is decoded only if it is marked."""
         block = self._framer.cut(data)
-        if self._marked(block):
-            self._read_marked(block)
-        return block
+        return self._read_marked(block) if self._marked(block) else block
 
     def rest(self) -> bytes:
         """Take the unfinished tail. It is read too: the last event may lack nothing but its empty line."""
         tail = self._framer.rest()
-        if tail:
-            self.classify(tail)
-        return tail
-
-    def classify(self, event: bytes) -> EventClass:
-        """Say what one whole event is, and take from it what it tells."""
-        raise NotImplementedError
+        return b"" if tail and self.classify(tail) is EventClass.ERROR else tail
 
     def _marked(self, block: bytes) -> bool:
         """Whether *block* may hold an event that tells usage, an object, an error or the end."""
         raise NotImplementedError
 
-    def _read_marked(self, block: bytes) -> None:
+    def _read_marked(self, block: bytes) -> bytes:
+        """Read what is marked in *block*; return it up to an error."""
+        read = 0
         for event in self._framer.events(block):
-            if self._marked(event):
-                self.classify(event)
+            if self._marked(event) and self.classify(event) is EventClass.ERROR:
+                return block[:read]
+            read += len(event)
+        return block

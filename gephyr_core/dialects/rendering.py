@@ -1,5 +1,6 @@
 """What rendering and reading errors has in common in all dialects: headers, encoding, statuses."""
 
+import json
 import math
 from typing import Any
 
@@ -9,6 +10,15 @@ from gephyr_core.dialects.base import RenderedError
 from gephyr_core.errors import Problem
 
 encode_json = msgspec.json.Encoder().encode
+
+
+def write_object(value: dict[str, Any]) -> bytes:
+    """Write JSON that may hold halves of surrogate pairs, which a provider's stream may have cut apart."""
+    try:
+        return encode_json(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
 
 _LONGEST_RETRY_AFTER = 60.0
 """Seconds. Anthropic's SDK sleeps any ``retry-after`` it is told; above this, clients are told not to retry."""

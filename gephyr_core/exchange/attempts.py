@@ -8,11 +8,12 @@ import msgspec
 
 from gephyr_core.commands import TimeLimits
 from gephyr_core.content_coding import Decoder
-from gephyr_core.dialects.base import EventClass, StreamReader
+from gephyr_core.dialects.base import EventClass, StreamError, StreamReader
 from gephyr_core.errors import ErrorKind, Fault, Problem, Sent
 from gephyr_core.http import Headers
-from gephyr_core.providers import Verdict, classify_reply
+from gephyr_core.providers import Verdict, classify_error, classify_reply
 from gephyr_core.records import AttemptRecord
+from gephyr_core.reply_form import FormSeeker
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import NEUTRAL, Lease, Outcome, Says
 from gephyr_core.shared import Leg
@@ -45,13 +46,17 @@ class Attempt:
     status: int = 0
     headers: Headers = ()
     decoder: Decoder | None = None
+    cut_short: bool = False
+    """The body ended before its content coding did."""
+    form: FormSeeker | None = None
+    """Looks for the form of the body, as long as it is not known."""
     reader: StreamReader | None = None
     collector: Collector | None = None
     """Where a whole reply is had from a stream."""
     held: list[tuple[EventClass, bytes]] = attrs.field(factory=list)
     """Events before the commit point that were not released yet."""
     pieces: list[bytes] = attrs.field(factory=list)
-    """Of a whole reply."""
+    """Of a whole reply, or of one whose form is not known yet."""
     begun: bool = False
     """A byte of the stream was read."""
     size: int = 0
@@ -204,6 +209,8 @@ _SAID_BY_ERROR = {
 """What an error inside a 200 says about the account, by its kind, whole or streamed, before the commit point and after
 it. The kinds that are not here are the request's own fault."""
 STREAM_ERROR = "stream_error"
+REPLY_ERROR = "reply_error"
+"""Labels of attempts that ended by an error with a status of success, in a stream and as a whole."""
 
 
 def outcome_of_fault(fault: Fault, *, side: bool) -> Outcome:
@@ -247,23 +254,61 @@ def of_closed_route() -> Failure:
     return Failure(ErrorKind.UNAVAILABLE, message, NEUTRAL, Fault.PROXY.value, fail_over=True)
 
 
-def of_stream_error(kind: ErrorKind, message: str, *, side: bool) -> Failure:
-    """The failure that an error event inside a 200 is."""
-    return Failure(kind, message, outcome_of_error(kind, side=side), STREAM_ERROR, fail_over=kind in TRANSIENT)
+def of_error(
+    error: StreamError,
+    headers: Headers,
+    now: float,
+    *,
+    side: bool,
+    repeatable: bool,
+    body: bytes = b"",
+    label: str = STREAM_ERROR,
+) -> Failure:
+    """The failure that an error inside a 200 is: what it would be with the status that it tells of.
+
+    *headers*: the reply's, where they were written with the error in mind: not those of a stream, whose head was sent
+    before. *body*: the reply, where it is nothing but the error as the client's dialect has it. A request that is not
+    *repeatable* does not fail over: the status said that it was accepted.
+    """
+    status, verdict = classify_error(error.told, error.kind, error.status, headers, now)
+    return Failure(
+        kind=verdict.kind,
+        message=error.message,
+        outcome=_told(outcome_of_error(verdict.kind, side=side), status, verdict),
+        label=label,
+        fail_over=verdict.fail_over and repeatable,
+        next_target=verdict.next_target and repeatable,
+        status=status,
+        headers=[*(pair for pair in headers if pair[0] != b"content-type"), (b"content-type", b"application/json")],
+        body=body,
+        translated=not body,
+    )
 
 
-TRANSIENT = (
-    ErrorKind.CREDENTIAL,
-    ErrorKind.MONEY,
-    ErrorKind.CLIENT_TIMEOUT,
-    ErrorKind.RATE_LIMIT,
-    ErrorKind.SERVER,
-    ErrorKind.OVERLOADED,
-    ErrorKind.BAD_GATEWAY,
-    ErrorKind.UNAVAILABLE,
-    ErrorKind.GATEWAY_TIMEOUT,
-)
-"""Kinds for which another account may do better."""
+def outcome_of_told(error: StreamError, now: float, *, side: bool) -> Outcome:
+    """What an error event of a stream says about the account, with the time that it asks to be left alone."""
+    status, verdict = classify_error(error.told, error.kind, error.status, (), now)
+    return _told(outcome_of_error(verdict.kind, side=side), status, verdict)
+
+
+def _told(outcome: Outcome, status: int, verdict: Verdict) -> Outcome:
+    """Add what the provider told of the error. One that tells when to come back was told in its own words."""
+    if outcome.says is Says.NOTHING:
+        return outcome
+    return attrs.evolve(
+        outcome,
+        says=Says.REFUSED if verdict.retry_after else outcome.says,
+        retry_after=verdict.retry_after,
+        status=status,
+        scope=verdict.scope,
+        lasting=verdict.lasting,
+        reason=verdict.reason,
+    )
+
+
+def of_bad_call(message: str) -> Failure:
+    """The model called a tool in a way that cannot be read: no fault of the account's."""
+    return Failure(ErrorKind.BAD_GATEWAY, message, NEUTRAL, STREAM_ERROR, fail_over=True)
 
 
 def most_useful(failures: Sequence[Failure]) -> Failure:

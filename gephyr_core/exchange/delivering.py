@@ -1,39 +1,54 @@
 """Replies on their way back through a translation: streams, whole replies, and one in place of the other."""
 
 from gephyr_core.conversation.assembly import Assembler, deltas_of
-from gephyr_core.conversation.reply import Failed, Reply, StopReason
+from gephyr_core.conversation.reply import Reply, StopReason
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import organization_digest
-from gephyr_core.dialects.base import EventClass
+from gephyr_core.dialects import DIALECTS
+from gephyr_core.dialects.base import Dialect, EventClass, StreamReader
 from gephyr_core.dialects.translator import DeltaWriter, Written
-from gephyr_core.errors import ErrorKind
 from gephyr_core.exchange.attempting import Attempting
-from gephyr_core.exchange.attempts import Attempt, of_stream_error
-from gephyr_core.forwarding import translated_to_client
-from gephyr_core.http import Header
+from gephyr_core.exchange.attempts import Attempt, of_bad_call
+from gephyr_core.forwarding import to_client, translated_to_client
+from gephyr_core.http import Header, media_type
+from gephyr_core.json_array import ArrayAsEvents
+from gephyr_core.reply_form import Form
 from gephyr_core.scheduling import SUCCESS
 from gephyr_core.sse import SseFramer
 from gephyr_core.translation.array_form import ArrayForm
 from gephyr_core.translation.carrying import CLIENT as CARRIED
 from gephyr_core.translation.carrying import CarryingRestorer
-from gephyr_core.translation.collecting import Collector
+from gephyr_core.translation.collecting import Collector, NativeCollector, ReplyCollector
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
 from gephyr_core.translation.memory import FORGETFUL, ReasoningAssembler
 from gephyr_core.translation.restoring import Restorer, restored
 from gephyr_core.translation.stream import TranslatingReader
 
+NO_CONTENT = (204, 205)
+"""Statuses of replies that have no body (RFC 9110, sections 15.3.5 and 15.3.6)."""
 UNREADABLE_CALL = "the model called a tool in a way that the provider could not read"
 
 
 class Delivering(Attempting):
     """Gives the client a provider's reply in the client's dialect and form."""
 
-    def translating_reader(self, attempt: Attempt, now: float) -> TranslatingReader:
+    def reader(self, attempt: Attempt, form: Form, now: float) -> StreamReader:
+        """Return what reads a provider's stream, which came in *form*, as the client is to get it."""
+        assert self.plan is not None
+        if attempt.leg.dialect:
+            return self._translating_reader(attempt, form, now)
+        array, max_line = self.plan.array, self.shared.config.upstream.max_sse_line
+        return self.dialect.stream_reader(
+            max_line=max_line, array=array, reframed=form is not (Form.ARRAY if array else Form.EVENTS)
+        )
+
+    def _translating_reader(self, attempt: Attempt, form: Form, now: float) -> TranslatingReader:
         """Return what reads a provider's stream as if it came in the client's dialect."""
         assert self.plan is not None
         max_line = self.shared.config.upstream.max_sse_line
         return TranslatingReader(
-            SseFramer(max_line),
+            self._framer(form),
+            self._source_reader(attempt),
             TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses()),
             self._restorer(attempt),
             self._writer(now),
@@ -41,26 +56,36 @@ class Delivering(Attempting):
             self._assembler(attempt),
         )
 
-    def collector(self, attempt: Attempt) -> Collector:
-        """Return what collects a provider's stream."""
-        translator = TRANSLATORS[attempt.leg.dialect or self.dialect.name]
-        framer = SseFramer(self.shared.config.upstream.max_sse_line)
-        return Collector(framer, translator.delta_reader(self._losses()), self._restorer(attempt))
+    def collector(self, attempt: Attempt, form: Form) -> Collector:
+        """Return what collects a provider's stream, which came in *form*."""
+        framer, source = self._framer(form), self._source_reader(attempt)
+        if not attempt.leg.dialect:
+            return NativeCollector(framer, source, self.dialect.assembly())
+        reader = TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses())
+        return ReplyCollector(framer, source, reader, self._restorer(attempt))
+
+    def source(self, attempt: Attempt) -> Dialect:
+        """The dialect that the attempt's provider is asked in."""
+        return DIALECTS[attempt.leg.dialect] if attempt.leg.dialect else self.dialect
+
+    def _source_reader(self, attempt: Attempt) -> StreamReader:
+        return self.source(attempt).stream_reader(max_line=self.shared.config.upstream.max_sse_line)
+
+    def _framer(self, form: Form) -> SseFramer | ArrayAsEvents:
+        max_line = self.shared.config.upstream.max_sse_line
+        return ArrayAsEvents(max_line) if form is Form.ARRAY else SseFramer(max_line)
 
     def read_reply(self, body: bytes) -> Reply:
-        """Read a whole reply. Raises ``ValueError``."""
+        """Read a whole reply in another dialect than the client's. Raises ``ValueError``."""
         attempt, _ = self.live
-        reply = TRANSLATORS[attempt.leg.dialect or self.dialect.name].read_reply(body, self._losses())
+        reply = TRANSLATORS[attempt.leg.dialect].read_reply(body, self._losses())
         return restored(reply, self._restorer(attempt))
 
-    def deliver(self, reply: Reply | Failed, now: float) -> None:
-        """Give the client a reply that is complete, in the form it asked for."""
+    def deliver(self, reply: Reply, now: float) -> None:
+        """Give the client a translated reply that is complete, in the form it asked for."""
         attempt, plan = self.live
-        if isinstance(reply, Failed):
-            self.fail(of_stream_error(reply.kind, reply.message, side=False), now)
-            return
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
-            self.fail(of_stream_error(ErrorKind.BAD_GATEWAY, UNREADABLE_CALL, side=True), now)
+            self.fail(of_bad_call(UNREADABLE_CALL), now)
             return
         self.usage = reply.usage
         self.remember(reply, now)
@@ -102,6 +127,19 @@ class Delivering(Attempting):
         return translated_to_client(
             attempt.headers, dialect=self.dialect.name, stream=self.plan.stream, array=self.plan.array
         )
+
+    def stream_headers(self, attempt: Attempt) -> list[Header]:
+        """The head of a stream, whatever the provider's said of what it is the head of."""
+        if attempt.leg.dialect:
+            return self.translated_headers(attempt)
+        assert self.plan is not None
+        kind = b"application/json; charset=UTF-8" if self.plan.array else b"text/event-stream; charset=utf-8"
+        return _of_type(to_client(attempt.headers), kind)
+
+    def whole_headers(self, attempt: Attempt) -> list[Header]:
+        """The head of a reply that is passed on, or collected, whole."""
+        headers = to_client(attempt.headers)
+        return headers if attempt.status in NO_CONTENT else _of_type(headers, b"application/json")
 
     def _end_well(self, now: float) -> None:
         self.end_attempt("ok", SUCCESS, now)
@@ -152,3 +190,10 @@ class Delivering(Attempting):
             self.shared.memory.learn(self.admitted.owner, reply.parts)
         if self.keeps_reply:
             self.keep_reply(reply, now)
+
+
+def _of_type(headers: list[Header], content_type: bytes) -> list[Header]:
+    """Have *headers* say what the body is, unless they do: providers send JSON as text, and streams as JSON."""
+    if media_type(headers) == content_type.partition(b";")[0]:
+        return headers
+    return [*(pair for pair in headers if pair[0] != b"content-type"), (b"content-type", content_type)]

@@ -14,8 +14,8 @@ from gephyr_core.exchange.attempts import (
     Attempt,
     Failure,
     most_useful,
-    outcome_of_error,
     outcome_of_fault,
+    outcome_of_told,
     words_for,
 )
 from gephyr_core.exchange.state import ExchangeState, State
@@ -83,13 +83,18 @@ class Endings(ExchangeState):
         """
         assert self.attempt is not None
         assert self.attempt.reader is not None
-        error = self.attempt.reader.error
+        reader = self.attempt.reader
+        error = reader.error
         if error is None:
             self.end_attempt("ok", SUCCESS, now)
         else:
-            outcome = outcome_of_error(error.kind, side=self.is_side)
+            outcome = outcome_of_told(error, now, side=self.is_side)
             self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message[:200])
-        self.reply.end(last, now)
+        parting = self.renamed(reader.parting)
+        if last and parting:
+            self.reply.send(last, now)
+            last = b""
+        self.reply.end(last or parting, now)
         self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
 
     def break_off(self, fault: Fault, detail: str, now: float) -> None:

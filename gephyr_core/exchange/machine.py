@@ -3,10 +3,11 @@
 Theory of operation
 -------------------
 ``READING`` the client's body, then ``LOADING`` what Gephyr keeps and ``FETCHING`` addresses where a request needs it,
-then ``WAITING`` for an account, then ``CALLING`` it. A reply that is a stream goes
-through ``PRELUDE``, where events that carry no content are held, into ``RELAYING``; any other reply is ``COLLECTING``
-until it is whole. Until the first content byte goes to the client (the commit point), every failure leads back to
-``WAITING`` and the next account; after it, a failure ends the client's stream with one terminal event.
+then ``WAITING`` for an account, then ``CALLING`` it. The first bytes of a reply tell its form (``RECOGNIZING``). One
+that is a stream goes through ``PRELUDE``, where events that carry no content are held, into ``RELAYING``; any other
+reply is ``COLLECTING`` until it is whole. Until the first content byte goes to the client (the commit point), every
+failure leads back to ``WAITING`` and the next account; after it, a failure ends the client's stream with one terminal
+event.
 
 ``ROWS`` is the table: which events a state takes, and the method that takes each. What is not in it is in ``ILLEGAL``.
 News of an attempt that is over is ignored in every state. All time limits are in ``next_wake`` and ``time_passed``.
@@ -263,6 +264,12 @@ ROWS: dict[State, Row] = {
     },
     State.WAITING: {**_CLIENT},
     State.CALLING: {UpstreamStarted: Exchange.reply_started, UpstreamFailed: Exchange.broken, **_CLIENT},
+    State.RECOGNIZING: {
+        UpstreamBody: Exchange.recognize,
+        UpstreamEnded: Exchange.recognized_nothing,
+        UpstreamFailed: Exchange.broken,
+        **_CLIENT,
+    },
     State.PRELUDE: {
         UpstreamBody: Exchange.prelude_body,
         UpstreamEnded: Exchange.prelude_ended,
@@ -294,6 +301,7 @@ ILLEGAL: dict[State, tuple[type, ...]] = {
     State.FETCHING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, Loaded),
     State.WAITING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
     State.CALLING: (*_BODY, MetricsCollected, *_ANSWERS, *_QUESTIONS),
+    State.RECOGNIZING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.PRELUDE: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.COLLECTING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.RELAYING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),

@@ -39,6 +39,7 @@ class State(enum.Enum):
     FETCHING = "fetching"
     WAITING = "waiting"
     CALLING = "calling"
+    RECOGNIZING = "recognizing"
     PRELUDE = "prelude"
     COLLECTING = "collecting"
     RELAYING = "relaying"

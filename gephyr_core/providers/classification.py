@@ -21,7 +21,7 @@ from gephyr_core.dates import (
 from gephyr_core.error_words import kind_of_words
 from gephyr_core.errors import ErrorKind, kind_of_status
 from gephyr_core.http import Headers
-from gephyr_core.providers.error_body import ErrorBody, read_error_body
+from gephyr_core.providers.error_body import ErrorBody, read_error, read_error_body
 from gephyr_core.providers.limits import seconds_until, wait_for_quota
 
 Scope = Literal["", "model", "account"]
@@ -56,6 +56,7 @@ _OF_A_MODEL = re.compile(
     r"|^Your requests to \S+ for \S+ in \S+ have exceeded"  # Azure
     r"|\bfree-models-per-"  # OpenRouter: its other models are not touched
 )
+_STATUS_DIGITS = re.compile(r"[45][0-9]{2}")
 _OF_THE_ACCOUNT = re.compile(r"exceed your account's rate limit")  # Anthropic's subscriptions
 _GOOGLE_PER_MODEL = re.compile(r"Per(?:Base)?Model|per_(?:base_)?model")
 _GOOGLE_PER_DAY = re.compile(r"PerDay|per_day")
@@ -99,7 +100,36 @@ class Verdict:
 
 def classify_reply(status: int, headers: Headers, body: bytes, now: float) -> Verdict:
     """Say what a reply with an error status (or a redirect) means. *body* is decoded, and may be anything."""
-    error = read_error_body(body)
+    return _classified(status, headers, read_error_body(body), now)
+
+
+def classify_error(
+    told: object, kind: ErrorKind, status: int | None, headers: Headers, now: float
+) -> tuple[int, Verdict]:
+    """Say what an error means that came with a status of success, whole or in a stream, and the status it should have
+    had: its own code if that is one, else *status*, else that of the *kind* that its dialect reads in it.
+
+    *told*: the error as it was written. *headers*: the reply's, where they were written with the error in mind.
+    """
+    error = read_error(told)
+    status = _told_status(told) or status or kind.http_status
+    verdict = _classified(status, headers, error, now)
+    if verdict.kind is ErrorKind.BAD_REQUEST and kind is not ErrorKind.BAD_REQUEST:
+        status = kind.http_status
+        verdict = _classified(status, headers, error, now)
+    return status, verdict
+
+
+def _told_status(told: object) -> int | None:
+    """The status of an error that an error object names as its code (Google, OpenRouter, vLLM), as a number or as
+    its digits."""
+    code = told.get("code") if isinstance(told, dict) else None
+    if isinstance(code, str) and _STATUS_DIGITS.fullmatch(code):
+        code = int(code)
+    return code if isinstance(code, int) and 400 <= code <= 599 else None
+
+
+def _classified(status: int, headers: Headers, error: ErrorBody, now: float) -> Verdict:
     kind = _kind(status, error)
     names_model = status == 404 and _names_model(error)
     reason = _reason(kind, error)

@@ -47,7 +47,11 @@ def read_error_body(body: bytes) -> ErrorBody:
         return ErrorBody()
     if isinstance(value, list) and value:  # Gemini's array form
         value = value[0]
-    error = value.get("error", value) if isinstance(value, dict) else None
+    return read_error(value.get("error", value) if isinstance(value, dict) else None)
+
+
+def read_error(error: object) -> ErrorBody:
+    """Read the error that a body or an event of a stream tells of: an object, or a text alone."""
     if isinstance(error, str):
         return ErrorBody(message=error[:_LONGEST_MESSAGE])
     return _read(error) if isinstance(error, dict) else ErrorBody()

@@ -7,6 +7,7 @@ from gephyr_core.conversation.reply import Delta, Ended, Failed, Reply
 from gephyr_core.dialects.base import EventClass, StreamError, StreamReader
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter
 from gephyr_core.errors import Problem
+from gephyr_core.json_array import ArrayAsEvents
 from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
 from gephyr_core.translation.restoring import Restorer
@@ -16,7 +17,9 @@ from gephyr_core.translation.restoring import Restorer
 class TranslatingReader:
     """A :class:`~gephyr_core.dialects.base.StreamReader` that translates. What it returns is the client's dialect."""
 
-    _framer: SseFramer
+    _framer: SseFramer | ArrayAsEvents
+    _source: StreamReader
+    """Reads what the provider sends, where it tells of an error."""
     _deltas: DeltaReader
     _restorer: Restorer
     _writer: DeltaWriter
@@ -26,6 +29,7 @@ class TranslatingReader:
     """Collects the reply, where somebody wants it whole at the end."""
     terminal_seen: bool = attrs.field(default=False, init=False)
     error: StreamError | None = attrs.field(default=None, init=False)
+    parting: bytes = attrs.field(default=b"", init=False)
     objects: list[str] = attrs.field(factory=list, init=False)
     usage: Usage | None = attrs.field(default=None, init=False)
 
@@ -48,7 +52,8 @@ class TranslatingReader:
     def cut(self, data: bytes) -> bytes:
         """Add *data* of the provider's and return the client's events that come of it, as one piece."""
         block = self._framer.cut(data)
-        return self._written([delta for event in self._framer.events(block) for delta in self._deltas.read(event)])
+        deltas = [delta for event in self._framer.events(block) for delta in self._deltas.read(event)]
+        return self._written(deltas, block)
 
     def rest(self) -> bytes:
         """The provider's stream ended cleanly: what that means for the client's."""
@@ -56,7 +61,7 @@ class TranslatingReader:
         deltas = self._deltas.read(tail) if tail.strip() else []
         if not any(isinstance(delta, Ended | Failed) for delta in deltas):
             deltas = [*deltas, *self._deltas.finish()]
-        return self._written(deltas)
+        return self._written(deltas, tail)
 
     def classify(self, event: bytes) -> EventClass:
         """Say what an event that was written for the client is."""
@@ -70,7 +75,12 @@ class TranslatingReader:
         """The event that ends the client's stream after a failure."""
         return self._writer.failure(problem)
 
-    def _written(self, deltas: list[Delta]) -> bytes:
+    @property
+    def begun(self) -> bool:
+        """The client was written content, or why the reply ended."""
+        return self._client.begun
+
+    def _written(self, deltas: list[Delta], block: bytes) -> bytes:
         written = []
         write, restore = self._writer.write, self._restorer.feed
         for raw in deltas:
@@ -82,6 +92,16 @@ class TranslatingReader:
                 if isinstance(delta, Ended):
                     self.usage, self.terminal_seen = delta.usage, True
                 elif isinstance(delta, Failed):
-                    self.error, self.terminal_seen = StreamError(delta.kind, delta.message, delta.code), True
+                    self.error, self.terminal_seen = told_error(self._source, block, delta), True
+                    self.parting = write(delta)
+                    break
                 written.append(write(delta))
         return b"".join(written)
+
+
+def told_error(source: StreamReader, block: bytes, failed: Failed) -> StreamError:
+    """The error that *failed* is: as the provider wrote it in one of the events of *block*, if it did."""
+    for event in SseFramer.events(block):
+        if source.classify(event) is EventClass.ERROR and source.error is not None:
+            return source.error
+    return StreamError(failed.kind, failed.message, failed.code)

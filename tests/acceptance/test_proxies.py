@@ -16,7 +16,9 @@ from tests.runtime.upstream_world import Provider, answering, provider
 
 pytestmark = pytest.mark.anyio
 
-REPLY = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": []}).encode()
+REPLY = json.dumps(
+    {"id": "chatcmpl-1", "object": "chat.completion", "choices": [{"message": {"content": "hi"}}]}
+).encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(REPLY), REPLY)
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
 

@@ -19,7 +19,7 @@ from tests.runtime.token_endpoint import Endpoint, answer, token_endpoint
 
 pytestmark = pytest.mark.anyio
 BODY = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
-REPLY = {"id": "c", "object": "chat.completion", "choices": []}
+REPLY = {"id": "c", "object": "chat.completion", "choices": [{"message": {"content": "hi"}}]}
 REFUSED = {"error": {"message": "token expired", "type": "invalid_request_error", "code": None}}
 
 

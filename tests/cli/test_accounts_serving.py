@@ -17,7 +17,7 @@ from tests.waiting import WAIT
 
 pytestmark = pytest.mark.anyio
 BODY = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).encode()
-REPLY = {"id": "c", "object": "chat.completion", "choices": []}
+REPLY = {"id": "c", "object": "chat.completion", "choices": [{"message": {"content": "hi"}}]}
 
 
 @pytest.fixture

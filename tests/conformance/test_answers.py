@@ -81,7 +81,7 @@ async def test_a_body_may_come_in_pieces(serve: Serve) -> None:
 async def test_the_target_reaches_the_provider_as_it_was_sent(serve: Serve) -> None:
     """A model's name with an encoded slash, and a query, are not decoded on the way; the key is taken out."""
     async with serve(account("a", "gemini")) as front:
-        front.upstream.replies["a"] = Reply([b'{"ok":1}'])
+        front.upstream.replies["a"] = Reply([b'{"candidates":[{"finishReason":"STOP"}]}'])
         target = "/v1beta/models/org%2Fm:generateContent?key=a-client-key&%24fields=a%2Cb"
         response = await front.ask("POST", target, b'{"contents":[]}', headers=())
         assert response.status == 200

@@ -14,7 +14,9 @@ from gephyr_core.events import (
 from gephyr_core.http import Headers
 from gephyr_core.scheduling.bindings import BindingChange
 
-REPLY = b'{"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5}}'
+REPLY = (
+    b'{"id":"chatcmpl-1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":10,"completion_tokens":5}}'
+)
 SLOW = b'{"error":{"message":"slow down","code":"rate_limit_exceeded"}}'
 BROKEN = b'{"error":{"message":"oops"}}'
 

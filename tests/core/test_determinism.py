@@ -79,12 +79,14 @@ def _events() -> Iterator[Event]:
     yield StateRestored((Pin(KEY, "resp_old", "c", "one", 1e9),))
     # a success
     yield from request(1, CHAT, b'{"model":"gpt-5","messages":[]}', (b"origin", b"https://app.example"))
-    yield from reply(1, 1, b'{"id":"x","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}')
+    yield from reply(
+        1, 1, b'{"id":"x","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+    )
     # two fail-overs: a mapped model, a limit, a broken connection
     yield from request(2, CHAT, b'{"model":"fast","messages":[]}', (b"session-id", b"s"))
     yield from reply(2, 1, BUSY, 429, (b"retry-after", b"30"))
     yield UpstreamFailed(2, 2, Fault.RESET, "connection reset")
-    yield from reply(2, 3, b'{"id":"y","choices":[]}')
+    yield from reply(2, 3, b'{"id":"y","choices":[{"message":{"content":"hi"}}]}')
     # a stream beside another one whose client leaves; blocked for a while, silent for longer
     yield from request(3, MESSAGES, b'{"model":"claude-5","stream":true,"messages":[]}')
     yield from request(4, CHAT, b'{"model":"gpt-5","stream":true,"messages":[]}')

@@ -62,7 +62,7 @@ def test_a_collected_stream_that_breaks_off_fails_over() -> None:
 def test_a_provider_that_answers_whole_all_the_same_is_taken_at_its_word() -> None:
     play = collecting()
     call = play.request(ASK)
-    body = b'{"id":"c","object":"chat.completion","choices":[]}'
+    body = b'{"id":"c","object":"chat.completion","choices":[{"message":{"content":"hi"}}]}'
     play.answer(call, body)
     _, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
     assert sent.data == body

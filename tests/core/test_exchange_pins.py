@@ -155,7 +155,7 @@ def test_a_renamed_object_is_met_under_the_name_the_client_knows() -> None:
     assert sent.data == b'{"id":"resp_1","object":"response","output":[]}'
     call = play.request(b'{"model":"m","previous_response_id":"resp_1"}', "/v1/responses", credentials=KEY)
     assert b'"resp_2"' in call.body
-    play.answer(call, b'{"id":"resp_3","object":"response","previous_response_id":"resp_2"}')
+    play.answer(call, b'{"id":"resp_3","object":"response","status":"completed","previous_response_id":"resp_2"}')
     save, _, sent, _ = play.expect(Save, StartResponse, SendBody, EndResponse)
     assert (save.record.object_id, save.record.upstream_id) == ("resp_3", None)
     assert b'"previous_response_id":"resp_1"' in sent.data

@@ -147,10 +147,10 @@ def test_a_providers_own_error_event_is_the_terminal() -> None:
     play = Play(account("a", "anthropic"))
     call = anthropic_stream(play)
     play.body(call, OPENED + BLOCK + DELTA + OVERLOADED)
-    _, sent = play.expect(StartResponse, SendBody)
-    assert sent.data.endswith(OVERLOADED)
+    _, _, sent, last, _ = play.expect(StartResponse, CancelUpstream, SendBody, SendBody, EndResponse)
+    assert (sent.data, last.data) == (OPENED + BLOCK + DELTA, OVERLOADED)
     play.feed(UpstreamFailed(1, 1, Fault.RESET, "reset"))
-    play.expect(EndResponse)
+    play.expect()
 
 
 def test_silence_before_the_head_is_bridged_and_fail_over_goes_on() -> None:

@@ -11,7 +11,7 @@ from gephyr_core.errors import Fault
 from gephyr_core.events import ClientGone, RequestBody, RequestEnded, TimePassed, UpstreamFailed
 from gephyr_core.http import header
 
-REPLY = b'{"id":"chatcmpl-1","choices":[]}'
+REPLY = b'{"id":"chatcmpl-1","choices":[{"message":{"content":"hi"}}]}'
 SLOW = b'{"error":{"message":"slow"}}'
 
 
@@ -180,7 +180,7 @@ def test_an_idle_gateway_wants_no_time() -> None:
         call = play.stream_request()
         play.head(call, headers=SSE)
         play.expect()
-        play.body(call, b"data: [DONE]\n\n")
+        play.body(call, b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\ndata: [DONE]\n\n')
         play.expect(StartResponse, SendBody)
         play.end(call)
         play.expect(EndResponse)

@@ -10,7 +10,7 @@ from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import RequestBody, RequestEnded, UpstreamBody, UpstreamFailed
 from gephyr_core.http import header
 
-REPLY = b'{"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}'
+REPLY = b'{"id":"chatcmpl-1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}'
 
 
 def error(message: str, **more: object) -> bytes:

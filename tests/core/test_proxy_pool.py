@@ -17,7 +17,7 @@ from gephyr_core.outbound.proxy import FORGET_AFTER, PAUSES
 from gephyr_core.outbound.proxy_pool import ProxyPool
 
 NOW = 1000.0
-REPLY = b'{"id":"chatcmpl-1","choices":[]}'
+REPLY = b'{"id":"chatcmpl-1","choices":[{"message":{"content":"hi"}}]}'
 
 
 def proxies(*names: str, **more: int) -> tuple[ProxyConfig, ...]:

@@ -174,7 +174,10 @@ class Life(RuleBasedStateMachine):
             self.feed(UpstreamStarted(number, attempt, 200, [*(SSE if streams else JSON), *quota]))
         if not whole or number not in self.calls:
             return
-        usage = b'{"id":"x","choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":0}}' % spent
+        usage = (
+            b'{"id":"x","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":%d,"completion_tokens":0}}'
+            % spent
+        )
         piece = CHUNK + b"data: " + usage + b"\n\ndata: [DONE]\n\n" if streams else usage
         self.feed(UpstreamBody(number, attempt, piece))
         if number in self.calls:

@@ -27,7 +27,7 @@ from gephyr_core.http import Headers
 from gephyr_core.records import Fact, Pin, RequestRecord, StoredObject
 from tests.server.world import NoQuestions
 
-REPLY = b'{"id":"chatcmpl-1","choices":[]}'
+REPLY = b'{"id":"chatcmpl-1","choices":[{"message":{"content":"hi"}}]}'
 
 
 class Client:

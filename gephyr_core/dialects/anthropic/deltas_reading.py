@@ -18,6 +18,7 @@ from gephyr_core.conversation.reply import (
     Signed,
     Started,
     Stop,
+    StopReason,
     TextAdded,
     ThinkingAdded,
 )
@@ -85,6 +86,8 @@ class AnthropicDeltaReader:
     _model: str = ""
     _started: bool = False
     _over: bool = False
+    _called: bool = False
+    """There was a call of a tool of the client's."""
     _stop: Stop | None = None
     _usage: Usage | None = None
 
@@ -105,7 +108,7 @@ class AnthropicDeltaReader:
             return []
         if self._stop is None:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
-        return self._end({})
+        return self.end({})
 
     def _take(self, data: str, event: str) -> list[Delta]:
         fields = decode(_OBJECT, data)
@@ -142,14 +145,16 @@ class AnthropicDeltaReader:
         self._stop = read_stop(mapping(fields.get("delta")) or {}) or self._stop
         return []
 
-    def _end(self, fields: dict[str, Any]) -> list[Delta]:  # noqa: ARG002
-        if self._stop is None:
+    def end(self, fields: dict[str, Any]) -> list[Delta]:  # noqa: ARG002
+        """``message_stop``. Where no reason was told, what was said tells it; a reply that says nothing is none."""
+        if self._stop is None and not self._parts:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+        stop = self._stop or Stop(StopReason.TOOL_CALL if self._called else StopReason.END)
         closed = self._begun([])
         for number in list(self._blocks):
             closed += self.close({"index": number})
         self._over = True
-        return [*closed, Ended(self._stop, self._usage or Usage())]
+        return [*closed, Ended(stop, self._usage or Usage())]
 
     def _begun(self, deltas: list[Delta]) -> list[Delta]:
         """Put a beginning before *deltas* where the provider told none."""
@@ -184,6 +189,7 @@ class AnthropicDeltaReader:
                 deltas.append(ThinkingAdded(index, told))
             deltas += self._signed(index, block.get("signature"))
         elif isinstance(part, ToolCall | HostedCall):
+            self._called = self._called or isinstance(part, ToolCall)
             opened.given = mapping(block.get("input")) or None
             if isinstance(part, HostedCall) and part.name == hosted.BASH:
                 opened.held = []
@@ -269,5 +275,5 @@ _EVENTS: dict[str, Callable[[AnthropicDeltaReader, dict[str, Any]], list[Delta]]
     "content_block_delta": AnthropicDeltaReader.add,
     "content_block_stop": AnthropicDeltaReader.close,
     "message_delta": AnthropicDeltaReader.change,
-    "message_stop": AnthropicDeltaReader._end,
+    "message_stop": AnthropicDeltaReader.end,
 }

@@ -82,4 +82,5 @@ def stream_error(error: object) -> StreamError:
         kind = ErrorKind.MONEY
     elif kind is ErrorKind.BAD_REQUEST:
         kind = kind_of_words(message) or kind
-    return StreamError(kind=kind, message=message, code=name)
+    status = _OVERLOADED_STATUS if kind is ErrorKind.OVERLOADED else None
+    return StreamError(kind=kind, message=message, code=name, status=status, told=error)

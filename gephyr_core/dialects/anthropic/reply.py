@@ -43,7 +43,7 @@ def _deltas(reader: AnthropicDeltaReader, message: dict[str, Any], content: list
         deltas += reader.open({"index": number, "content_block": block})
         deltas += reader.close({"index": number})
     reader.change({"delta": message})
-    return [*deltas, *reader.finish()]
+    return [*deltas, *reader.end({})]
 
 
 def write_reply(reply: Reply, context: ReplyContext) -> bytes:

@@ -14,7 +14,7 @@ from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import Problem
 from gephyr_core.sse import encode, parse
 
-_GROWING = {
+GROWING = {
     "text": "text",
     "thinking": "thinking",
     "tool_use": "input",
@@ -46,14 +46,14 @@ _EVENT = msgspec.json.Decoder(_Event)
 class AnthropicStreamReader(SseStreamReader):
     """Reads one attempt's stream."""
 
-    def classify(self, event: bytes) -> EventClass:
-        """Say what an event is: ``message_start`` opens, pings and empty block starts are held."""
+    def _classified(self, event: bytes) -> EventClass:
+        """``message_start`` opens; pings, and blocks and changes that hold nothing, are held."""
         parsed = parse(event)
         if not parsed.data:
             return EventClass.HELD
         read = decode(_EVENT, parsed.data)
         if read is None:
-            return EventClass.CONTENT
+            return self.unknown(parsed.data)
         name = text(read.type) or parsed.event
         if name == "error" or read.error:
             return self.fail(stream_error(read.error))
@@ -65,15 +65,25 @@ class AnthropicStreamReader(SseStreamReader):
                     self.reply_id = self.reply_id or text(read.message.id)
                     self.latest_usage = merged(self.latest_usage, mapping(read.message.usage))
                 return EventClass.OPENING
-            case "content_block_delta" if signature := text((mapping(read.delta) or {}).get("signature")):
-                self.objects.append(digest(signature))
+            case "content_block_delta":
+                return self._added(mapping(read.delta) or {})
             case "content_block_start":
-                return EventClass.HELD if _is_empty(read.content_block) else EventClass.CONTENT
+                return EventClass.HELD if is_empty(read.content_block) else EventClass.CONTENT
+            case "content_block_stop":
+                return EventClass.HELD
             case "message_delta":
                 self.latest_usage = merged(self.latest_usage, mapping(read.usage))
+                stopped = (mapping(read.delta) or {}).get("stop_reason")
+                return EventClass.CONTENT if stopped else EventClass.HELD
             case "message_stop":
-                self.terminal_seen = True
+                return self.ended()
         return EventClass.CONTENT
+
+    def _added(self, delta: dict[str, Any]) -> EventClass:
+        """An empty text is no content yet."""
+        if signature := text(delta.get("signature")):
+            self.objects.append(digest(signature))
+        return EventClass.CONTENT if any(delta[name] for name in delta if name != "type") else EventClass.HELD
 
     def opening_name(self, event: bytes) -> str:  # noqa: ARG002
         """Only one event opens."""
@@ -88,8 +98,8 @@ class AnthropicStreamReader(SseStreamReader):
         return b"message_" in block or b'"error"' in block or b"signature_delta" in block
 
 
-def _is_empty(block: object) -> bool:
-    """Whether a content block starts without content of its own."""
+def is_empty(block: object) -> bool:
+    """Whether a content block has no content of its own, as at its start."""
     fields = mapping(block) or {}
-    member = _GROWING.get(str(fields.get("type")))
+    member = GROWING.get(str(fields.get("type")))
     return member is not None and not fields.get(member)

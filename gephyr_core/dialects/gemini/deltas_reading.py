@@ -114,11 +114,19 @@ class GeminiDeltaReader:
             return []
         if self._blocked is None and not self._finish:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+        return self.end()
+
+    def end(self) -> list[Delta]:
+        """The reply is whole. Where no reason was told, it has said what it had to; one that says nothing is none."""
+        if self._over:
+            return []
+        if self._blocked is None and not (self._finish or self._index):
+            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         deltas = list(self._begin(None)) if not self._started else []
         deltas += self._grounded()
         deltas += self._close()
         self._over = True
-        stop = self._blocked or read_stop(self._finish, called=self._called)
+        stop = self._blocked or read_stop(self._finish or "STOP", called=self._called)
         return [*deltas, Ended(stop, read_usage(decode_any(self._usage)) or Usage())]
 
     def take(self, chunk: Chunk) -> list[Delta]:

@@ -1,12 +1,12 @@
 """Gemini's generateContent and what belongs to it."""
 
-from gephyr_core.dialects.base import RenderedError, StreamReader
+from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
 from gephyr_core.dialects.gemini import errors
+from gephyr_core.dialects.gemini.assembling import ContentAssembly, events_of
 from gephyr_core.dialects.gemini.stream import GeminiArrayReader, GeminiStreamReader
-from gephyr_core.dialects.gemini.usage import reply_usage
+from gephyr_core.dialects.gemini.whole import read_whole
 from gephyr_core.errors import Problem
-from gephyr_core.json_array import ArrayFramer
-from gephyr_core.records import Usage
+from gephyr_core.json_array import ArrayAsEvents, ArrayFramer, EventsAsArray
 from gephyr_core.sse import SseFramer
 
 
@@ -17,18 +17,24 @@ class Gemini:
     keepalive = b"\n\n"
     terminal_required = False
 
-    def stream_reader(self, *, max_line: int, array: bool = False) -> StreamReader:
+    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:
         """Return a reader for one attempt's stream, in its SSE or its array form."""
-        return GeminiArrayReader(ArrayFramer(max_line)) if array else GeminiStreamReader(SseFramer(max_line))
+        if array:
+            return GeminiArrayReader(EventsAsArray(max_line) if reframed else ArrayFramer(max_line))
+        return GeminiStreamReader(ArrayAsEvents(max_line) if reframed else SseFramer(max_line))
 
     def render_error(self, problem: Problem, request_id: str) -> RenderedError:  # noqa: ARG002
         """Render a whole error reply."""
         return errors.render_error(problem)
 
-    def usage_of(self, reply: bytes) -> Usage | None:
-        """Read the usage of a whole reply."""
-        return reply_usage(reply)
+    def read_whole(self, body: bytes, *, generates: bool) -> WholeReply:
+        """Read a whole reply."""
+        return read_whole(body, generates=generates)
 
-    def objects_of(self, reply: bytes) -> list[str]:  # noqa: ARG002
-        """A reply holds nothing that a later request must find at the same account."""
-        return []
+    def assembly(self) -> Assembly:
+        """Return what makes a whole reply of a stream's events."""
+        return ContentAssembly()
+
+    def events_of(self, body: bytes) -> bytes:
+        """Return the stream that a whole reply would have been."""
+        return events_of(body)

@@ -84,4 +84,4 @@ def stream_error(error: object) -> StreamError:
     message = text(fields.get("message")) or "the provider told no message"
     if kind is ErrorKind.BAD_REQUEST:
         kind = kind_of_words(message) or kind
-    return StreamError(kind=kind, message=message, code=code)
+    return StreamError(kind=kind, message=message, code=code, told=error)

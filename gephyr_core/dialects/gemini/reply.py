@@ -24,7 +24,7 @@ def read_reply(body: bytes, report: Report) -> Reply:
         raise ValueError("the provider's reply is no generated content")
     reader, assembler = GeminiDeltaReader(report), Assembler()
     deltas = [delta for chunk in chunks for delta in reader.take(chunk)]
-    for delta in [*deltas, *reader.finish()]:
+    for delta in [*deltas, *reader.end()]:
         assembler.add(delta)
     if assembler.failure is not None:
         raise ValueError(assembler.failure.message)

@@ -13,13 +13,13 @@ from gephyr_core.dialects.gemini.usage import gemini_usage
 from gephyr_core.dialects.reader import ReaderState, SseStreamReader
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import Problem
-from gephyr_core.json_array import ArrayFramer, element
+from gephyr_core.json_array import ArrayFramer, EventsAsArray, element
 from gephyr_core.records import Usage
 from gephyr_core.sse import parse, without_comments
 
 
 class _Content(msgspec.Struct, gc=False):
-    parts: list[msgspec.Raw] | None = None
+    parts: list[Any] | None = None
 
 
 class _Candidate(msgspec.Struct, gc=False):
@@ -27,7 +27,9 @@ class _Candidate(msgspec.Struct, gc=False):
     finishReason: Any = None  # noqa: N815
 
 
-class _Chunk(msgspec.Struct, gc=False):
+class Chunk(msgspec.Struct, gc=False):
+    """A chunk of a stream, or a whole reply: what the gateway looks at."""
+
     candidates: list[_Candidate] | None = None
     promptFeedback: Any = None  # noqa: N815
     responseId: Any = None  # noqa: N815
@@ -35,9 +37,16 @@ class _Chunk(msgspec.Struct, gc=False):
     error: Any = None
 
 
-_CHUNK = msgspec.json.Decoder(_Chunk)
+_CHUNK = msgspec.json.Decoder(Chunk)
 _TELLING = re.compile(rb'"(?:finishReason|error|args)"')
 _CLOSING = b"]"
+_LARGEST_ERROR = 64 * 1024
+"""Bytes of an unfinished tail that is looked at each time more comes."""
+
+
+def _holds_content(parts: list[Any] | None) -> bool:
+    """Whether a content's parts say anything."""
+    return any(any((mapping(part) or {}).values()) for part in parts or ())
 
 
 def _classify(state: ReaderState, data: bytes | str) -> EventClass:
@@ -46,19 +55,29 @@ def _classify(state: ReaderState, data: bytes | str) -> EventClass:
         return EventClass.HELD
     chunk = decode(_CHUNK, data)
     if chunk is None:
-        return EventClass.CONTENT
+        return state.unknown(data)
     if chunk.error:
         return state.fail(stream_error(chunk.error))
     state.reply_id = state.reply_id or text(chunk.responseId)
     state.latest_usage = gemini_usage(mapping(chunk.usageMetadata)) or state.latest_usage
-    candidates = chunk.candidates or ()
-    blocked = (mapping(chunk.promptFeedback) or {}).get("blockReason")
-    if blocked or any(candidate.finishReason for candidate in candidates):
+    if _is_last(chunk):
         state.terminal_seen = True
         return EventClass.CONTENT
-    if any(candidate.content is not None and candidate.content.parts for candidate in candidates):
-        return EventClass.CONTENT
-    return EventClass.OPENING
+    return EventClass.CONTENT if is_reply(chunk) else EventClass.OPENING
+
+
+def _is_last(chunk: Chunk) -> bool:
+    """Whether a chunk says why the reply ended, or why there is none."""
+    blocked = (mapping(chunk.promptFeedback) or {}).get("blockReason")
+    return bool(blocked) or any(candidate.finishReason for candidate in chunk.candidates or ())
+
+
+def is_reply(chunk: Chunk) -> bool:
+    """Whether a chunk, or a whole reply, has content or says why it ended."""
+    if _is_last(chunk):
+        return True
+    contents = [candidate.content for candidate in chunk.candidates or ()]
+    return any(_holds_content(content.parts) for content in contents if content is not None)
 
 
 @attrs.define
@@ -78,28 +97,35 @@ class GeminiStreamReader(SseStreamReader):
 
     def split(self, data: bytes) -> list[bytes]:
         """Add *data* and return the events that are now whole, without comments."""
-        return self._framer.events(without_comments(self._framer.cut(data)))
+        return [*self._framer.events(without_comments(self._framer.cut(data))), *self._bare_error()]
 
     def cut(self, data: bytes) -> bytes:
         """Add *data* and return all whole events as one piece, without comments, watched."""
         block = without_comments(self._framer.cut(data))
         if self._marked(block):
             self._catch_up()
-            self._unread = block
-            self._catch_up()
+            block = self._read_all(block)
         elif b'"usageMetadata"' in block:
             self._unread = block
+        for event in self._bare_error():
+            self.classify(event)
         return block
 
     def rest(self) -> bytes:
         """Take the unfinished tail, without comments. A bare error object at the end of a stream is read here."""
         tail = without_comments(self._framer.rest())
-        if tail:
-            self.classify(tail)
-        return tail
+        return b"" if tail and self.classify(tail) is EventClass.ERROR else tail
 
-    def classify(self, event: bytes) -> EventClass:
-        """Say what a chunk is. Errors may come as a bare object, without ``data:``."""
+    def _bare_error(self) -> list[bytes]:
+        """Take the unfinished tail if it is an error without ``data:``: no empty line has to come after it."""
+        tail = self._framer.tail
+        if tail[:1] != b"{" or len(tail) > _LARGEST_ERROR or not tail.rstrip().endswith(b"}"):
+            return []
+        chunk = decode(_CHUNK, bytes(tail))
+        return [self._framer.rest()] if chunk is not None and chunk.error else []
+
+    def _classified(self, event: bytes) -> EventClass:
+        """Errors may come as a bare object, without ``data:``."""
         bare = event.strip()
         return _classify(self, bare if bare.startswith(b"{") else parse(event).data)
 
@@ -111,6 +137,11 @@ class GeminiStreamReader(SseStreamReader):
         """The bare error object: the one form on which Google's Python and JS SDKs both raise."""
         return encode_json(error_object(problem)) + b"\n"
 
+    def _last_words(self, event: bytes) -> bytes:
+        """The bare object, in which form alone Google's JS SDK hears of an error, and its Python SDK too."""
+        bare = event.strip()
+        return (bare if bare.startswith(b"{") else parse(event).data.encode()) + b"\n"
+
     def _marked(self, block: bytes) -> bool:
         # The arguments of a function call are the model's own JSON, in which a member may have any name, that of the
         # usage too: such a block must not take the place of an unread one.
@@ -118,8 +149,16 @@ class GeminiStreamReader(SseStreamReader):
 
     def _catch_up(self) -> None:
         unread, self._unread = self._unread, b""
-        for event in self._framer.events(unread):
-            self.classify(event)
+        self._read_all(unread)
+
+    def _read_all(self, block: bytes) -> bytes:
+        """Read *block*; return it up to an error."""
+        read = 0
+        for event in self._framer.events(block):
+            if self.classify(event) is EventClass.ERROR:
+                return block[:read]
+            read += len(event)
+        return block
 
 
 @attrs.define
@@ -129,8 +168,7 @@ class GeminiArrayReader(ReaderState):
     Nothing is released before content, so that a client's array begins once, whatever attempts came before.
     """
 
-    _framer: ArrayFramer
-    _begun: bool = attrs.field(default=False, init=False)
+    _framer: ArrayFramer | EventsAsArray
 
     def split(self, data: bytes) -> list[bytes]:
         """Add *data* and return the elements that are now whole, each with what stands before it."""
@@ -138,27 +176,30 @@ class GeminiArrayReader(ReaderState):
 
     def cut(self, data: bytes) -> bytes:
         """Add *data* and return all whole elements as one piece, watched."""
-        pieces = self._framer.split(data)
-        for piece in pieces:
-            self.classify(piece)
-        return b"".join(pieces)
+        return self._read(self._framer.split(data))
 
     def rest(self) -> bytes:
         """Take the unfinished tail: white space after the array, if the provider kept to JSON."""
-        return self._framer.rest()
+        return self._read(self._framer.last())
 
-    def classify(self, event: bytes) -> EventClass:
-        """Say what an element is. What would open an SSE stream is held."""
+    def _read(self, pieces: list[bytes]) -> bytes:
+        """Read elements; return them up to an error."""
+        for index, piece in enumerate(pieces):
+            if self.classify(piece) is EventClass.ERROR:
+                return b"".join(pieces[:index])
+        return b"".join(pieces)
+
+    def _last_words(self, event: bytes) -> bytes:
+        """The error as the last element."""
+        return event + b"\n]"
+
+    def _classified(self, event: bytes) -> EventClass:
+        """What would open an SSE stream is held."""
         data = element(event)
         if data == _CLOSING:
-            self.terminal_seen = True
-            kind = EventClass.CONTENT
-        else:
-            kind = _classify(self, data)
-        if kind is EventClass.OPENING:
-            return EventClass.HELD
-        self._begun = self._begun or kind is EventClass.CONTENT
-        return kind
+            return self.ended()
+        kind = _classify(self, data)
+        return EventClass.HELD if kind is EventClass.OPENING else kind
 
     def opening_name(self, event: bytes) -> str:  # noqa: ARG002
         """No element opens."""
@@ -166,4 +207,4 @@ class GeminiArrayReader(ReaderState):
 
     def failure(self, problem: Problem, now: float = 0.0) -> bytes:  # noqa: ARG002
         """An error as the last element."""
-        return (b",%b]" if self._begun else b"[%b]") % encode_json(error_object(problem))
+        return (b",%b]" if self.begun else b"[%b]") % encode_json(error_object(problem))

@@ -300,7 +300,7 @@ class ChatDeltaReader:
         deltas: list[Delta] = []
         if self._over:
             return deltas
-        if not self._started:
+        if not self._started or (self._finish is None and not self._index):
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         deltas += self._cited(self._sources)
         deltas += self._close()

@@ -1,11 +1,11 @@
 """Chat Completions, and the OpenAI endpoints whose errors and usage look the same."""
 
 from gephyr_core.dialects import openai_errors
-from gephyr_core.dialects.base import RenderedError, StreamReader
-from gephyr_core.dialects.decoding import reply_usage
-from gephyr_core.dialects.openai_chat.stream import ChatStreamReader, chat_usage
+from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
+from gephyr_core.dialects.openai_chat.assembling import ChatAssembly, events_of
+from gephyr_core.dialects.openai_chat.stream import ChatStreamReader
+from gephyr_core.dialects.openai_chat.whole import read_whole
 from gephyr_core.errors import Problem
-from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
 
 
@@ -16,7 +16,7 @@ class OpenAIChat:
     keepalive = b": keep-alive\n\n"
     terminal_required = False
 
-    def stream_reader(self, *, max_line: int, array: bool = False) -> StreamReader:  # noqa: ARG002
+    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:  # noqa: ARG002
         """Return a reader for one attempt's stream."""
         return ChatStreamReader(SseFramer(max_line))
 
@@ -24,10 +24,14 @@ class OpenAIChat:
         """Render a whole error reply."""
         return openai_errors.render_error(problem)
 
-    def usage_of(self, reply: bytes) -> Usage | None:
-        """Read the usage of a whole reply."""
-        return chat_usage(reply_usage(reply))
+    def read_whole(self, body: bytes, *, generates: bool) -> WholeReply:
+        """Read a whole reply."""
+        return read_whole(body, generates=generates)
 
-    def objects_of(self, reply: bytes) -> list[str]:  # noqa: ARG002
-        """A Chat reply holds nothing that a later request must find at the same account."""
-        return []
+    def assembly(self) -> Assembly:
+        """Return what makes a whole reply of a stream's events."""
+        return ChatAssembly()
+
+    def events_of(self, body: bytes) -> bytes:
+        """Return the stream that a whole reply would have been."""
+        return events_of(body)

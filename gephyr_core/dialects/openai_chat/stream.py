@@ -8,6 +8,7 @@ import msgspec
 
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.dialects.decoding import count, decode, mapping, text
+from gephyr_core.dialects.openai_chat.stops import read_break
 from gephyr_core.dialects.openai_errors import error_object, stream_error
 from gephyr_core.dialects.reader import SseStreamReader
 from gephyr_core.dialects.rendering import encode_json
@@ -49,26 +50,26 @@ def chat_usage(usage: dict[str, Any] | None) -> Usage | None:
 class ChatStreamReader(SseStreamReader):
     """Reads one attempt's stream of chunks."""
 
-    def classify(self, event: bytes) -> EventClass:
-        """Say what a chunk is: the chunk that only names the role opens, one without choices is held."""
+    def _classified(self, event: bytes) -> EventClass:
+        """The chunk that only names the role opens, one without choices is held."""
         data = parse(event).data
         if not data:
             return EventClass.HELD
         if data.strip() == DONE:
-            self.terminal_seen = True
-            return EventClass.CONTENT
+            return self.ended()
         chunk = decode(_CHUNK, data)
         if chunk is None:
-            return EventClass.CONTENT
-        if chunk.error:
-            return self.fail(stream_error(chunk.error))
+            return self.unknown(data)
+        error = chunk.error or _broken(chunk.choices)
+        if error:
+            return self.fail(stream_error(error))
         self.reply_id = self.reply_id or text(chunk.id)
         self.latest_usage = chat_usage(mapping(chunk.usage)) or self.latest_usage
         if not isinstance(chunk.choices, list):
             return EventClass.CONTENT  # No chunk as we know it, so not ours to hold back.
         if not chunk.choices:
             return EventClass.HELD  # Azure's prompt_filter_results, or usage alone.
-        if any(_is_content(choice) for choice in chunk.choices):
+        if any(is_content(choice) for choice in chunk.choices):
             return EventClass.CONTENT
         return EventClass.OPENING
 
@@ -87,10 +88,26 @@ class ChatStreamReader(SseStreamReader):
         return (block.rfind(b'"usage"') >= 0 or block.rfind(b'"error"') >= 0) and _TELLING.search(block) is not None
 
 
-def _is_content(choice: object) -> bool:
-    """Whether a choice says more than a role. A field that is not known counts: it must not be held back."""
+def is_content(choice: object) -> bool:
+    """Whether a choice, of a chunk or of a whole reply, says more than a role. A field that is not known counts: it
+    must not be held back."""
     fields = mapping(choice) or {}
     if fields.get("finish_reason") or fields.get("text"):
         return True
-    delta = mapping(fields.get("delta")) or {}
-    return any(value and name != "role" for name, value in delta.items())
+    said = mapping(fields.get("delta")) or mapping(fields.get("message")) or {}
+    return any(value and name != "role" for name, value in said.items())
+
+
+def choice_error(choice: object) -> object:
+    """The error that a choice tells of, as an object or by its finish reason; None where it tells of none."""
+    fields = mapping(choice) or {}
+    if fields.get("error"):
+        return fields["error"]
+    broken = read_break(text(fields.get("finish_reason")) or "")
+    return None if broken is None else {"message": broken.message, "code": broken.kind.http_status}
+
+
+def _broken(choices: object) -> object:
+    """The first error of the choices that tell of one (OpenRouter's, which its clients read beside what was said)."""
+    found = [choice_error(choice) for choice in choices] if isinstance(choices, list) else []
+    return next((error for error in found if error), None)

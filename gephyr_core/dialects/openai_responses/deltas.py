@@ -292,6 +292,9 @@ class ResponsesDeltaReader:
         if response is None:
             yield from self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
             return
+        if response.get("error") or response.get("status") == "failed":
+            yield from self._failed(event)
+            return
         yield from self._opened(event)
         output = response.get("output")
         for place, fields in enumerate(output if isinstance(output, list) else ()):

@@ -1,12 +1,11 @@
 """Responses, Conversations and what belongs to them."""
 
 from gephyr_core.dialects import openai_errors
-from gephyr_core.dialects.base import RenderedError, StreamReader
-from gephyr_core.dialects.decoding import reply_usage
-from gephyr_core.dialects.openai_responses.objects import reply_objects, responses_usage
+from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
+from gephyr_core.dialects.openai_responses.assembling import ResponsesAssembly, events_of
 from gephyr_core.dialects.openai_responses.stream import ResponsesStreamReader
+from gephyr_core.dialects.openai_responses.whole import read_whole
 from gephyr_core.errors import Problem
-from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
 
 
@@ -17,7 +16,7 @@ class OpenAIResponses:
     keepalive = b": keep-alive\n\n"
     terminal_required = True
 
-    def stream_reader(self, *, max_line: int, array: bool = False) -> StreamReader:  # noqa: ARG002
+    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:  # noqa: ARG002
         """Return a reader for one attempt's stream."""
         return ResponsesStreamReader(SseFramer(max_line))
 
@@ -25,10 +24,14 @@ class OpenAIResponses:
         """Render a whole error reply."""
         return openai_errors.render_error(problem)
 
-    def usage_of(self, reply: bytes) -> Usage | None:
-        """Read the usage of a whole reply."""
-        return responses_usage(reply_usage(reply))
+    def read_whole(self, body: bytes, *, generates: bool) -> WholeReply:
+        """Read a whole reply."""
+        return read_whole(body, generates=generates)
 
-    def objects_of(self, reply: bytes) -> list[str]:
-        """Ids of the response and its conversation, and digests of encrypted items."""
-        return reply_objects(reply)
+    def assembly(self) -> Assembly:
+        """Return what makes a whole reply of a stream's events."""
+        return ResponsesAssembly()
+
+    def events_of(self, body: bytes) -> bytes:
+        """Return the stream that a whole reply would have been."""
+        return events_of(body)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gephyr_core.dialects.decoding import count, decode, digest, mapping, text
+from gephyr_core.dialects.decoding import count, digest, mapping, text
 from gephyr_core.records import Usage
 
 
@@ -20,6 +20,7 @@ class Response(msgspec.Struct, gc=False):
 
     object: Any = None
     id: Any = None
+    status: Any = None
     store: Any = None
     background: Any = None
     conversation: Any = None
@@ -28,8 +29,13 @@ class Response(msgspec.Struct, gc=False):
     output: list[Item] | None = None
 
 
-_RESPONSE = msgspec.json.Decoder(Response)
-_KEPT = ("response", "response.compaction", "conversation")
+def is_failed(response: Response) -> bool:
+    """Whether *response* tells of a failure in place of an answer."""
+    return bool(response.error) or response.status == "failed"
+
+
+KEPT = ("response", "response.compaction", "conversation")
+"""What an object is called that the endpoint which made it keeps."""
 
 
 def response_objects(response: Response) -> Iterator[str]:
@@ -46,16 +52,6 @@ def response_objects(response: Response) -> Iterator[str]:
     for item in response.output or ():
         if content := text(item.encrypted_content):
             yield digest(content)
-
-
-def reply_objects(reply: bytes) -> list[str]:
-    """Return what :func:`response_objects` finds in a whole reply of an endpoint that makes objects."""
-    if b'"object"' not in reply:
-        return []
-    response = decode(_RESPONSE, reply)
-    if response is None or response.object not in _KEPT:
-        return []
-    return list(dict.fromkeys(response_objects(response)))
 
 
 def responses_usage(usage: dict[str, Any] | None) -> Usage | None:

@@ -13,6 +13,7 @@ from gephyr_core.dialects.openai_responses.errors import response_error
 from gephyr_core.dialects.openai_responses.objects import (
     Item,
     Response,
+    is_failed,
     response_objects,
     responses_usage,
 )
@@ -22,7 +23,7 @@ from gephyr_core.errors import Problem
 from gephyr_core.sse import encode, parse
 
 _OPENINGS = ("response.created", "response.in_progress", "response.queued")
-_ENDS = ("response.completed", "response.incomplete", "response.failed")
+ENDS = ("response.completed", "response.incomplete", "response.failed")
 _ITEM_DONE = "response.output_item.done"
 _SEQUENCE = b'"sequence_number"'
 
@@ -64,12 +65,10 @@ class ResponsesStreamReader(SseStreamReader):
         block = self._framer.cut(data)
         if _SEQUENCE in block:
             self._numbered = block
-        if self._marked(block):
-            self._read_marked(block)
-        return block
+        return self._read_marked(block) if self._marked(block) else block
 
-    def classify(self, event: bytes) -> EventClass:
-        """Say what an event is: deltas, finished items and the end are content."""
+    def _classified(self, event: bytes) -> EventClass:
+        """Deltas, finished items and the end are content; but an end without a response is none."""
         if _SEQUENCE in event:
             self._numbered = event
         parsed = parse(event)
@@ -77,15 +76,17 @@ class ResponsesStreamReader(SseStreamReader):
             return EventClass.HELD
         read = decode(_EVENT, parsed.data)
         if read is None:
-            return EventClass.CONTENT
+            return self.unknown(parsed.data)
         name = text(read.type) or ("error" if read.error else parsed.event)
         if name == "error":
             told = read.error or {"code": read.code, "message": read.message}
             return self.fail(stream_error(told))
         if read.response is not None:
             self._read_response(name, read.response, event)
-        if name == "response.failed":
+        if name == "response.failed" or (name in ENDS and read.response is not None and is_failed(read.response)):
             return self.fail(stream_error(read.response.error if read.response else None))
+        if name in ENDS and read.response is None:
+            return self.ended()
         return self._classify(name, read.item)
 
     def opening_name(self, event: bytes) -> str:
@@ -120,7 +121,7 @@ class ResponsesStreamReader(SseStreamReader):
             return EventClass.OPENING
         if name == _ITEM_DONE and item is not None and (content := text(item.encrypted_content)):
             self._tell(digest(content))
-        if name in _ENDS:
+        if name in ENDS:
             self.terminal_seen = True
             return EventClass.CONTENT
         return EventClass.CONTENT if name == _ITEM_DONE or name.endswith(".delta") else EventClass.HELD

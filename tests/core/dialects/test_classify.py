@@ -9,7 +9,13 @@ from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import EventClass
 from gephyr_core.records import Usage
 
-OPENING, HELD, CONTENT, ERROR = EventClass.OPENING, EventClass.HELD, EventClass.CONTENT, EventClass.ERROR
+OPENING, HELD, CONTENT, END, ERROR = (
+    EventClass.OPENING,
+    EventClass.HELD,
+    EventClass.CONTENT,
+    EventClass.END,
+    EventClass.ERROR,
+)
 
 
 CHAT = [
@@ -28,9 +34,12 @@ CHAT = [
     ({"choices": [], "prompt_filter_results": [{"prompt_index": 0}]}, HELD),
     ({"choices": [], "usage": {"prompt_tokens": 1}}, HELD),
     ({"value": "another format"}, CONTENT),
-    ("[DONE]", CONTENT),
-    ("not JSON", CONTENT),
-    ("[1]", CONTENT),
+    ("[DONE]", END),
+    ("not JSON", HELD),
+    ("[1]", HELD),
+    (chunk(content="\ud83d"), CONTENT),
+    ({"choices": [{"index": 0, "error": {"code": 502}, "finish_reason": "error"}]}, ERROR),
+    ({"choices": [{"index": 0, "delta": {}, "finish_reason": "insufficient_system_resource"}]}, ERROR),
     ({"error": {"message": "x"}}, ERROR),
     ({"error": "x", "choices": []}, ERROR),
     ({"error": None, **chunk(role="assistant")}, OPENING),
@@ -40,7 +49,7 @@ COMPLETIONS = [
     ({"choices": [{"text": "a", "finish_reason": None}]}, CONTENT),
     ({"choices": [{"text": "", "finish_reason": "stop"}]}, CONTENT),
     ({"error": {"message": "x"}}, ERROR),
-    ("[DONE]", CONTENT),
+    ("[DONE]", END),
 ]
 RESPONSES = [
     ({"type": "response.created", "response": {"id": "r"}}, OPENING),
@@ -54,11 +63,13 @@ RESPONSES = [
     ({"type": "response.output_item.done", "item": {"type": "message"}}, CONTENT),
     ({"type": "response.completed", "response": {"id": "r"}}, CONTENT),
     ({"type": "response.incomplete", "response": {"id": "r"}}, CONTENT),
+    ({"type": "response.completed"}, END),
+    ({"type": "response.completed", "response": {"id": "r", "status": "failed"}}, ERROR),
     ({"type": "response.failed", "response": {"id": "r", "error": {"code": "server_error"}}}, ERROR),
     ({"type": "error", "code": "server_error", "message": "x", "sequence_number": 1}, ERROR),
     ({"type": "error", "error": {"code": "server_error", "message": "x"}}, ERROR),
     ({"error": {"message": "x"}}, ERROR),
-    ("not JSON", CONTENT),
+    ("not JSON", HELD),
 ]
 ANTHROPIC = [
     ({"type": "message_start", "message": {"id": "m"}}, OPENING),
@@ -72,21 +83,24 @@ ANTHROPIC = [
     (block_start(type="web_search_tool_result", tool_use_id="t", content=[]), CONTENT),
     (block_start(type="of_next_year"), CONTENT),
     ({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}}, CONTENT),
-    ({"type": "content_block_stop", "index": 0}, CONTENT),
-    ({"type": "message_delta", "delta": {}}, CONTENT),
-    ({"type": "message_stop"}, CONTENT),
+    ({"type": "content_block_delta", "delta": {"type": "text_delta", "text": ""}}, HELD),
+    ({"type": "content_block_stop", "index": 0}, HELD),
+    ({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 0}}, HELD),
+    ({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, CONTENT),
+    ({"type": "message_stop"}, END),
     ({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}, ERROR),
-    ("not JSON", CONTENT),
+    ("not JSON", HELD),
 ]
 GEMINI = [
     ({"usageMetadata": {"promptTokenCount": 1}}, OPENING),
     ({"candidates": [{"content": {"role": "model"}}]}, OPENING),
     (gemini({"text": "a"}), CONTENT),
-    (gemini({"text": ""}), CONTENT),
+    (gemini({"text": ""}), OPENING),
+    (gemini({"text": "", "thoughtSignature": "x"}), CONTENT),
     (gemini(finishReason="STOP"), CONTENT),
     ({"promptFeedback": {"blockReason": "SAFETY"}}, CONTENT),
     ({"error": {"code": 503, "status": "UNAVAILABLE"}}, ERROR),
-    ("not JSON", CONTENT),
+    ("not JSON", HELD),
 ]
 CASES = {
     "openai-chat": CHAT,
@@ -142,7 +156,7 @@ def test_array_elements_wait_for_content() -> None:
     """Nothing of an array is released before content: a second attempt begins an array of its own."""
     array = DIALECTS["gemini"].stream_reader(max_line=1 << 20, array=True)
     elements = array.split(
-        b'[{"usageMetadata": {"promptTokenCount": 2}},\r\n' + json.dumps(gemini({})).encode() + b"]\n"
+        b'[{"usageMetadata": {"promptTokenCount": 2}},\r\n' + json.dumps(gemini({"text": "a"})).encode() + b"]\n"
     )
     assert [array.classify(element) for element in elements] == [HELD, CONTENT, CONTENT]
     assert array.usage == Usage(input=2)

@@ -189,15 +189,16 @@ def test_responses_objects_are_told_once() -> None:
 )
 def test_whole_replies_tell_their_objects(reply: object, objects: list[str]) -> None:
     """What is stored is pinned; what is not stored or is gone is not."""
-    assert DIALECTS["openai-responses"].objects_of(json.dumps(reply).encode()) == objects
+    whole = DIALECTS["openai-responses"].read_whole(json.dumps(reply).encode(), generates=False)
+    assert whole.objects == objects
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS))
 @pytest.mark.parametrize("reply", [b"", b"<html>", b'{"usage": 1}', b'{"usage": ', b'["usage", "usageMetadata"]'])
 def test_a_reply_without_usage_tells_none(name: str, reply: bytes) -> None:
     """And one that is no JSON object does no harm."""
-    assert DIALECTS[name].usage_of(reply) is None
-    assert DIALECTS[name].objects_of(reply) == []
+    whole = DIALECTS[name].read_whole(reply, generates=False)
+    assert (whole.usage, whole.objects) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -247,7 +248,8 @@ def test_a_providers_error_event_is_understood(name: str, payload: Any, kind: Er
     event = sse({"type": "error", "error": payload})
     classified, watched = reader(name), reader(name)
     assert classified.classify(event) is EventClass.ERROR
-    assert watched.cut(b"event: error\n" + event) == b"event: error\n" + event
+    assert watched.cut(sse({"type": "ping"}) + b"event: error\n" + event + event) == sse({"type": "ping"})
+    assert json.loads(watched.parting.removeprefix(b"event: error\n").removeprefix(b"data: ")) == json.loads(event[6:])
     assert classified.error == watched.error
     assert watched.error is not None
     assert (watched.error.kind, watched.error.code) == (kind, code)
@@ -269,7 +271,9 @@ def test_geminis_bare_error_object_is_understood(end: bytes) -> None:
     bare = b'{\n  "error": {\n    "code": 503,\n    "message": "m",\n    "status": "UNAVAILABLE"\n  }\n}' + end
     watched = reader("gemini")
     before = sse(gemini({"text": "a"}))
-    assert watched.cut(before + bare) + watched.rest() == before + bare
+    assert watched.cut(before + bare) == before
+    assert watched.rest() == b""
+    assert watched.parting == bare.rstrip() + b"\n"
     assert watched.error is not None
     assert watched.error.kind is ErrorKind.OVERLOADED
 

@@ -1,0 +1,71 @@
+"""Whole replies of Chat Completions and its kin, read as far as the gateway looks at them."""
+
+from typing import Any
+
+import msgspec
+
+from gephyr_core.dialects.base import StreamError, WholeReply
+from gephyr_core.dialects.decoding import decode_reply, mapping
+from gephyr_core.dialects.openai_chat.stops import read_break
+from gephyr_core.dialects.openai_chat.stream import chat_usage, is_content
+from gephyr_core.dialects.openai_errors import stream_error
+
+
+class _Choice(msgspec.Struct, gc=False):
+    message: Any = None
+    text: Any = None
+    finish_reason: Any = None
+    error: Any = None
+
+
+class _Reply(msgspec.Struct, gc=False):
+    """What Chat, Completions, embeddings and moderations have in common."""
+
+    choices: list[_Choice] | None = None
+    usage: Any = None
+    error: Any = None
+    object: Any = None
+    message: Any = None
+    """The three of an error that stands at the top (Mistral, vLLM)."""
+    type: Any = None
+    code: Any = None
+
+
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
+def read_whole(body: bytes, *, generates: bool) -> WholeReply:
+    """See :meth:`gephyr_core.dialects.base.Dialect.read_whole`. A choice has a message or a text, or says why it ended.
+
+    One good choice is enough: each of several is a reply of its own.
+    """
+    reply = decode_reply(_REPLY, _Reply, body)
+    if reply is None:
+        return WholeReply(lack="the reply is no JSON object as the dialect has it")
+    usage = chat_usage(mapping(reply.usage))
+    if reply.error:
+        return WholeReply(usage, error=stream_error(reply.error), is_error_body=True)
+    if reply.object == "error":
+        told = {"message": reply.message, "type": reply.type, "code": reply.code}
+        return WholeReply(usage, error=stream_error(told))
+    if not generates:
+        return WholeReply(usage)
+    errors: list[StreamError] = []
+    for choice in reply.choices or ():
+        error = _error(choice)
+        if error is not None:
+            errors.append(error)
+        elif choice.finish_reason or is_content({"text": choice.text, "message": choice.message}):
+            return WholeReply(usage)
+    if errors:
+        return WholeReply(usage, error=errors[0])
+    return WholeReply(usage, lack="the reply has no choice with content or a finish reason")
+
+
+def _error(choice: _Choice) -> StreamError | None:
+    """The error that a choice tells of: OpenRouter's, or by its finish reason."""
+    if choice.error:
+        return stream_error(choice.error)
+    reason = choice.finish_reason
+    broken = read_break(reason) if isinstance(reason, str) else None
+    return None if broken is None else StreamError(broken.kind, broken.message, broken.code)

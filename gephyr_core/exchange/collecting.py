@@ -1,0 +1,234 @@
+"""Whole replies: taken in until they are complete, judged, and given to the client in the form it asked for.
+
+What a whole reply is, and what an error with a status of success looks like, is said by each dialect's ``read_whole``;
+the same holds where the reply is passed on as it came and where it is translated.
+"""
+
+from gephyr_core.content_coding import CodingError, CutShortError, ExpansionError, as_utf8
+from gephyr_core.dialects.base import StreamError, WholeReply
+from gephyr_core.errors import Fault
+from gephyr_core.events import UpstreamBody, UpstreamEnded
+from gephyr_core.exchange.attempts import REPLY_ERROR, Attempt, is_json, of_error, of_full_memory, of_reply
+from gephyr_core.exchange.delivering import NO_CONTENT, Delivering
+from gephyr_core.exchange.state import State
+from gephyr_core.http import without_charset
+from gephyr_core.providers import classify_reply
+from gephyr_core.scheduling import SUCCESS
+from gephyr_core.translation.collecting import NativeCollector, ReplyCollector
+
+_DELETIONS = ("responses.delete", "conversations.delete")
+"""Operations after which an object is no more."""
+_LARGEST_ERROR = 1024 * 1024
+"""Bytes of an error reply that are read."""
+
+
+class Collecting(Delivering):
+    """Takes a reply that the client gets at once, or that came at once."""
+
+    def collect(self, event: UpstreamBody, now: float) -> None:
+        """Hold a piece of a reply that is not complete yet."""
+        attempt, _ = self.live
+        attempt.heard_at = now
+        data = self.decoded(attempt, event.data, now)
+        if data is not None:
+            self.take_piece(attempt, data, now)
+
+    def take_piece(self, attempt: Attempt, data: bytes, now: float) -> None:
+        """Hold a piece of a reply, decoded, within the limits."""
+        attempt.size += len(data)
+        limit = self.shared.config.upstream.max_reply_size
+        if attempt.status >= 300:
+            limit = min(limit, _LARGEST_ERROR)
+        if attempt.size > limit:
+            self.fault(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
+        elif not self.hold_reply(attempt.size):
+            self._let_go_of_reply(attempt, now)
+        elif attempt.collector is None:
+            attempt.pieces.append(data)
+        else:
+            self._collect_events(attempt, data, now)
+
+    def _collect_events(self, attempt: Attempt, data: bytes, now: float) -> None:
+        assert attempt.collector is not None
+        try:
+            attempt.collector.feed(data)
+        except ValueError as error:
+            self.fault(Fault.PROTOCOL, str(error), now)
+            return
+        if attempt.collector.over:  # whatever the provider does with its connection
+            self._deliver_collected(attempt, now)
+
+    def _let_go_of_reply(self, attempt: Attempt, now: float) -> None:
+        """There is no room for the reply. One that is an error is known by its status and its headers."""
+        if attempt.status >= 300:
+            self.fault(Fault.TOO_LARGE, "there is no room to hold the reply", now)
+        else:
+            self.fail(of_full_memory(), now)
+
+    def collected(self, _event: UpstreamEnded, now: float) -> None:
+        """The reply is complete: relay it, or find out what its error means."""
+        attempt, plan = self.live
+        body = self._whole_body(attempt, now)
+        if body is None:
+            return
+        if attempt.collector is not None:
+            self._finish_collecting(attempt, body, now)
+        elif attempt.status >= 300:
+            verdict = classify_reply(attempt.status, attempt.headers, body, now)
+            translated = bool(attempt.leg.dialect)
+            side = plan.endpoint.operation.side
+            self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side, translated=translated), now)
+        elif not body.strip() and (attempt.status in NO_CONTENT or plan.endpoint.operation.pinned):
+            self._relay_whole(body, WholeReply(), now)
+        else:
+            self.judge(body, now)
+
+    def _whole_body(self, attempt: Attempt, now: float) -> bytes | None:
+        """Return the reply's body, decoded; None when that failed, and the attempt with it."""
+        last = self.last_decoded(attempt, now)
+        if last is None:
+            return None
+        attempt.pieces.append(last)
+        body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
+        attempt.pieces.clear()  # a large reply is in memory once, not twice
+        text = as_utf8(body)
+        if text is not body:
+            attempt.headers = without_charset(attempt.headers)
+        if attempt.cut_short and attempt.collector is None and text.strip() and not is_json(text):
+            self.fault(Fault.PROTOCOL, "the compressed body is cut short", now)
+            return None
+        return text
+
+    def judge(self, body: bytes, now: float) -> None:
+        """Tell a reply with a status of success from an error and from what is no reply, and go on with it."""
+        attempt, plan = self.live
+        whole = self.source(attempt).read_whole(body, generates=self.generates)
+        if whole.error is not None:
+            self._fail_by(whole.error, whole, body, now)
+        elif whole.lack:
+            self.fault(Fault.PROTOCOL, whole.lack, now)
+        elif attempt.leg.dialect:
+            self._translate_whole(body, now)
+        elif plan.stream and self.generates:
+            self.stream_whole(body, now)
+        else:
+            self._relay_whole(body, whole, now)
+
+    @property
+    def generates(self) -> bool:
+        """Whether a model's answer is asked for: it has content or a reason to have none."""
+        assert self.plan is not None
+        operation = self.plan.endpoint.operation
+        return operation.translates and not operation.counts
+
+    def _fail_by(self, error: StreamError, whole: WholeReply, body: bytes, now: float) -> None:
+        """The reply tells of an error. What must not be done twice is not asked of another account: a status of
+        success says that the request was accepted, and an object that failed may have been stored all the same. The
+        client gets that object then."""
+        attempt, plan = self.live
+        own = whole.is_error_body and not attempt.leg.dialect
+        failure = of_error(
+            error,
+            attempt.headers,
+            now,
+            side=plan.endpoint.operation.side,
+            repeatable=plan.repeatable,
+            body=body if own else b"",
+            label=REPLY_ERROR,
+        )
+        if whole.objects and not (plan.repeatable or plan.stream or attempt.leg.dialect):
+            self.pin(attempt, whole.objects, now)
+            self.usage = whole.usage
+            account = attempt.lease.account.id
+            self.end_attempt(failure.label, failure.outcome, now, detail=failure.message[:200])
+            self.served = self.records[-1]
+            self.reply.whole(attempt.status, self.whole_headers(attempt), self.renamed(body), now, account)
+            self.finish("provider_error", now, failure.kind)
+        else:
+            self.fail(failure, now)
+
+    def _translate_whole(self, body: bytes, now: float) -> None:
+        """A whole reply in another dialect than the client's."""
+        try:
+            if self.generates:
+                self.deliver(self.read_reply(body), now)
+            else:
+                self.deliver_count(body, now)
+        except ValueError as error:
+            self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now)
+
+    def _relay_whole(self, body: bytes, whole: WholeReply, now: float) -> None:
+        attempt, plan = self.live
+        self.usage = whole.usage
+        if plan.endpoint.operation.name in _DELETIONS:
+            self.unpin(now)
+        else:
+            self.pin(attempt, whole.objects, now)
+        account = attempt.lease.account.id
+        self.end_attempt("ok", SUCCESS, now)
+        self.served = self.records[-1]
+        self.reply.whole(attempt.status, self.whole_headers(attempt), self.renamed(body), now, account)
+        self.finish("ok", now)
+
+    # -- a stream where a whole reply was asked for -----------------------------------------------------------------
+
+    def _finish_collecting(self, attempt: Attempt, last: bytes, now: float) -> None:
+        collector = attempt.collector
+        assert collector is not None
+        try:
+            collector.feed(last)
+        except ValueError as error:
+            self.fault(Fault.PROTOCOL, str(error), now)
+            return
+        collector.finish()
+        self._deliver_collected(attempt, now)
+
+    def _deliver_collected(self, attempt: Attempt, now: float) -> None:
+        """The stream is over: its reply is a whole one like any other."""
+        collector = attempt.collector
+        assert collector is not None
+        if collector.error is not None:
+            self._fail_by(collector.error, WholeReply(), b"", now)
+        elif isinstance(collector, NativeCollector):
+            if collector.complete:
+                self.judge(collector.reply(), now)
+            else:
+                self.fault(Fault.PROTOCOL, "the stream ended before the reply did", now)
+        elif isinstance(collector, ReplyCollector):
+            self.deliver(collector.reply(), now)
+
+    # -- shared -----------------------------------------------------------------------------------------------------
+
+    def stream_whole(self, body: bytes, now: float) -> None:
+        """Give a client that asked for a stream the one that a whole reply would have been."""
+        raise NotImplementedError
+
+    def decoded(self, attempt: Attempt, data: bytes, now: float) -> bytes | None:
+        """Undo a content coding; None when that failed, and the attempt with it."""
+        if attempt.decoder is None:
+            return data
+        try:
+            return attempt.decoder.feed(data)
+        except ExpansionError:
+            detail = "the reply expands too far"
+        except CodingError as error:
+            detail = str(error)
+        if self.state is State.RELAYING:
+            self.break_off(Fault.PROTOCOL, detail, now)
+        else:
+            self.fault(Fault.PROTOCOL, detail, now)
+        return None
+
+    def last_decoded(self, attempt: Attempt, now: float) -> bytes | None:
+        """Return what a content coding held back until the end; None when it is broken, and the attempt with it."""
+        decoder, attempt.decoder = attempt.decoder, None
+        if decoder is None:
+            return b""
+        try:
+            return decoder.finish()
+        except CutShortError:
+            attempt.cut_short = True  # the SDKs do not look for the end of the coding, but for that of the JSON
+            return b""
+        except (CodingError, ExpansionError) as error:
+            self.fault(Fault.PROTOCOL, f"{error or 'the reply expands too far'}", now)
+            return None
