@@ -17,8 +17,10 @@ from coverage.numbits import numbits_to_nums
 
 from tests.mutants.places import ROOT
 
-NOT_RUN = ("tests/mutants/", "tests/test_docs.py", "tests/test_purity.py", "tests/test_tidy.py")
+NOT_RUN = ("tests/mutants/", "tests/test_purity.py", "tests/test_tidy.py")
 """Tests that look at text, or at this tool."""
+_OF_TABLES = ("tests/test_docs.py",)
+"""Tests of pages that are made of the product's tables, which a process of its own reads."""
 _FEW = 40
 """Tests below which others are looked for."""
 _SHORT = 4
@@ -142,7 +144,7 @@ class Evidence:
         naming = self._files_naming(names)
         rows = {number: row for number, *row in self._db.execute("select id, name, file, seconds, breadth from test")}
         if not in_function:
-            found |= dict.fromkeys(number for number, (_, file, *_) in rows.items() if file in naming)
+            found |= dict.fromkeys(number for number, (_, file, *_) in rows.items() if file in (*naming, *_OF_TABLES))
         tests = [Candidate(*rows[number]) for number in found]
         return [attrs.evolve(test, breadth=test.breadth // 20) if test.file in naming else test for test in tests]
 

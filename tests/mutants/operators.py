@@ -60,6 +60,8 @@ _ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
     ast.RShift: (">>", "<<"),
     ast.BitAnd: ("&", "|"),
 }
+_OF_NO_EFFECT = (None, "repr", "slots")
+"""Arguments that change nothing of what is done, and those that have no name."""
 _OPPOSITES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _TYPES = {"Literal", "Annotated", "Callable", "Mapping", "Sequence", "cast", "TypeVar"}
 
@@ -250,7 +252,7 @@ class _Finder(ast.NodeVisitor):
         parts = [self._text(one) for one in node.args]
         named = [self._text(one) for one in node.keywords]
         for left_out, keyword in enumerate(node.keywords):
-            if keyword.arg is not None:
+            if keyword.arg not in _OF_NO_EFFECT:
                 kept = parts + named[:left_out] + named[left_out + 1 :]
                 self._replace(node, f"{self._text(node.func)}({', '.join(kept)})", "argument")
         self.generic_visit(node)
