@@ -15,6 +15,11 @@ def test_the_page_of_states_is_up_to_date() -> None:
     subprocess.run([sys.executable, ROOT / "docs" / "generate_states.py", "--check"], check=True)
 
 
+def test_the_page_of_limits_is_up_to_date() -> None:
+    """An operator reads there what is bounded, and by how much; the code is what holds it."""
+    subprocess.run([sys.executable, ROOT / "docs" / "generate_limits.py", "--check"], check=True)
+
+
 def test_every_path_in_the_users_page_exists() -> None:
     """A path that the documentation names has a method that serves it."""
     text = (ROOT / "docs" / "index.md").read_text().partition("## Paths")[2].partition("##")[0]
