@@ -94,13 +94,17 @@ def test_the_command_explains_itself(arguments):
         ("enabled = false\nmax_account_concurrency = 1", "off"),
         (
             "enabled = true",
-            "120 requests a minute in all; 60 a minute on each account; 10 at a time on each account; "
-             "5 s of rest after a risky status; 3 retries",
+            (
+                "120 requests a minute in all; 60 a minute on each account; 10 at a time on each account; "
+                "5 s of rest after a risky status; 3 retries"
+            ),
         ),
         (
             "enabled = true\nmax_global_requests_per_minute = 0\nrisk_cooldown_seconds = 0\nmax_retry_attempts = 0",
-            "60 a minute on each account; 10 at a time on each account; 0 retries; "
-             "off: max_global_requests_per_minute, risk_cooldown_seconds",
+            (
+                "60 a minute on each account; 10 at a time on each account; 0 retries; "
+                "off: max_global_requests_per_minute, risk_cooldown_seconds"
+            ),
         ),
     ],
 )
