@@ -30,6 +30,10 @@ class RequestStarted:
     peer: str
     """The peer's address, without port; empty for a local socket."""
     scheme: str = "http"
+    caller: str = ""
+    """Digest of who the host of an application says is asking; empty where it does not say."""
+    ownerless: bool = False
+    """Nothing tells this client from others, so that no stored object can be its own."""
 
 
 @attrs.frozen

@@ -5,9 +5,12 @@ from urllib.parse import parse_qs
 import attrs
 
 from gephyr_core.catalog import list_models, show_model
+from gephyr_core.dialects.decoding import digest
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import RequestStarted
+from gephyr_core.exchange.ownerless import refuse_objects
 from gephyr_core.guards import refuse_body
+from gephyr_core.guards.auth import ANONYMOUS
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.guards.ip_filter import is_loopback
 from gephyr_core.http import Header, Headers, content_length, header
@@ -35,9 +38,11 @@ class Admitted:
 
     endpoint: Endpoint
     owner: str
-    """Digest of the client key; empty for an anonymous client."""
+    """Digest of the client key, of the caller, or of both; empty for an anonymous client."""
     answer: Answer | None = None
     """Set where the operation needs nobody else; None where the body is to be read (or metrics collected)."""
+    owns: bool = True
+    """Objects can be kept for it: nobody else has its owner's name."""
 
 
 @attrs.frozen
@@ -85,21 +90,26 @@ def admit(shared: Shared, head: Head) -> Admitted:
         raise RequestRefused(Problem(ErrorKind.PERMISSION, "this address is not allowed here"))
     owner = _owner(shared, head, address)
     endpoint = _endpoint(head)
+    if event.ownerless:
+        refuse_objects(endpoint)
     problem = refuse_body(event.headers, shared.config.server.max_body_size)
     if problem is None and _over_buffer(shared, event):
         problem = TOO_MUCH_HELD
     if problem is not None:
         raise RequestRefused(problem)
-    return Admitted(endpoint, owner, _local_answer(shared, head, endpoint))
+    return Admitted(endpoint, owner, _local_answer(shared, head, endpoint), owns=not event.ownerless)
 
 
 def _owner(shared: Shared, head: Head, address: str) -> str:
-    owner = shared.authenticator.owner(head.event.credentials)
+    event = head.event
+    owner = shared.authenticator.owner(event.credentials)
     if owner is not None:
-        return owner
+        if event.ownerless:
+            return ANONYMOUS
+        return digest(f"{owner} {event.caller}") if event.caller else owner
     name = head.found.operation.name if isinstance(head.found, Endpoint) else "none"
     if shared.authenticator.is_free(name, from_loopback=is_loopback(address)):
-        return ""
+        return ANONYMOUS
     what = "is not a key of this gateway" if head.event.credentials else "is missing"
     message = f"the API key {what}: send one as 'Authorization: Bearer', 'x-api-key' or 'x-goog-api-key'"
     raise RequestRefused(Problem(ErrorKind.CREDENTIAL, message, code="invalid_api_key"))

@@ -186,7 +186,7 @@ class Delivering(Attempting):
     def remember(self, reply: Reply, now: float) -> None:
         """Keep what a later request of the client will need."""
         assert self.admitted is not None
-        if self.dialect.name in FORGETFUL:
+        if self.dialect.name in FORGETFUL and self.admitted.owns:
             self.shared.memory.learn(self.admitted.owner, reply.parts)
         if self.keeps_reply:
             self.keep_reply(reply, now)

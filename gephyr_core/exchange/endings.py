@@ -18,6 +18,7 @@ from gephyr_core.exchange.attempts import (
     outcome_of_told,
     words_for,
 )
+from gephyr_core.exchange.ownerless import is_digest
 from gephyr_core.exchange.state import ExchangeState, State
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import Header
@@ -169,7 +170,7 @@ class Endings(ExchangeState):
         known = [upstream_id for _, upstream_id in self.plan.renamed]
         for object_id in objects:
             upstream_id = None
-            if object_id in known:
+            if object_id in known or not (self.admitted.owns or is_digest(object_id)):
                 continue
             if self.released_id is not None and attempt.reader is not None and object_id == attempt.reader.reply_id:
                 object_id, upstream_id = self.released_id, object_id  # noqa: PLW2901

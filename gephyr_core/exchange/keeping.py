@@ -9,6 +9,7 @@ from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import Loaded
 from gephyr_core.exchange.endings import Endings
+from gephyr_core.exchange.ownerless import refuse_references
 from gephyr_core.exchange.state import State
 from gephyr_core.translation import stored
 from gephyr_core.translation.dialects import CLIENTS
@@ -24,13 +25,15 @@ class Keeping(Endings):
     def asks_store(self, body: bytes, now: float) -> bool:
         """Whether the request concerns a kept object, which has to be loaded first, or makes one.
 
-        Raises ``EnvelopeError``.
+        Raises ``EnvelopeError`` and ``RequestRefused``.
         """
         assert self.admitted is not None
         endpoint = self.admitted.endpoint
         operation = endpoint.operation
         if operation.dialect != "openai-responses":
             return False
+        if operation.has_body and not self.admitted.owns:
+            refuse_references(read_envelope(body))
         if operation.name == "conversations" and not self._has_native_account():
             self._make_conversation(body, now)
             return True
@@ -78,6 +81,9 @@ class Keeping(Endings):
         """Decide whether the reply is kept; return what the client is told if it must be and may not."""
         assert self.plan is not None
         if self.plan.endpoint.operation.name != "responses":
+            return None
+        assert self.admitted is not None
+        if not self.admitted.owns:
             return None
         store = envelope.value("store")
         if self.shared.config.translation.stored_responses == "refuse":

@@ -172,7 +172,7 @@ class Translating(Keeping):
                 strict=self.shared.config.translation.strict,
                 count=operation.counts,
             )
-            if operation.dialect in FORGETFUL:
+            if operation.dialect in FORGETFUL and self.admitted.owns:
                 self.translation.prompt = self.shared.memory.restore(self.admitted.owner, self.translation.prompt)
             if operation.dialect == "anthropic":
                 self.translation.prompt = returned(self.translation.prompt)

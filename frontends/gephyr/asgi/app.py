@@ -11,6 +11,7 @@ import structlog
 
 from gephyr.asgi.configuration import load_for_host, wants_store
 from gephyr.asgi.exchange import HostedExchange
+from gephyr.asgi.identity import UNKNOWN_CALLER, Identify, IdentifyError, identity_of
 from gephyr.asgi.scope import (
     Receive,
     Scope,
@@ -26,8 +27,9 @@ from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.fetching import UrlFetcher
 from gephyr.runtime.observers import Observers, RequestLog
 from gephyr.runtime.ports import UpstreamPort
-from gephyr.runtime.service import RecordStore, Service, socket_service
+from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
 from gephyr.runtime.store import MemoryStore, Store
+from gephyr_core.errors import ErrorKind
 
 _log = structlog.get_logger()
 
@@ -57,6 +59,7 @@ class GephyrApp:
         fetcher: UrlFetcher | None = None,
         request_log: RequestLog | None = None,
         environ: Mapping[str, str] | None = None,
+        identify: Identify | None = None,
     ) -> None:
         """Read the configuration: a TOML file, what such a file would hold, or one that was loaded before.
 
@@ -65,6 +68,13 @@ class GephyrApp:
         *request_log* takes a line for each request (on standard error where none is given). *environ* overlays the
         configuration and is where ``env:NAME`` is looked up; ``os.environ`` where none is given.
 
+        *identify* takes a request's ASGI scope and returns the name of who asks, as the host's own authentication knows
+        it; None or an empty text where nobody is known. It may be a coroutine function, and has 10 seconds. Stored
+        responses, conversations and remembered reasoning belong to that name, and its text goes no further than a
+        digest. With ``auth.mode = "off"``, nothing is kept for a request whose caller is not named, and whoever
+        asks for a stored object gets a 400. Where client keys are asked for too, key and name together are the owner.
+        If it raises, the request is answered 500 and the log says where it happened.
+
         Raises :class:`gephyr_core.config.ConfigError` with every mistake. Nothing is hardened or generated here, as
         ``gephyr serve`` does: without a client key, ``auth.mode = "off"`` has to stand in the configuration itself.
         """
@@ -72,6 +82,7 @@ class GephyrApp:
         self._upstream = upstream
         self._fetcher = fetcher
         self._request_log = request_log or RequestLog()
+        self._identify = identify
         self._running: _Running | None = None
         self._ended = False
 
@@ -79,9 +90,7 @@ class GephyrApp:
         """Serve one connection scope. Raises ``ResponseAborted`` where the host must cut the connection."""
         match scope["type"]:
             case "http":
-                exchange = HostedExchange(self._service().driver, receive, send)
-                method, headers = scope["method"], headers_of(scope)
-                await exchange.serve(method, target_of(scope), headers, peer_of(scope), scheme_of(scope))
+                await self._serve(scope, receive, send)
             case "lifespan":
                 await self._live(receive, send)
             case "websocket":
@@ -181,6 +190,21 @@ class GephyrApp:
         await receive()
         await self.__aexit__(None, None, None)
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Find out who asks, and serve the request."""
+        driver, method, target = self._service().driver, scope["method"], target_of(scope)
+        try:
+            who = await identity_of(self._identify, scope, auth=self._loaded.config.auth.mode)
+        except IdentifyError:
+            status, headers, body = render_error(ErrorKind.SERVER, UNKNOWN_CALLER, target.partition("?")[0])
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            body = b"" if method == "HEAD" else body
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        exchange = HostedExchange(driver, receive, send)
+        await exchange.serve(method, target, headers_of(scope), peer_of(scope), scheme_of(scope), who)
 
     async def _deny(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a WebSocket: with the core's answer where the host can send one, else by closing (403)."""

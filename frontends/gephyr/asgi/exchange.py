@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from gephyr.asgi.identity import Identity
 from gephyr.asgi.scope import Message, Receive, Send
 from gephyr.runtime.credentials import strip_credentials
 from gephyr.runtime.driver import Driver
@@ -47,13 +48,29 @@ class HostedExchange:
         self._ended = False
         self._news = asyncio.Event()
 
-    async def serve(self, method: str, target: str, headers: Sequence[Header], peer: str, scheme: str) -> None:
-        """Serve the request to its end. Raises :class:`ResponseAborted`, and what the host raised."""
-        driver = self._driver
+    async def serve(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[Header],
+        peer: str,
+        scheme: str,
+        who: Identity | None = None,
+    ) -> None:
+        """Serve the request to its end, *who* asks where the application knows more than a key.
+
+        Raises :class:`ResponseAborted`, and what the host raised.
+        """
+        driver, who = self._driver, who or Identity()
         kept, target, credentials = strip_credentials(headers, target)
         exchange = self._exchange = driver.open(self)
+        if not who.by_key:
+            credentials = ()
+        started = RequestStarted(
+            exchange, method, target, kept, credentials, peer, scheme, who.caller, ownerless=who.ownerless
+        )
         try:
-            driver.feed(RequestStarted(exchange, method, target, kept, credentials, peer, scheme))
+            driver.feed(started)
             await self._send_all()
         finally:
             driver.client_gone(exchange)  # unless it has ended
