@@ -248,7 +248,7 @@ class Endings(ExchangeState):
     def _soonest(self, now: float) -> float | None:
         """Seconds until the first of the route's accounts may be asked again; None where one may be asked now."""
         assert self.plan is not None
-        return self.shared.scheduler.soonest_reset(self.pools(), now)
+        return self.shared.scheduler.soonest_reset(self.pools(), now, sure=True)
 
     def _record(self, outcome: str, now: float, error: ErrorKind | None) -> RequestRecord:
         plan, reply = self.plan, self.reply

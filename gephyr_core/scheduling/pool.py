@@ -34,6 +34,8 @@ class Outlook:
     """One of them will be so as soon as a request ends, or a token comes."""
     doubted: bool
     """One of them is left alone on an estimate that yields."""
+    estimated: bool
+    """One of them is left alone on an estimate."""
     reasons: tuple[tuple[str, int], ...]
     """Each with the number of accounts it keeps away."""
     limited: bool
@@ -223,7 +225,8 @@ class Pool:
         """Sum up what keeps the parked accounts away, those in *tried* left out."""
         if not tried and self._outlook is not None:
             return self._outlook
-        soonest, room, busy, doubted, limited = math.inf, False, False, False, bool(self.parked)
+        soonest, room, busy, doubted, estimated = math.inf, False, False, False, False
+        limited = bool(self.parked)
         reasons: dict[str, int] = {}
         for account, block in self.parked.items():
             reasons[block.reason] = reasons.get(block.reason, 0) + 1
@@ -232,11 +235,11 @@ class Pool:
                 continue
             if block.nature is Nature.ROOM:
                 room, busy = True, busy or block.until == math.inf
-            elif block.yields:
-                doubted = True
+            elif block.nature is Nature.ESTIMATED:
+                doubted, estimated = doubted or block.yields, True
             if block.nature is not Nature.OUT:
                 soonest = min(soonest, block.until)
-        outlook = Outlook(soonest, room, busy, doubted, tuple(reasons.items()), limited)
+        outlook = Outlook(soonest, room, busy, doubted, estimated, tuple(reasons.items()), limited)
         if not tried:
             self._outlook = outlook
         return outlook

@@ -328,13 +328,13 @@ class Scheduler(Learning):
         reason = f"the gateway's own limit of {self.all_requests.limit} requests per minute on all accounts together"
         return Block(opens_at, Nature.ROOM, reason)
 
-    def soonest_reset(self, pools: Sequence[Pool], now: float, tokens: int = 0) -> float | None:
+    def soonest_reset(self, pools: Sequence[Pool], now: float, tokens: int = 0, *, sure: bool = False) -> float | None:
         """Return the seconds until the first account of *pools* may be asked for *tokens*; None where one may be now,
-        or where no time is known."""
-        soonest, held = self._soonest_account(pools, now, tokens), self.held(now)
+        or where no time is known. Where it has to be *sure*, when one is tried again on our own guess is no such time."""
+        soonest, held = self._soonest_account(pools, now, tokens, sure=sure), self.held(now)
         return soonest if held is None else max(soonest or 0.0, held.until - now)
 
-    def _soonest_account(self, pools: Sequence[Pool], now: float, tokens: int) -> float | None:
+    def _soonest_account(self, pools: Sequence[Pool], now: float, tokens: int, *, sure: bool) -> float | None:
         soonest = math.inf
         for pool in pools:
             if pool.any_free(0, now):
@@ -343,8 +343,8 @@ class Scheduler(Learning):
                     return None
                 soonest = min(soonest, *(block.until for _, block in too_small))
             outlook = pool.outlook(())
-            if outlook.busy or outlook.doubted:  # one that is in doubt would be asked all the same
-                return None
+            if outlook.busy or outlook.doubted or (outlook.estimated and sure):
+                return None  # one that is in doubt would be asked all the same
             soonest = min(soonest, outlook.soonest)
         return soonest - now if soonest < math.inf else None
 

@@ -164,9 +164,8 @@ def socket_service(
     ca_file, translation = config.outbound.ca_file, config.translation
     if fetcher is None and translation.fetch_urls:
         fetcher = SocketFetcher(allow=translation.fetch_allow, ca_file=ca_file)
-    keepalive = KeepAlive.configured(config.upstream)
+    keepalive, clock = KeepAlive.configured(config.upstream), clock or GatewayClock()
     upstream = SocketUpstream(loaded.vault, loaded.routes, ca_file=ca_file, keepalive=keepalive)
-    clock = clock or GatewayClock()
     endpoint = TokenEndpoint(loaded.routes, ca_file=ca_file)
     refresher = TokenRefresh(loaded.grants, vault=loaded.vault, store=store.tokens, endpoint=endpoint, clock=clock)
     service = Service(
