@@ -47,6 +47,17 @@ def test_recordings_have_one_door() -> None:
     assert others == []
 
 
+def test_tests_that_read_recordings_are_marked() -> None:
+    """``pytest -m recordings`` runs them all, and CI does so where there is nothing but the repository."""
+    reads = re.compile(
+        r"^(?:from .* import .*| {4})\b(?:traffic|recordings|translations|recorded_errors)\b", re.MULTILINE
+    )
+    tests = [path for path in FOLDER.parent.rglob("test_*.py") if path.parent != FOLDER]
+    readers = {path: path.read_text() for path in tests if reads.search(path.read_text())}
+    assert len(readers) > 12
+    assert [path for path, text in readers.items() if "mark.recordings" not in text] == []
+
+
 def test_packing_keeps_every_line() -> None:
     lines = [b'{"dialect":"a"}', '{"dialect":"\u00e9\u2028"}'.encode()]
     assert unpacked(packed(lines)) == lines
