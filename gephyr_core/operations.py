@@ -63,6 +63,7 @@ class Operations:
         for name, settings in wanted.items():
             if name not in scheduler.accounts:
                 account = make_account(settings, shared.config)
+                account.origins = shared.origins
                 scheduler.add(account)
                 shared.proxies.bind(account.id, account.route)
                 if account.signs_in:

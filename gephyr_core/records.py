@@ -232,7 +232,23 @@ class ProxyEvent:
     reason: str = ""
 
 
-Fact = RequestRecord | AccountEvent | ProxyEvent
+@attrs.frozen
+class OriginEvent:
+    """A provider's host cannot be reached by an outbound route, or can be again."""
+
+    origin: str
+    """``https://HOST``, with the port where it is not the scheme's own."""
+    route: str
+    """Id of the outbound route."""
+    reachable: bool
+    at: float
+    """Seconds since the epoch."""
+    reason: str = ""
+    until: float | None = None
+    """When it is tried again, seconds since the epoch."""
+
+
+Fact = RequestRecord | AccountEvent | ProxyEvent | OriginEvent
 """What is observed: for logs, metrics and traces."""
 Saved = Pin | StoredObject | Binding | AccountState | Cooldown
 """What is kept on the disk. Access tokens are the runtime's to keep."""

@@ -11,10 +11,12 @@ from gephyr_core.config import AccountConfig, Config, provider_kind
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
+from gephyr_core.outbound.origins import Origins
 from gephyr_core.outbound.proxy_pool import ProxyPool
 from gephyr_core.pins import Pins
 from gephyr_core.providers import PROVIDERS
 from gephyr_core.providers.vertex import vertex_base_url
+from gephyr_core.records import OriginEvent
 from gephyr_core.routing import ModelTable, Target
 from gephyr_core.routing.models import ModelPattern
 from gephyr_core.scheduling import Account, Pool, Scheduler
@@ -69,6 +71,9 @@ class Shared:
         self.sign_in = SignIn(rng)
         bound = {account.id: account.route for account in self.scheduler.accounts.values()}
         self.proxies = ProxyPool(config.proxy_pool, bound.items(), config.outbound.upstream_proxy, rng)
+        self.origins = Origins(self.proxies.routes)
+        for one in self.scheduler.accounts.values():
+            one.origins = self.origins
         self.pins = Pins()
         self.models = _model_table(config, config.accounts)
         self.buffered = 0
@@ -112,6 +117,32 @@ class Shared:
                 self._routes.clear()
             self._routes[key] = route
         return route
+
+    def origin_failed(
+        self, origin: Origin, route: str, exchange: int, called_at: float, reason: str, now: float
+    ) -> None:
+        """A call got no connection to a provider's host."""
+        self._origin_news(origin, self.origins.failed(origin, route, exchange, called_at, reason, now))
+
+    def origin_answered(self, origin: Origin, route: str, now: float) -> None:
+        """A reply of a host that was known dead began."""
+        self._origin_news(origin, self.origins.answered(origin, route, now))
+
+    def origin_closed(self, origin: Origin, route: str, exchange: int) -> None:
+        """A call to a host that is known dead is over, whatever it came to."""
+        if self.origins.closed(origin, route, exchange):
+            self._look_again(origin)
+
+    def _origin_news(self, origin: Origin, news: OriginEvent | None) -> None:
+        if news is not None:
+            self.emit(Observe(news))
+            self._look_again(origin)
+
+    def _look_again(self, origin: Origin) -> None:
+        """Have the accounts of a host offered again where they may be asked."""
+        for account in self.scheduler.accounts.values():
+            if account.origin == origin:
+                account.changed()
 
     def route_works(self, route: str, called_at: float, now: float) -> None:
         """A provider answered a call by a route."""

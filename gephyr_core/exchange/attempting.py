@@ -8,7 +8,7 @@ from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_closed
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.state import State
 from gephyr_core.exchange.translating import Translating
-from gephyr_core.scheduling import NEUTRAL, Account, Lease, Pool, Wait
+from gephyr_core.scheduling import NEUTRAL, Account, Lease, Pool, Says, Wait
 from gephyr_core.scheduling.scheduler import LONGEST_COOLDOWN_WAIT
 from gephyr_core.shared import Leg
 
@@ -66,7 +66,7 @@ class Attempting(Translating):
 
     def _begin(self, lease: Lease, leg: Leg, now: float) -> None:
         """Call the account that was taken, by the way that the operator set for it."""
-        route = self.shared.proxies.choose(lease.account.id, now, self.failed_routes)
+        route = self._way_to(lease.account, now)
         if route is not None:
             self._call(Attempt(0, lease, leg, UNLIMITED, now, now, route=route))
             return
@@ -74,6 +74,15 @@ class Attempting(Translating):
         self.tried.append((None, lease.account))
         self.failures.append(of_closed_route())
         self.acquire(now)
+
+    def _way_to(self, account: Account, now: float) -> str | None:
+        """Choose an outbound route: none that failed this request before, and none by which the host is known dead."""
+        avoiding = self.failed_routes
+        if self.dead_ends:
+            avoiding = [*avoiding, *(route for origin, route in self.dead_ends if origin == account.origin)]
+        if self.shared.origins.dead:
+            avoiding = [*avoiding, *self.shared.origins.dead_routes(account.origin, now)]
+        return self.shared.proxies.choose(account.id, now, avoiding)
 
     def _call(self, attempt: Attempt) -> None:
         assert self.plan is not None
@@ -91,6 +100,9 @@ class Attempting(Translating):
         )
         attempt.number, attempt.limits = self.attempt_number, call.limits
         self.shared.proxies.opened(attempt.route)
+        if self.shared.origins.dead:
+            connected_by = attempt.called_at + call.limits.connect
+            self.shared.origins.opened(call.origin, attempt.route, self.id, connected_by)
         self.reply.decision = attempt.lease.decision
         self.note_losses(attempt.leg)
         self.attempt = attempt
@@ -106,6 +118,8 @@ class Attempting(Translating):
         if failure.label == Fault.PROXY.value:
             self.shared.proxy_failed(self.attempt.route, now)
             self.failed_routes.append(self.attempt.route)
+        elif failure.outcome.says is Says.UNREACHABLE:
+            self._note_dead_end(self.attempt, failure, now)
         renewed = self._signs_in_again(failure, lease, now)
         if not (renewed or self._goes_another_way(failure, lease, now) or self._soon_over(failure)):
             self.tried.append((None if everywhere else self.attempt.target, lease.account))
@@ -123,10 +137,27 @@ class Attempting(Translating):
 
     def _goes_another_way(self, failure: Failure, lease: Lease, now: float) -> bool:
         """Whether the account can be asked again through another proxy than those that failed."""
-        if failure.label != Fault.PROXY.value or not self.shared.config.proxy_pool.auto_failover:
+        if not self.shared.config.proxy_pool.auto_failover:
+            return False
+        if failure.outcome.says is Says.UNREACHABLE:
+            assert self.search is not None
+            return lease.current not in self.search.unreachable
+        if failure.label != Fault.PROXY.value:
             return False
         route = self.shared.proxies.choose(lease.account.id, now, self.failed_routes)
         return route is not None and route not in self.failed_routes
+
+    def _note_dead_end(self, attempt: Attempt, failure: Failure, now: float) -> None:
+        """No connection could be made: the accounts of the host are not asked in vain by the same routes."""
+        assert self.search is not None
+        shared, origin = self.shared, attempt.lease.account.origin
+        shared.origin_failed(origin, attempt.route, self.id, attempt.called_at, failure.detail or failure.label, now)
+        self.dead_ends.append((origin, attempt.route))
+        self.search.unreachable = tuple(
+            account
+            for account in shared.scheduler.accounts.values()
+            if all((account.origin, route) in self.dead_ends for route in shared.proxies.routes(account.id))
+        )
 
     def _soon_over(self, failure: Failure) -> bool:
         """Whether the provider itself asks to come back so soon that it is waited for."""

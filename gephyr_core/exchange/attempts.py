@@ -181,7 +181,7 @@ _WORDS = {
     Fault.GATEWAY: "the gateway itself failed",
 }
 
-
+_NO_CONNECTION = "no connection to the provider could be made in time (timeout)"
 _SAID_BY_FAULT = {
     Fault.CONNECT: Says.UNREACHABLE,
     Fault.TLS: Says.UNREACHABLE,
@@ -213,10 +213,12 @@ REPLY_ERROR = "reply_error"
 """Labels of attempts that ended by an error with a status of success, in a stream and as a whole."""
 
 
-def outcome_of_fault(fault: Fault, *, side: bool) -> Outcome:
-    """What a broken call says about the account. A *side* route's says nothing."""
+def outcome_of_fault(fault: Fault, *, side: bool, sent: Sent = Sent.ALL) -> Outcome:
+    """What a broken call says about the account. A *side* route's says nothing, but that its host is out of reach."""
     says = _SAID_BY_FAULT[fault]
-    if side or says is Says.NOTHING:
+    if fault is Fault.TIMEOUT and sent is Sent.NONE:
+        says = Says.UNREACHABLE  # the time for making the connection was over
+    if says is Says.NOTHING or (side and says is not Says.UNREACHABLE):
         return NEUTRAL
     return Outcome(says, fault.error_kind, fault.value)
 
@@ -231,11 +233,13 @@ def outcome_of_error(kind: ErrorKind, *, side: bool) -> Outcome:
 
 def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: bool) -> Failure:
     """The failure that a broken call is. What must not be done twice fails over only if nothing was sent."""
+    outcome = outcome_of_fault(fault, side=side, sent=sent)
+    late = fault is Fault.TIMEOUT and outcome.says is Says.UNREACHABLE
     return Failure(
         kind=fault.error_kind,
-        message=words_for(fault),
+        message=_NO_CONNECTION if late else words_for(fault),
         detail=detail,
-        outcome=outcome_of_fault(fault, side=side),
+        outcome=outcome,
         label=fault.value,
         fail_over=fault.retryable and (repeatable or sent is Sent.NONE),
         retry_after=_UNTIL_ROOM if fault is Fault.LOCAL else None,

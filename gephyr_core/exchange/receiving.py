@@ -25,6 +25,8 @@ class Receiving(Collecting):
         attempt, plan = self.live
         attempt.status, attempt.headers, attempt.heard_at = event.status, event.headers, now
         self.shared.route_works(attempt.route, attempt.called_at, now)
+        if self.shared.origins.dead:
+            self.shared.origin_answered(attempt.lease.account.origin, attempt.route, now)
         if event.status < 300:
             self.shared.scheduler.heard(attempt.lease, event.headers, now - attempt.called_at, now)
         if not self._decodes(attempt, now):

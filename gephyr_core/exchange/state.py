@@ -19,7 +19,7 @@ from gephyr_core.exchange.admission import Admitted, read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
 from gephyr_core.exchange.plan import Plan
 from gephyr_core.exchange.reply import Reply
-from gephyr_core.http import header
+from gephyr_core.http import Origin, header
 from gephyr_core.records import AttemptRecord, StoredObject, Usage
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import Account, Outcome, Search
@@ -104,6 +104,8 @@ class AttemptsState(TranslationState):
         """Accounts whose token this request was refused with: another one is fetched once."""
         self.failed_routes: list[str] = []
         """Outbound routes whose proxies failed this request."""
+        self.dead_ends: list[tuple[Origin, str]] = []
+        """Hosts to which this request got no connection, each with the outbound route."""
         self.dead_targets: list[Target] = []
         """Targets whose model turned out unknown at the provider."""
         self.failures: list[Failure] = []
@@ -229,6 +231,8 @@ class ExchangeState(AttemptsState):
             self.shared.emit(CancelUpstream(self.id, attempt.number))
         self.hold_reply(0)
         self.shared.proxies.closed(attempt.route)
+        if self.shared.origins.dead:
+            self.shared.origin_closed(attempt.lease.account.origin, attempt.route, self.id)
         record = attempt.record(label, detail, now, stale=stale)
         self.records.append(record)
         if self.state is State.RELAYING:  # however it ends, the client got a part of it, and the tokens are spent

@@ -7,7 +7,7 @@ that failed is left alone for a pause that grows. Then one call tries it; or a c
 import heapq
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gephyr_core.commands import CheckProxy
 from gephyr_core.config import ProxyConfig, ProxyPoolConfig
@@ -96,6 +96,20 @@ class ProxyPool:
         if bound:  # it never leaves but through a proxy, and may have none but this
             return bound
         return None if self._config.require_proxy_for_account_requests else DIRECT
+
+    def routes(self, account: str) -> Iterator[str]:
+        """Every route that :meth:`choose` may return for an account, as the proxies are now."""
+        config, bound = self._config, self._bound.get(account, "")
+        if bound or not config.enabled:
+            yield choose_route(bound, self._app_proxy)
+            if not (config.enabled and config.auto_failover):
+                return
+        usable = [proxy.route for proxy in self._ranks if self._is_free(proxy) and not proxy.call_failed]
+        yield from usable
+        if self._app_proxy:
+            yield self._app_proxy
+        if not (bound or usable or self._app_proxy or config.require_proxy_for_account_requests):
+            yield DIRECT
 
     def _serves(self, bound: str, now: float, avoiding: Sequence[str]) -> bool:
         """Whether an account's own proxy is to be used."""

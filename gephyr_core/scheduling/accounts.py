@@ -8,6 +8,7 @@ import attrs
 
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Origin
+from gephyr_core.outbound.origins import Origins
 from gephyr_core.providers.capabilities import maker_of
 from gephyr_core.routing.models import ModelPattern, Target
 from gephyr_core.scheduling.blocks import Block, Nature
@@ -19,6 +20,8 @@ from gephyr_core.scheduling.windows import RequestWindow, TokenWindow
 if TYPE_CHECKING:
     from gephyr_core.scheduling.pool import Pool
 
+UNREACHABLE = "host unreachable"
+"""Why an account is passed over whose provider's host is known dead."""
 _MOST_MODELS = 512
 """Models whose remaining quota is known, of one organisation."""
 
@@ -99,6 +102,8 @@ class Account:
     cooldowns: Cooldowns = attrs.field(factory=Cooldowns)
     health: Health = attrs.field(factory=Health)
     strikes: Strikes = attrs.field(factory=Strikes)
+    origins: Origins | None = None
+    """What is known of hosts that cannot be reached."""
     shared: Organization = attrs.field(factory=lambda: Organization(""))
     parked_in: dict["Pool", None] = attrs.field(factory=dict)
     """Pools that do not offer it until something changes, or did not offer it to a request that was too large."""
@@ -159,6 +164,8 @@ class Account:
             return Block(math.inf, Nature.OUT, self.disabled)
         if self.token_until <= now:
             return self.token_block or Block(math.inf, Nature.ROOM, "signing in")
+        if self.origins is not None and self.origins.dead and (block := self._unreachable(now)) is not None:
+            return block
         if self.cooldowns.stated or self.cooldowns.estimates or self.shared.cooldowns.stated or self._doubted():
             block = self._cooling(model, now)
             if block is not None:
@@ -177,6 +184,14 @@ class Account:
         if self.shared.remaining:
             return self._exhausted(model, tokens, now)
         return None
+
+    def _unreachable(self, now: float) -> Block | None:
+        assert self.origins is not None
+        found = self.origins.blocks(self.id, self.origin, now)
+        if found is None:
+            return None
+        until, tried = found
+        return Block(until, Nature.ESTIMATED, UNREACHABLE, ErrorKind.BAD_GATEWAY, yields=not tried)
 
     def is_told_off(self, model: str, now: float) -> bool:
         """Whether the provider, or the operator, said to leave it alone for now."""

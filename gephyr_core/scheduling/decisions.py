@@ -72,12 +72,12 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
             told[self.account] = f"chosen: {self.rule.value}"
         for account in self.tried:
             told.setdefault(account.id, FAILED_REQUEST)
-        for account in self.avoided:
-            told.setdefault(account.id, FAILED_SESSION)
         for account, value in self.scores:
             told.setdefault(account.id, f"score {value:.3f} is lower")
         for account, block in self.parked:
             told.setdefault(account.id, block.reason)
+        for account in self.avoided:
+            told.setdefault(account.id, FAILED_SESSION)
         for account in self.ready:
             told.setdefault(account.id, self.held or "not drawn")
         yield from told.items()

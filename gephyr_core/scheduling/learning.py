@@ -70,7 +70,7 @@ class Learning:
                     self.avoidance.served(lease.search.who, model, account.id)
             case Says.FAILED:
                 self._failed(lease, account, outcome.fault, now)
-            case Says.REFUSED | Says.UNREACHABLE if outcome.kind is not None:
+            case Says.REFUSED if outcome.kind is not None:
                 account.health.judge(success=False, now=now)
                 self._blame(account, model, outcome, outcome.kind, now)
 
@@ -171,6 +171,8 @@ class Learning:
 
     def trust(self, account: Account, model: str, now: float) -> None:
         """Let an account in that is away on our own estimate."""
+        if account.origins is not None:
+            account.origins.trust(account.id, account.origin, now)
         account.cooldowns.give_benefit_of_doubt(model, now)
         shared, scope = account.shared, account.scope(model)
         forgotten = scope in shared.remaining

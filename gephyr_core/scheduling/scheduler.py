@@ -124,6 +124,8 @@ class Scheduler(Learning):
             return Wait(pool)
         search.bound = ""
         search.avoided = self._avoided(pool, search, now) if self.avoidance.rows or search.avoids else ()
+        if search.unreachable:
+            search.avoided += search.unreachable
         preferred = self.accounts.get(self._config.preferred_account)
         if preferred is not None and self._may_ask(preferred, pool, search, tried, now):
             return self._lease(pool, search, preferred, Rule.PREFERRED, now, tried)
@@ -304,7 +306,7 @@ class Scheduler(Learning):
             if any(account not in tried for account in self._avoided(pool, search, now)):
                 pool.fresh = self.queue.ask_again = cleared = True
             for account, block in [*pool.parked.items(), *pool.too_large_for.items()]:
-                if block.yields and account not in tried:
+                if block.yields and account not in tried and account not in search.unreachable:
                     self.trust(account, pool.model, now)
                     self.queue.ask_again = cleared = True
         search.doubts_cleared = True

@@ -49,9 +49,11 @@ class Search:
     held: str = ""
     """What stands in the way of every request, whoever serves it."""
     avoided: tuple["Account", ...] = ()
-    """Accounts that failed the session twice in a row, in the pool that was asked last."""
+    """Accounts of the pool that was asked last that failed the session twice in a row, and those of ``unreachable``."""
     avoids: dict[str, list[str]] = attrs.field(factory=dict)
     """Ids of the accounts that failed the session twice in a row, by model, as the request came upon them."""
+    unreachable: tuple["Account", ...] = ()
+    """Accounts of hosts to which the request got no connection."""
     strikes: list[Strike] = attrs.field(factory=list)
     """Failures of its attempts that may be the accounts' fault."""
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from gephyr_core.scheduling.accounts import Account
 
 IN_A_ROW = 3
+"""Failures for one model without a success between them, of two sessions or more, that bench an account."""
 OF_ONE = 2
+"""Failures in a row of one session that have it leave the account."""
 OUTAGE = 60.0
 """Seconds within which a failure that others met too is an outage."""
 LEFT_ALONE = 60.0
@@ -31,7 +33,9 @@ LEFT_ALONE = 60.0
 _MOST_STRIKES = 32
 """Of one account for one model: enough to tell whether they are many."""
 _MOST_MODELS = 512
+"""Models, of one account, whose failures are counted; their names can be the clients' to choose."""
 _MOST_SESSIONS = 4096
+"""Sessions, each for one model, whose failures are counted."""
 
 _Key = TypeVar("_Key")
 _Entry = TypeVar("_Entry")

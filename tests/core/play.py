@@ -20,7 +20,7 @@ from gephyr_core.events import (
     UpstreamStarted,
 )
 from gephyr_core.gateway import Gateway
-from gephyr_core.records import AccountEvent, AccountState, Binding, Cooldown, RequestRecord, Saved
+from gephyr_core.records import AccountEvent, AccountState, Binding, Cooldown, OriginEvent, RequestRecord, Saved
 
 KEY = "0" * 64
 OPEN = AuthConfig(mode="off")
@@ -64,6 +64,7 @@ class Play:
         self.exchange = 0
         self.records: list[RequestRecord] = []
         self.events: list[AccountEvent] = []
+        self.hosts: list[OriginEvent] = []
         self.saved: list[Saved] = []
         """What the scheduler wants kept."""
         self.unclaimed: list[Command] = []
@@ -77,6 +78,7 @@ class Play:
         facts = [command.fact for command in commands if isinstance(command, Observe)]
         self.records += [fact for fact in facts if isinstance(fact, RequestRecord)]
         self.events += [fact for fact in facts if isinstance(fact, AccountEvent)]
+        self.hosts += [fact for fact in facts if isinstance(fact, OriginEvent)]
         saved = [command.record for command in commands if isinstance(command, Save)]
         self.saved += [record for record in saved if isinstance(record, OF_THE_SCHEDULER)]
         self.unclaimed = [command for command in commands if not _is_beside(command)]

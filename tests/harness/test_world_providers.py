@@ -3,6 +3,7 @@
 import datetime
 import random
 
+import attrs
 import msgspec
 import pytest
 
@@ -12,11 +13,11 @@ from gephyr.harness.world.organizations import Organization
 from gephyr.harness.world.refusals import Level, limit_headers, refusal
 from gephyr.harness.world.replies import REPLIES, Spent
 from gephyr.harness.world.tokens import quantiles
-from gephyr_core.config import ProxyConfig, ProxyPoolConfig
+from gephyr_core.config import ProxyConfig, ProxyPoolConfig, SchedulingConfig
 from gephyr_core.http import header
 from gephyr_core.providers.classification import classify_reply
 from gephyr_core.providers.limits import go_duration
-from gephyr_core.records import AccountEvent, ProxyEvent
+from gephyr_core.records import AccountEvent, OriginEvent, ProxyEvent
 from tests.harness.world_plans import DIALECTS, accounts, config, play, sessions
 
 LEVELS = (Level("requests", 60, 12, 47.999), Level("tokens", 90_000, 0, 360.0))
@@ -154,6 +155,38 @@ def test_a_gateway_without_descriptors_harms_no_account() -> None:
         (1, "local", 503)
     }
     assert run.count("ok") + len(refused) == len(run.records)
+
+
+@pytest.mark.parametrize("mode", ["balance", "cache_first", "performance_first"])
+def test_an_account_that_cuts_its_streams_is_soon_left(mode: str) -> None:
+    """One account of each three is broken from the start, and every client's stream there is cut; few clients meet it."""
+    pool = config(scheduling=SchedulingConfig(mode=mode))  # type: ignore[arg-type]
+    run = play(pool, Fault(kind="reset_in_stream", accounts=("a0", "a1", "a2")), plan=sessions(120))
+    assert run.outcome.violations == ()
+    assert 0 < run.count("failed") < 0.06 * len(run.records)
+    assert [fact.account for fact in run.facts if isinstance(fact, AccountEvent) and fact.what == "cooldown"]
+
+
+def test_pages_of_html_are_seen_by_no_client() -> None:
+    run = play(None, Fault(kind="html_page", accounts=("a0", "a1", "a2")))
+    assert run.outcome.violations == ()
+    assert run.count("ok") == run.outcome.requests == 120
+    assert run.outcome.calls > run.outcome.requests
+
+
+def test_an_outage_is_a_whole_hosts_and_found_out_once() -> None:
+    """Accounts of one host share it: none of them is tried for each request again."""
+    pool = tuple(attrs.evolve(one, base_url=f"https://{one.provider}.test") for one in accounts(12))
+    fault = Fault(kind="outage", accounts=("a0",), start=5, end=15)
+    run = play(config(pool), fault, plan=sessions(dialects=["openai-chat"]))
+    assert run.outcome.violations == ()
+    refused = [attempt for record in run.records for attempt in record.attempts if attempt.outcome == "connect"]
+    assert len({attempt.account for attempt in refused}) > 1
+    assert all(len(record.attempts) <= 1 for record in run.records)
+    hosts = [fact for fact in run.facts if isinstance(fact, OriginEvent)]
+    assert {fact.origin for fact in hosts} == {"https://openai.test"}
+    assert hosts[-1].reachable
+    assert hosts[-1].at > EPOCH + 15.0
 
 
 def test_a_proxy_that_is_down_is_passed_over_until_it_is_back() -> None:

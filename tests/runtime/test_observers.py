@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from gephyr.runtime.observers import Metrics, Observers, RequestLog, configure_logging
-from gephyr_core.records import AccountEvent, AttemptRecord, ProxyEvent, RequestRecord, Usage
+from gephyr_core.records import AccountEvent, AttemptRecord, OriginEvent, ProxyEvent, RequestRecord, Usage
 
 OK = AttemptRecord(1, "openai-1", "gpt-4o", "ok", 200, "", started_at=1.8e9, duration=0.1)
 FACT = RequestRecord(
@@ -276,3 +276,20 @@ def test_what_happens_to_accounts_and_proxies_is_counted() -> None:
     assert b'gephyr_account_events_total{account="a",event="cooldown",reason="insufficient quota"} 1.0' in page
     assert b'event="token_refresh_failed",reason="invalid_grant"} 1.0' in page
     assert b'gephyr_proxy_events_total{event="unhealthy",proxy="eu-1"} 1.0' in page
+
+
+def test_a_host_that_is_lost_and_found_is_logged_and_counted() -> None:
+    observers = Observers()
+    with structlog.testing.capture_logs() as logs:
+        observers.observe(OriginEvent("https://a.test", "direct", False, 1000.0, "refused", until=1001.0))
+        observers.observe(OriginEvent("https://a.test", "direct", True, 1002.0))
+    host = {"origin": "https://a.test", "route": "direct"}
+    assert logs == [
+        host
+        | {"event": "a provider's host is unreachable", "log_level": "warning", "reason": "refused"}
+        | {"until": "1970-01-01T00:16:41+00:00"},
+        host | {"event": "a provider's host is reachable", "log_level": "info"},
+    ]
+    page = observers.metrics()[1]
+    assert b'gephyr_origin_events_total{event="unreachable",origin="https://a.test",route="direct"} 1.0' in page
+    assert b'gephyr_origin_events_total{event="reachable",origin="https://a.test",route="direct"} 1.0' in page

@@ -81,9 +81,12 @@ class Measurements:
             self.end = max(self.end, fact.at)
             self._count(self.events, fact.what)
             self._account(fact.account, fact.at).happened(fact)
-        else:
+        elif isinstance(fact, ProxyEvent):
             self.end = max(self.end, fact.at)
             self._proxy(fact)
+        else:
+            self.end = max(self.end, fact.at)
+            self._count(self.events, "host reachable" if fact.reachable else "host unreachable")
 
     def _request(self, record: RequestRecord) -> None:
         self.end = max(self.end, record.started_at + record.duration)

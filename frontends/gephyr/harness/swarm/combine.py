@@ -18,7 +18,7 @@ _MODELS = {
 }
 _FAULTS = (
     *("outage", "brownout", "error_status", "rate_limit_storm", "reset_before_head", "reset_in_stream", "stall"),
-    *("revoked_token", "token_endpoint_down"),
+    *("html_page", "revoked_token", "token_endpoint_down"),
 )
 _STATUSES = (400, 401, 402, 403, 404, 408, 429, 500, 502, 503, 529)
 

@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import attrs
 
-from gephyr.harness.world.faults import faults_of, met, proxy_is_down
+from gephyr.harness.world.faults import faults_of, host_mates, met, proxy_is_down
 from gephyr.harness.world.organizations import Organization
 from gephyr.harness.world.queue import Agenda
 from gephyr.harness.world.refusals import JSON, limit_headers, refusal
@@ -27,6 +27,7 @@ _TO_REFUSE = 0.05
 """Seconds that a refusal or a failure to connect takes."""
 _STORM_WAIT = 30.0
 """Seconds to come back in, told in a storm of 429."""
+_PAGE = b"<!doctype html><html><body><h1>Just a moment...</h1></body></html>"
 _UNKNOWN = 400
 """Status for a path that no simulated provider has."""
 _GEMINI_MODEL = re.compile(r"/models/([^/:]+):")
@@ -90,7 +91,8 @@ class Providers:
             raise ValueError(f"no provider is described for the accounts {', '.join(missing[:8])}")
         self._agenda, self._feed, self._rng, self._begin = agenda, feed, rng, agenda.now
         self._faults = {
-            name: tuple(fault for fault in faults_of(name, faults) if fault.kind not in _ELSEWHERE) for name in settings
+            name: tuple(fault for fault in faults_of(name, faults, mates) if fault.kind not in _ELSEWHERE)
+            for name, mates in host_mates(config).items()
         }
         self._proxy_faults = tuple(fault for fault in faults if fault.kind == "proxy_down")
         self._signs_in = {one.id for one in config.accounts if one.oauth is not None or one.service_account}
@@ -160,6 +162,8 @@ class Providers:
                 self._refuses(call, fault.status, None)
             case "revoked_token":
                 self._refuses(call, 401, None)
+            case "html_page":
+                self._shows_page(call)
             case "rate_limit_storm":
                 self._refuses(call, 429, _STORM_WAIT)
             case _:
@@ -170,6 +174,10 @@ class Providers:
         if fault.kind in {"reset_in_stream", "stall"}:
             call.breaks_at = len(call.pieces) // 2
             call.broken = Broken.RESET if fault.kind == "reset_in_stream" else None
+
+    def _shows_page(self, call: Call) -> None:
+        call.headers, call.pieces = [(b"content-type", b"text/html")], (_PAGE,)
+        self._agenda.add(self._agenda.now + _TO_REFUSE, self._head, call)
 
     def _breaks(self, call: Call, how: Broken) -> Call:
         call.broken = how

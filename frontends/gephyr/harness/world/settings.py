@@ -87,6 +87,7 @@ FaultKind = Literal[
     "reset_before_head",
     "reset_in_stream",
     "stall",
+    "html_page",
     "revoked_token",
     "token_endpoint_down",
     "proxy_down",
@@ -99,13 +100,15 @@ class Fault:
     """Something that goes wrong from *start* until *end*."""
 
     kind: FaultKind
-    """* ``outage``: no connection can be made.
+    """* ``outage``: no connection can be made to the hosts of *accounts*, which other accounts may share.
     * ``brownout``: everything takes *slowdown* times as long.
     * ``error_status``: requests are answered *status*.
     * ``rate_limit_storm``: requests are answered 429, with the hints that the provider gives.
     * ``reset_before_head``: the connection is reset before the response begins.
-    * ``reset_in_stream``: the connection is reset in the middle of the response's body.
+    * ``reset_in_stream``: the connection is reset in the middle of the response's body, of a stream after its first
+      content.
     * ``stall``: the response stops in the middle, or before its head if it is whole, until somebody gives up.
+    * ``html_page``: requests are answered 200 with a page of HTML.
     * ``revoked_token``: the credential is refused with 401, and a new token cannot be had (``invalid_grant``).
     * ``token_endpoint_down``: refreshing a token fails with 503.
     * ``proxy_down``: no connection can be made through *proxies*.

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from gephyr.harness.world.clients import Clients, PlannedSession
-from gephyr.harness.world.faults import proxy_is_down
+from gephyr.harness.world.faults import host_mates, proxy_is_down
 from gephyr.harness.world.invariants import Invariants
 from gephyr.harness.world.laws import BrokenInvariantError
 from gephyr.harness.world.provider import Call, Providers
@@ -21,6 +21,7 @@ from gephyr.harness.world.trace import Trace
 from gephyr_core import commands
 from gephyr_core.commands import Command
 from gephyr_core.config import Config
+from gephyr_core.errors import Fault as Broken
 from gephyr_core.events import (
     AdminChanged,
     ClientGone,
@@ -52,6 +53,8 @@ _OLD_AFTER = 100
 """Looks at the middle-aged before one at the old."""
 _READABLE = (b"application/json", b"text/event-stream")
 """Media types of replies that can be what was asked for."""
+_ABOUT_THE_HOST = (Broken.CONNECT, Broken.TLS)
+"""What breaks calls of all accounts of a host, and has them all left alone."""
 _CHECK_SECONDS = 0.1
 """What a proxy's health check takes."""
 
@@ -137,6 +140,7 @@ class World:
         self._take, self._receive = self._trace.take, self._gateway.receive
         self._proxy_faults = tuple(fault for fault in faults if fault.kind == "proxy_down")
         self._accounts = {account.id: account for account in config.accounts}
+        self._host_mates = host_mates(config)
         self._on_fact = on_fact
         self._calls: dict[int, Call] = {}
         self._saved: list[Saved] = []
@@ -247,8 +251,11 @@ class World:
             self._invariants.troubled(call.account)
 
     def _call_over(self, event: UpstreamEnded | UpstreamFailed) -> None:
-        self._calls.pop(event.exchange, None)
+        call = self._calls.pop(event.exchange, None)
         self._invariants.call_over(event.exchange, event.attempt, well=type(event) is UpstreamEnded)
+        if call is not None and type(event) is UpstreamFailed and event.fault in _ABOUT_THE_HOST:
+            for name in self._host_mates[call.account]:
+                self._invariants.troubled(name)
 
     # -- performing ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from gephyr_core.records import AccountEvent, ProxyEvent
+from gephyr_core.records import AccountEvent, OriginEvent, ProxyEvent
 
 _log = structlog.get_logger()
 _WARNINGS = ("disabled", "token_refresh_failed")
@@ -39,8 +39,18 @@ class OperationsLog:
             "gephyr_proxy_events_total", "Proxies that failed or came back.", ["proxy", "event"], registry=registry
         )
 
-    def write(self, fact: AccountEvent | ProxyEvent) -> None:
+        self._origins = Counter(
+            "gephyr_origin_events_total",
+            "Hosts of providers that could not be reached by an outbound route, or could again.",
+            ["origin", "route", "event"],
+            registry=registry,
+        )
+
+    def write(self, fact: AccountEvent | ProxyEvent | OriginEvent) -> None:
         """Take one fact."""
+        if isinstance(fact, OriginEvent):
+            self._origin(fact)
+            return
         if isinstance(fact, ProxyEvent):
             event = "healthy" if fact.healthy else "unhealthy"
             self._proxies.labels(fact.proxy, event).inc()
@@ -54,9 +64,25 @@ class OperationsLog:
             told["model"] = fact.model[:_MOST_REASON]
         if fact.what == "cooldown":
             told["stated"] = fact.stated
-        if fact.until is not None and fact.until < _LAST_DATE:
-            told["until"] = datetime.fromtimestamp(fact.until, UTC).isoformat(timespec="seconds")
-        log(_MESSAGES.get(fact.what, fact.what), **told, **_reason(fact.reason))
+        log(_MESSAGES.get(fact.what, fact.what), **told, **_until(fact.until), **_reason(fact.reason))
+
+    def _origin(self, fact: OriginEvent) -> None:
+        event = "reachable" if fact.reachable else "unreachable"
+        self._origins.labels(fact.origin, fact.route, event).inc()
+        log = _log.info if fact.reachable else _log.warning
+        log(
+            f"a provider's host is {event}",
+            origin=fact.origin,
+            route=fact.route,
+            **_until(fact.until),
+            **_reason(fact.reason),
+        )
+
+
+def _until(until: float | None) -> dict[str, str]:
+    if until is None or until >= _LAST_DATE:
+        return {}
+    return {"until": datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")}
 
 
 def _reason(reason: str) -> dict[str, str]:

@@ -75,14 +75,14 @@ class SocketUpstream:
         call = Call(command.exchange, command.attempt, command.method, feed)
         origin, route = command.origin, command.route
         if self._closing:
-            call.fail(Fault.CONNECT, "the gateway is closing its connections")
+            call.fail(Fault.GATEWAY, "the gateway is closing its connections")
         elif route != DIRECT and route not in self._routes:
             call.fail(Fault.PROXY, f"there is no outbound route {route!r}")
         else:
             try:
                 head = request_head(command, self._vault.authorize(command.account, origin))
             except CredentialError as exc:
-                call.fail(Fault.CONNECT, str(exc))
+                call.fail(Fault.GATEWAY, str(exc))
             except ValueError:
                 # The text of the exception may quote what it could not encode.
                 call.fail(Fault.PROTOCOL, "the request's head cannot be written as HTTP")
@@ -101,7 +101,7 @@ class SocketUpstream:
         for task, call in opening:
             call.opened()
             task.cancel()
-            call.fail(Fault.CONNECT, "the gateway is closing its connections")
+            call.fail(Fault.GATEWAY, "the gateway is closing its connections")
         await asyncio.gather(*(task for task, _ in opening), return_exceptions=True)
         await self._pool.aclose()
 
