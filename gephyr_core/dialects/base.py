@@ -8,6 +8,7 @@ import enum
 from typing import Any, Protocol
 
 import attrs
+import msgspec
 
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.http import Header
@@ -43,12 +44,11 @@ class StreamError:
     """The error as the provider wrote it: an object with a status, or a time to come back at, in places of its own."""
 
 
-@attrs.frozen
-class WholeReply:
+class WholeReply(msgspec.Struct, frozen=True):
     """What a whole reply with a status of success is, read once."""
 
     usage: Usage | None = None
-    objects: list[str] = attrs.field(factory=list)
+    objects: list[str] = []
     """Ids of objects stored at the provider, and digests of encrypted items, that it tells of."""
     error: StreamError | None = None
     """It tells of a failure in place of what was asked for."""

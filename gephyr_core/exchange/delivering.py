@@ -60,7 +60,7 @@ class Delivering(Attempting):
         """Return what collects a provider's stream, which came in *form*."""
         framer, source = self._framer(form), self._source_reader(attempt)
         if not attempt.leg.dialect:
-            return NativeCollector(framer, source, self.dialect.assembly())
+            return NativeCollector(framer, source, self.dialect.assembly(), self.dialect.name != "gemini")
         reader = TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses())
         return ReplyCollector(framer, source, reader, self._restorer(attempt))
 

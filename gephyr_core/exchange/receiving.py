@@ -31,11 +31,8 @@ class Receiving(Collecting):
             self.shared.scheduler.heard(attempt.lease, event.headers, now - attempt.called_at, now)
         if not self._decodes(attempt, now):
             return
-        if event.status < 300 and (plan.stream or self.generates):
-            attempt.form = FormSeeker()
-            self.enter(State.RECOGNIZING)
-        else:
-            self.enter(State.COLLECTING)
+        known = event.status >= 300 or not (plan.stream or self.generates)
+        self.enter(State.COLLECTING if known else State.RECOGNIZING)
 
     def _decodes(self, attempt: Attempt, now: float) -> bool:
         """Prepare to undo the reply's content coding; False when that cannot be done, and the attempt has failed.
@@ -60,7 +57,13 @@ class Receiving(Collecting):
         attempt, _ = self.live
         attempt.heard_at = now
         data = self.decoded(attempt, event.data, now)
-        block = None if data is None else self._look(attempt, data, now)
+        if data is None:
+            return
+        if attempt.form is None and data.startswith(b"{"):  # nearly all whole replies
+            self.enter(State.COLLECTING)
+            self.take_piece(attempt, data, now)
+            return
+        block = self._look(attempt, data, now)
         if block is not None:
             self._send(attempt, block, now)
 
@@ -80,7 +83,8 @@ class Receiving(Collecting):
 
     def _look(self, attempt: Attempt, data: bytes, now: float) -> bytes | None:
         """Look for the form of the body in its next bytes. What is returned begins the client's stream."""
-        assert attempt.form is not None
+        if attempt.form is None:
+            attempt.form = FormSeeker()
         attempt.pieces.append(data)
         attempt.size += len(data)
         form = attempt.form.look(data)
@@ -245,14 +249,14 @@ class Receiving(Collecting):
         """Pass on whole events. Behind an error event of the provider's nothing comes any more."""
         reader = attempt.reader
         assert reader is not None
-        if reader.error is not None:
+        if reader.terminal_seen and reader.error is not None:
             self._end_stream(attempt, block, now)
             return
         if block:
             self.reply.send(self.renamed(block) if self.renaming else block, now)
         if reader.objects:
             self.pin(attempt, reader.objects, now)
-        if attempt.leg.dialect and reader.terminal_seen:
+        if reader.terminal_seen and attempt.leg.dialect:
             self.told_all(attempt, now)
 
     def _end_stream(self, attempt: Attempt, rest: bytes, now: float) -> None:

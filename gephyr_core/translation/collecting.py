@@ -87,6 +87,8 @@ class NativeCollector:
     _framer: Framer
     _source: StreamReader
     _assembly: Assembly
+    _has_last_event: bool
+    """The dialect has an event behind which nothing comes. Gemini's usage may follow its finish reason."""
     error: StreamError | None = attrs.field(default=None, init=False)
     over: bool = attrs.field(default=False, init=False)
 
@@ -120,3 +122,4 @@ class NativeCollector:
         fields = read_object(bare if bare.startswith(b"{") else parse(event).data)
         if fields is not None:
             self._assembly.add(fields)
+        self.over = self._has_last_event and self._source.terminal_seen

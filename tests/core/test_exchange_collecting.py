@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gephyr_core.commands import CallUpstream, EndResponse, SendBody, StartResponse
+from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, SendBody, StartResponse
 from gephyr_core.config import ModelsConfig, ProviderConfig
 from tests.core.play import SSE, Play, account
 
@@ -36,11 +36,11 @@ def test_a_stream_is_asked_for_and_the_client_gets_it_whole() -> None:
     assert asked(call)["metadata"] == {"a": "b"}
     play.head(call, headers=SSE)
     play.expect()
-    for chunk in (FIRST, LAST, b"data: [DONE]\n\n"):
+    for chunk in (FIRST, LAST):
         play.body(call, chunk)
         play.expect()
-    play.end(call)
-    _, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    play.body(call, b"data: [DONE]\n\n")
+    *_, sent, _ = play.expect(CancelUpstream, StartResponse, SendBody, EndResponse)
     reply = msgspec.json.decode(sent.data)
     assert reply["object"] == "chat.completion"
     assert reply["choices"][0]["message"]["content"] == "hello"

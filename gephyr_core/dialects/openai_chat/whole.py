@@ -12,8 +12,8 @@ from gephyr_core.dialects.openai_errors import stream_error
 
 
 class _Choice(msgspec.Struct, gc=False):
-    message: Any = None
-    text: Any = None
+    """What it says is decoded where it does not tell why it ended."""
+
     finish_reason: Any = None
     error: Any = None
 
@@ -31,7 +31,12 @@ class _Reply(msgspec.Struct, gc=False):
     code: Any = None
 
 
+class _Spoken(msgspec.Struct, gc=False):
+    choices: list[Any]
+
+
 _REPLY = msgspec.json.Decoder(_Reply)
+_SPOKEN = msgspec.json.Decoder(_Spoken)
 
 
 def read_whole(body: bytes, *, generates: bool) -> WholeReply:
@@ -50,16 +55,20 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
         return WholeReply(usage, error=stream_error(told))
     if not generates:
         return WholeReply(usage)
-    errors: list[StreamError] = []
-    for choice in reply.choices or ():
+    choices = reply.choices or []
+    errors = []
+    for choice in choices:
         error = _error(choice)
-        if error is not None:
-            errors.append(error)
-        elif choice.finish_reason or is_content({"text": choice.text, "message": choice.message}):
+        if error is None and choice.finish_reason:
             return WholeReply(usage)
-    if errors:
-        return WholeReply(usage, error=errors[0])
-    return WholeReply(usage, lack="the reply has no choice with content or a finish reason")
+        errors.append(error)
+    spoken = decode_reply(_SPOKEN, _Spoken, body) if choices else None
+    said = [] if spoken is None else spoken.choices
+    if any(is_content(choice) and error is None for choice, error in zip(said, errors, strict=False)):
+        return WholeReply(usage)
+    broken = next((error for error in errors if error is not None), None)
+    lack = "" if broken else "the reply has no choice with content or a finish reason"
+    return WholeReply(usage, error=broken, lack=lack)
 
 
 def _error(choice: _Choice) -> StreamError | None:
