@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_page_of_states_is_up_to_date() -> None:
     """The page is generated from the table that the code runs on."""
-    subprocess.run([sys.executable, ROOT / "docs" / "generate_states.py", "--check"], check=True)
+    done = subprocess.run([sys.executable, ROOT / "docs" / "generate_states.py", "--check"], check=False)
+    assert done.returncode == 0
 
 
 def test_the_page_of_limits_is_up_to_date() -> None:

@@ -15,7 +15,8 @@ import pytest
 from tests.acceptance.client import Client, connected
 from tests.acceptance.gateway import Process, account, configuration, serving
 from tests.acceptance.speech import CHAT
-from tests.acceptance.stub import WAIT, Stub
+from tests.acceptance.stub import Stub
+from tests.waiting import WAIT, until
 
 pytestmark = [
     pytest.mark.anyio,
@@ -40,8 +41,7 @@ async def crowded(process: Process) -> AsyncIterator[None]:
         async with asyncio.timeout(WAIT):
             while (open_before := descriptors(process)) < FEW:
                 await stack.enter_async_context(connected(process.port))
-                while descriptors(process) == open_before:  # noqa: ASYNC110 (a process has no event of its own)
-                    await asyncio.sleep(0.001)
+                await until(lambda before=open_before: descriptors(process) != before)
         yield
 
 

@@ -103,9 +103,12 @@ def test_the_environment_alone_cannot_switch_auth_off(variable: str) -> None:
     make_app({**CONFIGURATION, "auth": {"mode": "off"}}, environ={variable: "off"})
 
 
-def test_the_winning_variable_counts() -> None:
-    """``ABV_AUTH_MODE`` stands above ``AUTH_MODE``."""
-    make_app(environ={"AUTH_MODE": "off", "ABV_AUTH_MODE": "strict"})
+@pytest.mark.anyio
+async def test_the_winning_variable_counts() -> None:
+    """``ABV_AUTH_MODE`` stands above ``AUTH_MODE``: whoever has no key is refused, and whoever has one is served."""
+    app, _ = make_app(environ={"AUTH_MODE": "off", "ABV_AUTH_MODE": "strict"})
+    assert (await ask(app, headers=())).status == 401
+    assert (await ask(app)).status == 200
 
 
 # -- starting and ending --------------------------------------------------------------------------------------

@@ -223,8 +223,10 @@ def test_a_text_of_any_length_is_read_to_its_end(dialect: str, text: str) -> Non
 
 @given(dialects, json_values, json_values)
 def test_any_json_has_a_start_or_none(dialect: str, turns: Any, system: Any) -> None:
+    """And a start is texts, of which the last is the user's first words: there are some."""
     names = ("system", "instructions", "systemInstruction")
-    start(dialect, {TURNS[dialect]: turns, **dict.fromkeys(names, system)})
+    found = start(dialect, {TURNS[dialect]: turns, **dict.fromkeys(names, system)})
+    assert found is None or ({type(text) for text in found} == {str} and found[-1])
 
 
 @given(dialects, broken_bodies, st.sampled_from(["messages", "contents", "input", "system"]))
@@ -234,7 +236,8 @@ def test_any_body_has_a_start_or_none(dialect: str, data: bytes, name: str) -> N
             envelope = read_envelope(body)
         except EnvelopeError:
             continue
-        conversation_start(dialect, envelope)
+        found = conversation_start(dialect, envelope)
+        assert found is None or ({type(text) for text in found} == {str} and found[-1])
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"parts":'])

@@ -69,7 +69,7 @@ def test_any_whole_reply_is_read_or_refused(content: list[Any], usage: Any, reas
         reply = ANTHROPIC.read_reply(body, Report())
     except ValueError:
         return
-    json.loads(ANTHROPIC.write_reply(reply, CONTEXT))
+    assert json.loads(ANTHROPIC.write_reply(reply, CONTEXT))["type"] == "message"
 
 
 @given(st.data())

@@ -169,7 +169,9 @@ def test_a_waiter_beside_an_account_in_trouble_is_not_starved() -> None:
     watched.called(1, 1, "a0", plan.model, 0.0)
     watched.call_over(1, 1, well=False)
     watched.laws.begun(2)
-    watched.inspect({2: Request(2, Session(plan, "0" * 64), plan.turns[0], 1.0, asked=True)}, 2.0)
+    waiting = {2: Request(2, Session(plan, "0" * 64), plan.turns[0], 1.0, asked=True)}
+    watched.inspect(waiting, 2.0)
+    assert watched.laws.waits(2)
 
 
 def test_an_exchange_that_never_ends_is_seen() -> None:

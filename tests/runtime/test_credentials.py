@@ -99,8 +99,11 @@ def test_no_query_hides_a_key(before, after, key):
 @given(st.text(max_size=30))
 def test_no_target_is_too_strange(target):
     """A client's nonsense is answered by the core; it never ends in a traceback here."""
-    strip_credentials([], target)
-    strip_credentials([], f"/?key={target}&%{target}={target}")
+    assert strip_credentials([], target)[0] == []
+    headers, kept, digests = strip_credentials([], f"/?key={target}&%{target}={target}")
+    assert headers == []
+    assert not kept.startswith("/?key=")
+    assert all(len(digest) == 64 for digest in digests)
 
 
 def test_the_vault_gives_a_credential_to_its_own_origin_only():

@@ -56,7 +56,7 @@ def started(provider: Provider, disk: Disk) -> tuple[TokenRefresh, Vault]:
     return tokens, vault
 
 
-async def play(steps: list[str]) -> None:
+async def play_and_check(steps: list[str]) -> None:
     provider, disk = Provider(), Disk()
     tokens, vault = started(provider, disk)
     command = RefreshToken("a", "direct", 5.0)
@@ -103,4 +103,4 @@ def check(answer: TokenRefreshed | TokenRefreshFailed, provider: Provider, disk:
 @given(st.lists(st.sampled_from(STEPS), max_size=12))
 def test_a_refresh_token_that_was_rotated_is_never_lost(steps):
     """The endpoint never gets one that is void, however the steps fall."""
-    asyncio.run(play(steps))
+    asyncio.run(play_and_check(steps))

@@ -88,6 +88,9 @@ def test_a_public_host_is_asked_on_the_ports_of_the_web_only(port: int) -> None:
     ],
 )
 def test_what_the_operator_allows_is_let_through(allowed: str, addresses: list[str]) -> None:
+    """And only because of that."""
+    with pytest.raises(FetchError, match="no public address"):
+        Vetting().vet("FILES.lan", 80, addresses)
     Vetting((allowed,)).vet("FILES.lan", 80, addresses)
 
 

@@ -35,7 +35,8 @@ def request_translates(dialect: str, body: bytes) -> None:
         return
     for target in DIALECTS:
         with contextlib.suppress(UntranslatableError):
-            msgspec.json.encode(TRANSLATORS[target].write_request(prompt, DESTINATIONS[target], Report()).body)
+            written = TRANSLATORS[target].write_request(prompt, DESTINATIONS[target], Report()).body
+            assert isinstance(msgspec.json.decode(msgspec.json.encode(written)), dict)
 
 
 def reply_translates(dialect: str, body: bytes) -> None:
