@@ -12,6 +12,7 @@ T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
 
 
+_LEADING = json.JSONDecoder()
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -48,6 +49,19 @@ def read_object(data: bytes | str) -> dict[str, Any] | None:
         return mapping(json.loads(data))
     except (ValueError, RecursionError):
         return None
+
+
+def bare_object(event: bytes) -> bytes:
+    """Return the JSON object of an event that has no ``data:``, as Google writes errors into its streams; empty where
+    the event is none. What may stand on the lines behind it is no part of it."""
+    bare = event.strip()
+    if not bare.startswith(b"{"):
+        return b""
+    try:
+        _, end = _LEADING.raw_decode(bare.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return bare
+    return bare.decode("utf-8", "surrogateescape")[:end].encode("utf-8", "surrogateescape")
 
 
 def mapping(value: object) -> dict[str, Any] | None:

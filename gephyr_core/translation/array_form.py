@@ -2,7 +2,7 @@
 
 import attrs
 
-from gephyr_core.conversation.reply import Delta, Ended
+from gephyr_core.conversation.reply import Delta, Ended, Failed
 from gephyr_core.dialects.translator import DeltaWriter
 from gephyr_core.errors import Problem
 from gephyr_core.sse import SseFramer, parse
@@ -20,7 +20,7 @@ class ArrayForm:
     def write(self, delta: Delta) -> bytes:
         """Write what *delta* means; the last one closes the array."""
         data = self._elements(self._events.write(delta))
-        if isinstance(delta, Ended) and not self._closed:
+        if isinstance(delta, Ended | Failed) and not self._closed:
             self._closed = True
             return data + (b"\n]" if self._begun else b"[]")
         return data

@@ -21,7 +21,7 @@ from gephyr_core.conversation.reply import (
     ThinkingAdded,
 )
 from gephyr_core.conversation.report import Report
-from gephyr_core.dialects.decoding import mapping, text
+from gephyr_core.dialects.decoding import bare_object, mapping, text
 from gephyr_core.dialects.gemini.chunks import Candidate, Chunk, ReplyPart, decode_any, decode_chunk
 from gephyr_core.dialects.gemini.counts import read_usage
 from gephyr_core.dialects.gemini.errors import stream_error
@@ -74,8 +74,7 @@ class GeminiDeltaReader:
         if event.startswith(_PREFIX) and event.find(b"\n") == len(event) - 2:
             chunk = decode_chunk(event[len(_PREFIX) :])
         else:
-            bare = event.strip()
-            data: bytes | str = bare if bare.startswith(b"{") else parse(event).data
+            data: bytes | str = bare_object(event) or parse(event).data
             if not data.strip():
                 return []
             chunk = decode_chunk(data)
