@@ -69,6 +69,13 @@ _COME_BACK = re.compile(
 _REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 LOW_CREDIT = "low_credit"
 """The reason of a 402 that a request for fewer tokens would not have got."""
+MISSING_PERMISSION = "missing_permission"
+"""The reason of a 401 or 403 for a credential that is good, but not for what was asked."""
+_PERMISSION = re.compile(
+    r"Missing scopes:|insufficient permissions for this operation"  # OpenAI's restricted keys, with status 401
+    r"|permission to use the specified resource"  # Anthropic, with status 403
+)
+_NO_ACCESS = re.compile(r"(?:not have access to|not allowed to (?:access|sample from)) (?:the )?model", re.IGNORECASE)
 _CAN_AFFORD_LESS = "fewer max_tokens"
 """OpenRouter's 402 for a request that asks for more tokens than the credit pays."""
 _SHORT_WAIT = 300.0
@@ -93,9 +100,9 @@ class Verdict:
     lasting: bool = False
     """Waiting a while does not mend it: no credit, a spend limit, a daily quota."""
     reason: str = ""
-    """A word for a limit that is not the usual one: ``insufficient_quota``, ``no_credit``, ``spend_limit``,
-    ``low_credit`` (not enough for a request of this size), ``no_quota`` (the plan has none of this model's),
-    ``daily_quota``."""
+    """A word for a limit or a refusal that is not the usual one: ``insufficient_quota``, ``no_credit``,
+    ``spend_limit``, ``low_credit`` (not enough for a request of this size), ``no_quota`` (the plan has none of this
+    model's), ``daily_quota``, ``missing_permission`` (the credential is good, but not for this)."""
 
 
 def classify_reply(status: int, headers: Headers, body: bytes, now: float) -> Verdict:
@@ -140,7 +147,7 @@ def _classified(status: int, headers: Headers, error: ErrorBody, now: float) -> 
         fail_over=_fails_over(status, kind),
         next_target=names_model,
         retry_after=wait,
-        scope=_scope(error) if kind in {ErrorKind.RATE_LIMIT, ErrorKind.MONEY} else "",
+        scope=_scope(kind, error),
         lasting=_lasts(kind, reason, wait, error),
         reason=reason,
     )
@@ -196,6 +203,8 @@ def _reason(kind: ErrorKind, error: ErrorBody) -> str:
             return LOW_CREDIT
         told = next((_MONEY_CODES[code] for code in error.codes if code in _MONEY_CODES), "")
         return told or ("no_quota" if _has_no_quota(error) else "no_credit")
+    if kind is ErrorKind.CREDENTIAL and _PERMISSION.search(error.message):
+        return MISSING_PERMISSION
     if kind is ErrorKind.RATE_LIMIT and (_is_daily_at_google(error) or _PER_DAY.search(error.message)):
         return "daily_quota"
     return ""
@@ -205,7 +214,11 @@ def _is_daily_at_google(error: ErrorBody) -> bool:
     return any(_GOOGLE_PER_DAY.search(violation.quota) for violation in error.violations)
 
 
-def _scope(error: ErrorBody) -> Scope:
+def _scope(kind: ErrorKind, error: ErrorBody) -> Scope:
+    if kind is ErrorKind.CREDENTIAL:  # a key may be good for other models
+        return "model" if any(code in error.codes for code in _MODEL_CODES) or _NO_ACCESS.search(error.message) else ""
+    if kind not in {ErrorKind.RATE_LIMIT, ErrorKind.MONEY}:
+        return ""
     if error.violations:
         of_models = [it.of_a_model or _GOOGLE_PER_MODEL.search(it.quota) is not None for it in error.violations]
         return "model" if all(of_models) else "account"

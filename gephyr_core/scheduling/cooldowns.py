@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import attrs
 
 from gephyr_core.errors import ErrorKind
-from gephyr_core.providers.classification import LOW_CREDIT
+from gephyr_core.providers.classification import LOW_CREDIT, MISSING_PERMISSION
 from gephyr_core.scheduling.blocks import Block, Nature
 
 EVERY_MODEL = ""
@@ -39,11 +39,13 @@ YIELDING: dict[ErrorKind | str, bool] = {
     ErrorKind.MONEY: False,
     LOW_CREDIT: True,
     ErrorKind.CREDENTIAL: False,
+    MISSING_PERMISSION: True,
 }
 """Which estimates the optimistic reset may clear, by reason or else by kind; every other kind yields.
 
 A key that was refused and an account without credit answer the next request as they did the last one. They are asked
-again when a probe is due, and when the operator has mended them."""
+again when a probe is due, and when the operator has mended them. One that may not do just what was asked, or has
+credit for a smaller request, may serve the next."""
 FAILING = "failures in a row"
 """The reason of an estimate for an account that failed a few times without a word."""
 _WORDS: dict[ErrorKind | str, str] = {

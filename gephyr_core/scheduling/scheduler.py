@@ -332,7 +332,7 @@ class Scheduler(Learning):
 
     def soonest_reset(self, pools: Sequence[Pool], now: float, tokens: int = 0, *, sure: bool = False) -> float | None:
         """Return the seconds until the first account of *pools* may be asked for *tokens*; None where one may be now,
-        or where no time is known. Where it has to be *sure*, when one is tried again on our own guess is no such time."""
+        or where no time is known. Where it has to be *sure*, a time of our own guessing is none."""
         soonest, held = self._soonest_account(pools, now, tokens, sure=sure), self.held(now)
         return soonest if held is None else max(soonest or 0.0, held.until - now)
 

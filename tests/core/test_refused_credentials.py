@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from play import JSON, Play, account
-from scheduling import REPLY, ask, body, finish, served, session, signs_in
+from scheduling import REPLY, ask, body, served, session, signs_in
 
 from gephyr_core.commands import CallUpstream, Command, EndResponse, ReadBody, RefreshToken, SendBody, StartResponse
 from gephyr_core.config import AccountConfig
@@ -342,26 +342,3 @@ def test_whoever_waits_for_the_new_token_is_told_when_it_is_refused() -> None:
         start, *_ = play.expect(StartResponse, SendBody, EndResponse)
         assert start.status == 502
     play.finish()
-
-
-def test_money_is_not_asked_for_again_and_again() -> None:
-    """A stream that says inside a 200 that there is no credit benches as the status would."""
-    play = Play(account("a"))
-    no_credit = (
-        b'data: {"error":{"message":"You have no credit","code":"insufficient_quota","type":"insufficient_quota"}}\n\n'
-    )
-    call = play.stream_request()
-    play.head(call, 200, [(b"content-type", b"text/event-stream")])
-    play.expect()
-    play.body(call, no_credit)
-    play.unclaimed.clear()
-    assert play.refused(body()).status == 503
-
-
-def test_a_request_that_the_credit_does_not_pay_leaves_the_account_to_smaller_ones() -> None:
-    """OpenRouter's 402 for many ``max_tokens`` says nothing of a request for fewer."""
-    play = Play(account("a", "openrouter"))
-    low = b'{"error":{"message":"This request requires more credits, or fewer max_tokens.","code":402}}'
-    play.answer(play.request(body()), low, 402)
-    play.expect(StartResponse, SendBody, EndResponse)
-    finish(play, play.request(body()))
