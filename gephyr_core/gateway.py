@@ -82,6 +82,11 @@ class Gateway:
         return self._shared.buffered
 
     @property
+    def released_bytes(self) -> int:
+        """Bytes of large buffers (1 MiB and more) that were let go since the start."""
+        return self._shared.released
+
+    @property
     def decisions(self) -> Decisions:
         """The latest choices of accounts, each with its reasons."""
         return self._shared.scheduler.decisions

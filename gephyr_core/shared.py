@@ -45,6 +45,8 @@ Route = tuple[Leg, ...]
 """The stages of a request in the order they are tried. For one target, accounts that speak the client's dialect come
 before those that have to be translated for."""
 
+LARGE_BUFFER = 1024 * 1024
+"""Bytes from which on a buffer that is let go is worth giving back to the system."""
 _MOST_ROUTES = 4096
 _LONGEST_CACHED_NAME = 256
 
@@ -76,6 +78,8 @@ class Shared:
             one.origins = self.origins
         self.pins = Pins()
         self.models = _model_table(config, config.accounts)
+        self.released = 0
+        """Bytes of large buffers that were let go since the start: memory that the runtime may give back."""
         self.buffered = 0
         """Bytes of request bodies, whole replies and preludes held, of all exchanges together."""
         self.most_attempts = config.upstream.max_attempts
@@ -93,6 +97,13 @@ class Shared:
         """What providers' model endpoints told, by kind of provider and model; None while it is being asked."""
         self._routes: dict[tuple[str, str | None, bool], Route] = {}
         self._pools: dict[tuple[str, tuple[Account, ...]], Pool] = {}
+
+    def recount(self, before: int, after: int) -> bool:
+        """Count *after* bytes as held where *before* were; return whether all together are within the limit."""
+        self.buffered += after - before
+        if before - after >= LARGE_BUFFER:
+            self.released += before - after
+        return self.buffered <= self.config.server.max_buffered_bytes
 
     def take_commands(self) -> list[Command]:
         """Return what was emitted, and start anew."""

@@ -184,21 +184,19 @@ class ExchangeState(AttemptsState):
 
     def hold(self, size: int) -> bool:
         """Count *size* bytes of the request as held; return whether all exchanges together are within the limit."""
-        self.shared.buffered += size - self.held
-        self.held = size
-        return self.shared.buffered <= self.shared.config.server.max_buffered_bytes
+        before, self.held = self.held, size
+        return self.shared.recount(before, size)
 
     def hold_reply(self, size: int) -> bool:
         """Count *size* bytes of the attempt's reply as held, with the replies of failed attempts; return as above."""
         for failure in self.failures:
             size += len(failure.body)
-        self.shared.buffered += size - self.held_reply
-        self.held_reply = size
-        return self.shared.buffered <= self.shared.config.server.max_buffered_bytes
+        before, self.held_reply = self.held_reply, size
+        return self.shared.recount(before, size)
 
     def hold_nothing(self) -> None:
         """The exchange is over: what it held is free."""
-        self.shared.buffered -= self.held + self.held_reply
+        self.shared.recount(self.held + self.held_reply, 0)
         self.held = self.held_reply = 0
 
     def let_go_of_body(self) -> None:

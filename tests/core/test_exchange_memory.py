@@ -280,3 +280,21 @@ def test_when_nothing_is_open_nothing_is_counted(seed: int, most: int) -> None:
     play.unclaimed = []
     assert play.gateway.buffered_bytes == 0
     play.finish()
+
+
+def test_large_buffers_that_are_let_go_are_told() -> None:
+    """The runtime gives their memory back to the system; small ones are not worth it."""
+    play = limited(10_000_000)
+    play.answer(play.request(REQUEST), reply(1000))
+    play.expect(StartResponse, SendBody, EndResponse)
+    assert play.gateway.released_bytes == 0
+    play.answer(play.request(REQUEST), reply(2_000_000))
+    play.expect(StartResponse, SendBody, EndResponse)
+    assert 2_000_000 < play.gateway.released_bytes < 2_001_000
+    body = b'{"model":"m","stream":true,"messages":["' + b"x" * 3_000_000 + b'"]}'
+    call = play.request(body)
+    play.head(call, headers=SSE)
+    play.expect()
+    play.body(call, chunk(content="x"))
+    play.expect(StartResponse, SendBody)
+    assert play.gateway.released_bytes > 5_000_000, "a stream lets go of its request when it begins"

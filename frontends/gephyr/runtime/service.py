@@ -11,6 +11,7 @@ from gephyr.runtime.driver import Driver
 from gephyr.runtime.errands import Errands
 from gephyr.runtime.fetching import FetchesNothing, SocketFetcher, UrlFetcher
 from gephyr.runtime.live_accounts import LiveAccounts
+from gephyr.runtime.memory import MemoryReturn, system_trim
 from gephyr.runtime.observers import Observers
 from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.proxy_checks import ProxyCheck
@@ -109,6 +110,7 @@ class Service:
             "Bytes of requests, whole replies and preludes that are held.",
             lambda: float(self._gateway.buffered_bytes),
         )
+        self._memory = MemoryReturn(lambda: self._gateway.released_bytes, system_trim())
         self.driver.feed(self._restored(clock()))
 
     def _restored(self, now: float) -> StateRestored:
@@ -132,6 +134,7 @@ class Service:
     async def aclose(self) -> None:
         """Close the connections to providers and write what is left to be written."""
         self.driver.close()
+        await self._memory.aclose()
         if self._live is not None:
             await self._live.aclose()
         await self.questions.aclose()
