@@ -109,7 +109,7 @@ class Collecting(Delivering):
             self.fault(Fault.PROTOCOL, whole.lack, now)
         elif attempt.leg.dialect:
             self._translate_whole(body, now)
-        elif plan.stream and self.generates:
+        elif plan.stream and (self.generates or self.reply.status):  # or a keep-alive has begun a stream
             self.stream_whole(body, now)
         else:
             self._relay_whole(body, whole, now)

@@ -192,11 +192,14 @@ class Receiving(Collecting):
         attempt.size += len(event)
 
     def _fails_over_in_stream(self, attempt: Attempt, now: float) -> bool:
-        """An error event before any content is a failure like any other, unless it blames the request."""
+        """An error event before any content is a failure like any other, unless it blames the request.
+
+        A stored response that failed ends its stream so, whenever it is asked for.
+        """
         assert attempt.reader is not None
         assert self.plan is not None
         error = attempt.reader.error
-        if error is None:
+        if error is None or self.plan.endpoint.operation.pinned:
             return False
         failure = of_error(error, (), now, side=self.is_side, repeatable=self.plan.repeatable)
         if not failure.fail_over and not failure.next_target:

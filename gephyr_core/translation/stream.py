@@ -77,8 +77,8 @@ class TranslatingReader:
 
     @property
     def begun(self) -> bool:
-        """The client was written content, or why the reply ended."""
-        return self._client.begun
+        """The client was written content, or why the reply ended: there is no other good end."""
+        return self._client.begun or (self.terminal_seen and self.error is None)
 
     def _written(self, deltas: list[Delta], block: bytes) -> bytes:
         written = []

@@ -221,6 +221,36 @@ LEGAL: dict[str, list[Any]] = {
 }
 """Replies that say little, or why they say nothing."""
 
+LEGAL_STREAMS: dict[str, list[bytes]] = {
+    "openai-chat": [
+        sse(chunk(role="assistant", content="")) + sse(FINISH) + DONE,
+        sse(FINISH) + sse({"choices": [], "usage": {"prompt_tokens": 3}}) + DONE,
+        sse({"choices": [{"delta": {}, "finish_reason": "content_filter"}]}),
+        sse(chunk(refusal="no")) + DONE,
+        sse(chunk(tool_calls=[{"index": 0, **CALL}])) + sse(FINISH) + DONE,
+        b": c\n\n" + sse({"choices": [], "prompt_filter_results": []}) + sse(chunk(content="x")) + sse(FINISH) + DONE,
+    ],
+    "openai-completions": [sse({"choices": [{"text": "", "finish_reason": "stop"}]}) + DONE],
+    "openai-responses": [
+        CREATED + _typed("response.completed", response=_response("completed", output=[])),
+        CREATED
+        + _typed(
+            "response.incomplete",
+            response=_response("incomplete", output=[], incomplete_details={"reason": "content_filter"}),
+        ),
+    ],
+    "anthropic": [
+        OPENED + _typed("message_delta", delta={"stop_reason": reason}, usage={}) + _typed("message_stop")
+        for reason in ("end_turn", "max_tokens", "refusal")
+    ],
+    "gemini": [
+        sse({"promptFeedback": {"blockReason": "SAFETY"}}),
+        sse({"candidates": [{"finishReason": "SAFETY"}]}),
+        sse({"candidates": [{"content": {"role": "model"}, "finishReason": "MAX_TOKENS"}]}),
+    ],
+}
+"""Streams that say little, or why they say nothing."""
+
 EMPTY_STREAMS: dict[str, list[bytes]] = {
     "openai-chat": [
         b"",

@@ -15,6 +15,7 @@ from tests.core.replies_of_200 import (
     ERROR_EVENTS,
     ERRORS,
     LEGAL,
+    LEGAL_STREAMS,
     RUBBISH,
     SIDES,
     Side,
@@ -154,6 +155,26 @@ def test_a_reply_that_says_why_it_says_nothing_is_one(pair: tuple[str, str], rep
     assert play.records[0].outcome == "ok"
 
 
+@pytest.mark.parametrize(("pair", "stream"), [(pair, stream) for pair in PAIRS for stream in LEGAL_STREAMS[pair[1]]])
+def test_a_stream_that_says_why_it_says_nothing_is_one(pair: tuple[str, str], stream: bytes) -> None:
+    """Passed on as it came; and collected, where a whole reply was asked for."""
+    play = accounts_for(*pair, ("a", "b"))
+    call = asked(play, SIDES[pair[0]], stream=True)
+    answers(play, call, stream, stream=True)
+    got, play.unclaimed = list(play.unclaimed), []
+    if not any(isinstance(command, EndResponse) for command in got):
+        got += play.end(call)
+        play.unclaimed = []
+    if pair[0] == pair[1]:
+        assert b"".join(command.data for command in got if isinstance(command, SendBody)) == stream
+    assert (play.records[0].outcome, len(play.records[0].attempts)) == ("ok", 1)
+    play.finish()
+    play = accounts_for(*pair, ("a", "b"))
+    answers(play, asked(play, SIDES[pair[0]], stream=False), stream, stream=True)
+    status, _, _ = told(play)
+    assert status == 200
+
+
 @pytest.mark.parametrize(
     ("name", "body", "wait"),
     [
@@ -244,6 +265,31 @@ def test_a_stored_response_that_failed_is_what_was_asked_for() -> None:
     play.answer(play.request(b"", "/v1/responses/resp_1", method="GET", credentials=("k1",)), b'{"error":{"code":429}}')
     start, _, _ = play.expect(StartResponse, SendBody, EndResponse)
     assert start.status == 429
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_stream_of_a_stored_response_that_failed_is_what_was_asked_for(whole: bool) -> None:
+    """As events that end so, or (a stream was asked for and begun) made of the whole response."""
+    play = Play(account("a"))
+    call = play.request(b'{"model":"m","input":"hi"}', "/v1/responses", credentials=("k1",))
+    play.answer(call, b'{"id":"resp_1","object":"response","status":"queued","output":[]}')
+    play.expect(Save, StartResponse, SendBody, EndResponse)
+    call = play.request(b"", "/v1/responses/resp_1?stream=true", method="GET", credentials=("k1",))
+    if whole:
+        play.wait()
+        play.expect(StartResponse, SendBody)
+    play.head(call, headers=SSE)
+    play.expect()
+    failed = b'event: response.failed\ndata: {"type":"response.failed","response":%b}\n\n' % FAILED
+    got = list(play.body(call, FAILED if whole else failed))
+    play.unclaimed = []
+    if not any(isinstance(command, EndResponse) for command in got):
+        got += play.end(call)
+        play.unclaimed = []
+    stream = b"".join(command.data for command in got if isinstance(command, SendBody))
+    assert stream.count(b"event: response.failed") == 1
+    assert b"server_error" in stream
+    play.finish()
 
 
 @pytest.mark.parametrize(
