@@ -155,8 +155,10 @@ def test_a_configuration_against_itself_changes_nothing(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/stderr").exists(), reason="needs /dev/stderr")
 def test_an_interrupt_tells_what_was_measured_and_returns_130(tmp_path):
-    """The trace is read here, so that the run is certainly under way."""
-    command = [sys.executable, "-c", "from gephyr.cli import main; main()"]
+    """The trace is read here, so that the run is certainly under way. The signal is not ignored, as it is by whatever
+    a shell runs in the background, these tests included."""
+    heeded = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heeded}; from gephyr.cli import main; main()"]
     command += ["simulate", str(written(tmp_path, ENDLESS)), "--trace", "/dev/stderr"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
