@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.store import MemoryStore
 from gephyr_core.pins import LIFETIME
 from gephyr_core.records import Pin
@@ -123,7 +124,7 @@ async def test_recorded_exchanges_pass_unchanged_both_ways(stub_ports: dict[str,
     """
     exchanges = [exchange for exchange in recordings() if not blames_credential(exchange)]
     store = PinnedStore({name for exchange in exchanges for name in exchange.references})
-    async with fresh_stub(stub_ports) as stub, gateway(settings(stub), store) as world:
+    async with fresh_stub(stub_ports) as stub, gateway(settings(stub), store, GatewayClock()) as world:
         responses = await replay(stub, world, exchanges, tmp_path)
         seen = {dict(request["headers"])["x-stub-answer"]: request for request in await stub.take()}
         assert world.in_use() | {"client_connections": 0, "upstream_connections": 0} == dict.fromkeys(world.in_use(), 0)
