@@ -59,6 +59,8 @@ class Assembler:
     model: str = ""
     failure: Failed | None = None
     ended: bool = False
+    size: int = 0
+    """Characters of text that are held."""
     _parts: dict[int, _Growing] = attrs.field(factory=dict)
     _stop: Stop = attrs.field(factory=lambda: Stop(StopReason.OTHER))
     _usage: Usage = attrs.field(factory=Usage)
@@ -68,6 +70,7 @@ class Assembler:
         match delta:
             case TextAdded(index, text) | ThinkingAdded(index, text) | ArgumentsAdded(index, text):
                 self._parts[index].texts.append(text)
+                self.size += len(text)
             case PartStarted(index, part):
                 self._parts[index] = _Growing(part)
             case Signed(index, signature):

@@ -14,6 +14,7 @@ from gephyr_core.exchange.attempts import (
     Attempt,
     Failure,
     most_useful,
+    of_full_memory,
     outcome_of_fault,
     outcome_of_told,
     words_for,
@@ -111,6 +112,13 @@ class Endings(ExchangeState):
         self.end_attempt(fault.value, outcome, now, detail=detail)
         self._tell(problem, now)
         self.finish("failed", now, problem.kind)
+
+    def break_off_full(self, now: float) -> None:
+        """There is no room for what has to be kept of the stream: end it, and blame nobody."""
+        failure = of_full_memory()
+        self.end_attempt(failure.label, failure.outcome, now, detail=failure.message)
+        self._tell(failure.problem, now)
+        self.finish("failed", now, failure.kind)
 
     def cut_off(self, reason: str, now: float) -> None:
         """End without an answer: there is nobody who would take one."""

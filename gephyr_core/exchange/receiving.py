@@ -9,6 +9,7 @@ from gephyr_core.exchange.collecting import Collecting
 from gephyr_core.exchange.state import State
 from gephyr_core.http import media_type
 from gephyr_core.reply_form import Form, FormSeeker
+from gephyr_core.translation.stream import TranslatingReader
 
 _BOM = b"\xef\xbb\xbf"
 """May open a stream (WHATWG HTML, section 9.2.5). Clients that do not know it lose the first line."""
@@ -259,8 +260,21 @@ class Receiving(Collecting):
             self.reply.send(self.renamed(block) if self.renaming else block, now)
         if reader.objects:
             self.pin(attempt, reader.objects, now)
-        if reader.terminal_seen and attempt.leg.dialect:
+        if attempt.leg.dialect:
+            self._hold_assembled(attempt, now)
+
+    def _hold_assembled(self, attempt: Attempt, now: float) -> None:
+        """Count what is kept of a translated stream until its end: the reply to be stored, or its reasoning."""
+        reader = attempt.reader
+        assert isinstance(reader, TranslatingReader)
+        if reader.terminal_seen:
             self.told_all(attempt, now)
+        elif reader.assembled and not self.hold_reply(reader.assembled):
+            if self.keeps_reply:  # the client was told that it is
+                self.break_off_full(now)
+            else:
+                reader.forget_reply()
+                self.hold_reply(0)
 
     def _end_stream(self, attempt: Attempt, rest: bytes, now: float) -> None:
         """The stream has come to its end, and *rest* is the last of it."""

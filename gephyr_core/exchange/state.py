@@ -205,7 +205,7 @@ class ExchangeState(AttemptsState):
         self.plan = attrs.evolve(self.plan, body=b"", envelope=None)
         self.translation = None
         self.translated_calls.clear()
-        self.hold(0)
+        self.hold(len(self.kept_input) + len(self.original_body))
 
     def renamed(self, data: bytes) -> bytes:
         """Write the provider's ids as those that the client has seen."""

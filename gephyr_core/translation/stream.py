@@ -38,6 +38,15 @@ class TranslatingReader:
         """The reply's id as the client is told it."""
         return self._client.reply_id
 
+    @property
+    def assembled(self) -> int:
+        """Bytes, about, that are held for a reply that is kept whole; 0 where none is."""
+        return 0 if self._assembler is None else self._assembler.size
+
+    def forget_reply(self) -> None:
+        """Keep no reply: there is no room for it."""
+        self._assembler = None
+
     def take_reply(self) -> Reply | None:
         """Take the whole reply, once the stream ended well and if it was collected."""
         if self._assembler is None or not self._assembler.ended:

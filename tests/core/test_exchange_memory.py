@@ -298,3 +298,80 @@ def test_large_buffers_that_are_let_go_are_told() -> None:
     play.body(call, chunk(content="x"))
     play.expect(StartResponse, SendBody)
     assert play.gateway.released_bytes > 5_000_000, "a stream lets go of its request when it begins"
+
+
+def _streamed(store: bool, most: int) -> tuple[Play, CallUpstream]:
+    """A stream for a client of Responses from a provider of Chat Completions, of which the first content came."""
+    play = Play(account("m", "mistral", models=("*",)), server=ServerConfig(max_buffered_bytes=most))
+    body = {"model": "m", "stream": True, "store": store, "input": "hi"}
+    call = play.request(json.dumps(body).encode(), "/v1/responses")
+    play.head(call, headers=SSE)
+    play.expect()
+    play.body(call, chunk(content="x" * 100))
+    play.expect(StartResponse, SendBody)
+    return play, call
+
+
+def test_what_is_kept_of_a_stream_counts_until_its_end() -> None:
+    play, call = _streamed(store=True, most=10_000)
+    for _ in range(10):
+        play.body(call, chunk(content="x" * 100))
+        play.expect(SendBody)
+    assert 1100 <= play.gateway.buffered_bytes < 1200
+    play.feed(ClientGone(1))
+    play.expect(CancelUpstream)
+    assert play.gateway.buffered_bytes == 0
+
+
+def test_a_stream_that_cannot_be_kept_as_promised_ends_with_an_error() -> None:
+    play, call = _streamed(store=True, most=1000)
+    for _ in range(7):
+        play.body(call, chunk(content="x" * 100))
+        play.expect(SendBody)
+    play.body(call, chunk(content="x" * 300))
+    _, cancel, sent, _ = play.expect(SendBody, CancelUpstream, SendBody, EndResponse)
+    assert cancel.attempt == 1
+    assert b"response.failed" in sent.data
+    assert b"too large to hold" in sent.data
+    assert (play.gateway.buffered_bytes, play.events) == (0, [])
+    play.finish()
+
+
+def test_a_stream_of_which_nothing_is_kept_counts_nothing() -> None:
+    play, call = _streamed(store=False, most=1000)
+    for _ in range(20):
+        play.body(call, chunk(content="x" * 100))
+        play.expect(SendBody)
+    assert play.gateway.buffered_bytes == 0
+
+
+def test_reasoning_that_there_is_no_room_to_remember_is_forgotten_and_the_stream_goes_on() -> None:
+    """A client of Chat Completions drops it; remembering it is a service, not a promise."""
+    play = Play(account("c", "anthropic", models=("*",)), server=ServerConfig(max_buffered_bytes=1000))
+    call = play.request(
+        b'{"model":"claude-sonnet-4-5","stream":true,"messages":[{"role":"user","content":"hi"}]}', CHAT
+    )
+    play.head(call, headers=SSE)
+    play.expect()
+
+    def event(name: str, **fields: object) -> bytes:
+        return f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode()
+
+    message = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}
+    play.body(call, event("message_start", message=message))
+    play.unclaimed = []
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    play.body(call, event("content_block_start", index=0, content_block=block))
+    play.unclaimed = []
+    held = []
+    for _ in range(20):
+        delta = {"type": "thinking_delta", "thinking": "x" * 100}
+        play.body(call, event("content_block_delta", index=0, delta=delta))
+        assert not any(isinstance(command, EndResponse) for command in play.unclaimed)
+        play.unclaimed = []
+        held.append(play.gateway.buffered_bytes)
+    assert max(held) > 500
+    assert held[-1] == 0
+    play.feed(ClientGone(1))
+    play.expect(CancelUpstream)
+    play.finish()
