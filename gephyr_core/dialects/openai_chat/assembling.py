@@ -85,6 +85,7 @@ def events_of(body: bytes) -> bytes:
         empty: dict[str, Any] = {"text": ""}
         message = mapping(choice.pop("message", None))
         if message is not None:
+            finish = finish or ("tool_calls" if message.get("tool_calls") else None)
             empty = {"delta": {}}
             choice["delta"] = {**message, **_numbered_calls(message.get("tool_calls"))}
         choice.setdefault("index", number)
