@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from tests.mutants.evidence import Candidate, Evidence
-from tests.mutants.mutants import Mutant, as_row, equivalent, sample
+from tests.mutants.mutants import Mutant, as_row, equivalent, listed, sample
 from tests.mutants.places import AREAS, ROOT
 from tests.mutants.trial import NO_TESTS, Scratch, Verdict, preload
 
@@ -31,7 +31,9 @@ def main() -> int:
     """Run the command. Return its exit status."""
     options = _options()
     areas = [options.area] if options.area else list(AREAS)
-    drawn = sample(options.seed, options.count, areas, options.below)
+    survived = options.folder / f"survivors-{options.seed}.diff"
+    drawn = listed(survived) if options.again else sample(options.seed, options.count, areas, options.below)
+    areas = [area for area in areas if any(mutant.area == area for mutant in drawn)]
     reviewed = equivalent()
     alive = [mutant for mutant in drawn if mutant.key not in reviewed]
     evidence = Evidence(options.folder / "evidence.db")
@@ -47,7 +49,7 @@ def main() -> int:
                 f"{len(verdicts)}/{len(alive)} {mutant.path}:{first} {mutant.change.kind}: {how} ({verdict.seconds:.1f} s)"
             )
     survivors = [mutant for mutant, verdict in verdicts.items() if not verdict.noticed]
-    _write(survivors, options.folder / f"survivors-{options.seed}.diff")
+    _write(survivors, survived)
     return _report(drawn, verdicts, areas)
 
 
@@ -57,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100, help="how many mutants, over all areas")
     parser.add_argument("--area", choices=list(AREAS), help="only this one")
     parser.add_argument("--below", default="", help="only files whose names begin so (gephyr_core/scheduling/pool)")
+    parser.add_argument("--again", action="store_true", help="only those of the seed that survived the last time")
     parser.add_argument("--tests", nargs="*", default=[], help="only tests whose files begin so (default: all)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where what was found out is kept")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)

@@ -109,11 +109,13 @@ class Evidence:
             digest = hashlib.sha256(text.encode()).hexdigest()[:16]
             self._db.execute("insert or ignore into source values (?, ?)", (digest, text))
             sources[number] = (Path(path).relative_to(ROOT).as_posix(), digest)
-        for context, name in traced.execute("select id, context from context where context <> ''").fetchall():
+        contexts = dict(traced.execute("select context, id from context where context <> ''"))
+        for name in seconds:
+            context = contexts.get(name, 0)
             rows = traced.execute("select file_id, numbits from line_bits where context_id = ?", (context,)).fetchall()
             breadth = sum(len(numbits_to_nums(bits)) for _, bits in rows)
             file = name.partition("::")[0]
-            values = (name, file, seconds.get(name, 0.0), breadth)
+            values = (name, file, seconds[name], breadth)
             number = self._db.execute(
                 "insert into test (name, file, seconds, breadth) values (?, ?, ?, ?)", values
             ).lastrowid

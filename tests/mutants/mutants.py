@@ -3,6 +3,7 @@
 import ast
 import difflib
 import random
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,6 +117,17 @@ def equivalent(path: Path = EQUIVALENT) -> dict[tuple[str, str, str, str], str]:
     """Return the reviewed list of mutants that change nothing anybody could notice, each with the reason."""
     rows = tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", [])
     return {(row["file"], row["function"], row["was"], row["becomes"]): row["why"] for row in rows}
+
+
+def listed(survivors: Path) -> list[Mutant]:
+    """Return the mutants that a list of survivors names, as far as they still exist."""
+    text = survivors.read_text(encoding="utf-8")
+    rows = tomllib.loads(
+        "\n".join(re.findall(r"^(?:\[\[mutant\]\]|(?:file|function|was|becomes|why) = .*)$", text, re.MULTILINE))
+    )
+    keys = {(row["file"], row["function"], row["was"], row["becomes"]): None for row in rows.get("mutant", [])}
+    found = (mutant for path in dict.fromkeys(key[0] for key in keys) for mutant in mutants_of(path))
+    return [mutant for mutant in found if mutant.key in keys]
 
 
 def as_row(mutant: Mutant) -> str:

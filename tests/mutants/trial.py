@@ -34,6 +34,7 @@ _COPIED = (
 _PRELOADED = (
     *("pytest", "hypothesis", "hypothesis.stateful", "attrs", "cattrs", "msgspec", "h11", "click", "anyio", "httpcore"),
     *("structlog", "prometheus_client", "cryptography.fernet", "trustme", "wsproto", "socksio", "zstandard"),
+    *("anthropic", "openai", "google.genai", "uvicorn", "httpx"),
 )
 """Libraries that a trial need not import again."""
 NO_TESTS = 5
