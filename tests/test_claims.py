@@ -82,10 +82,15 @@ def functions(node: ast.AST) -> Iterator[Function]:
 
 def claims(function: Function, helpers: frozenset[str]) -> bool:
     """Whether a function fails where something does not hold: by itself, or by one of the *helpers*."""
-    return any(
-        isinstance(node, ast.Assert) or (isinstance(node, ast.Call) and called(node) in {*CLAIMS, *helpers})
-        for node in ast.walk(function)
+    known = {*CLAIMS, *helpers}
+    return any(isinstance(node, ast.Assert) for node in ast.walk(function)) or any(
+        called(call) in known or checks_a_program(call) for call in calls(function)
     )
+
+
+def checks_a_program(call: ast.Call) -> bool:
+    """Whether it is a ``subprocess.run(..., check=True)``, which fails where the program does."""
+    return called(call) == "run" and any(ast.unparse(word) == "check=True" for word in call.keywords)
 
 
 def checkers() -> frozenset[str]:
