@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from gephyr_core.commands import CallUpstream, CancelUpstream, Command, RefreshToken
 from gephyr_core.config import Config
-from gephyr_core.events import Event, TokenRefreshed, TokenRefreshFailed, UpstreamEnded, UpstreamFailed
+from gephyr_core.errors import Fault
+from gephyr_core.events import Event, TokenRefreshed, TokenRefreshFailed, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.exchange import Exchange
 from gephyr_core.gateway import Gateway
+from gephyr_core.http import Origin
 from gephyr_core.scheduling.bindings import BindingChange
 from gephyr_core.scheduling.pool import Pool
 from gephyr_core.scheduling.windows import SPAN
@@ -31,6 +33,10 @@ class Auditor:
         """Accounts that may not be called, and why."""
         self.refreshing: dict[str, float] = {}
         """Accounts that are being refreshed, with the time by which the answer is promised."""
+        self.origins: dict[int, Origin] = {}
+        """Exchange to the host that was called last."""
+        self.dead: dict[Origin, tuple[int, float]] = {}
+        """Hosts to which no connection could be made, each with the exchange that tries it (0: none) and until when."""
         self.bound: dict[str, str] = {}
         self.events_read = 0
         self._waiting: dict[int, list[tuple[Pool, int]]] = {}
@@ -42,6 +48,8 @@ class Auditor:
 
     def after(self, event: Event, commands: Sequence[Command], now: float) -> None:
         """Check what an event led to."""
+        if isinstance(event, UpstreamStarted | UpstreamEnded | UpstreamFailed):
+            self._hosts_are_tried_one_at_a_time(event)
         if isinstance(event, UpstreamEnded | UpstreamFailed):
             self.live.pop(event.exchange, None)
         if isinstance(event, TokenRefreshed | TokenRefreshFailed):
@@ -50,6 +58,7 @@ class Auditor:
             match command:
                 case CancelUpstream(exchange=exchange):
                     del self.live[exchange]
+                    self._probe_over(exchange)
                 case CallUpstream():
                     self._called(command, now)
                 case RefreshToken(account=name, timeout=timeout):
@@ -67,6 +76,12 @@ class Auditor:
     def _called(self, call: CallUpstream, now: float) -> None:
         name = call.account
         self.live[call.exchange] = name
+        self.origins[call.exchange] = call.origin
+        if call.origin in self.dead:
+            exchange, until = self.dead[call.origin]
+            assert exchange in {0, call.exchange} or until <= now, f"{call.origin} is tried by two calls at a time"
+            if not exchange:
+                self.dead[call.origin] = (call.exchange, now + call.limits.connect)
         self.calls.append((now, name))
         assert name not in self.out, f"{name} was called although {self.out[name]}"
         model = self._model(call.exchange)
@@ -109,6 +124,22 @@ class Auditor:
             places = [settings.max_concurrency, rails.max_account_concurrency]
             assert all(busy.count(name) <= limit for limit in places if limit is not None), f"places of {name}"
 
+    def _hosts_are_tried_one_at_a_time(self, event: UpstreamStarted | UpstreamEnded | UpstreamFailed) -> None:
+        origin = self.origins.get(event.exchange)
+        if origin is None or event.exchange not in self.live:
+            return
+        if isinstance(event, UpstreamStarted):
+            self.dead.pop(origin, None)
+            return
+        if isinstance(event, UpstreamFailed) and event.fault in {Fault.CONNECT, Fault.TLS}:
+            self.dead.setdefault(origin, (0, 0.0))
+        self._probe_over(event.exchange)
+
+    def _probe_over(self, exchange: int) -> None:
+        for origin, (tried_by, _) in list(self.dead.items()):
+            if tried_by == exchange:
+                self.dead[origin] = (0, 0.0)
+
     # -- who waits ----------------------------------------------------------------------------------------------
 
     def _nobody_waits_in_vain(self, now: float) -> None:
@@ -133,7 +164,11 @@ class Auditor:
             avoided = self.scheduler.avoidance.avoided(search.who, pool.model, now)
         if search.doubts_cleared:
             avoided = []
-        return [*tried(exchange, pool), *(account for account in pool.accounts if account.id in avoided)]
+        return [
+            *tried(exchange, pool),
+            *search.unreachable,
+            *(account for account in pool.accounts if account.id in avoided),
+        ]
 
     # -- bindings -----------------------------------------------------------------------------------------------
 

@@ -46,8 +46,8 @@ ACCOUNTS = (
     account("busy", max_concurrency=1),
     account("paced", requests_per_minute=2),
     account("metered", tokens_per_minute=300, organization="acme"),
-    account("mate", organization="acme", priority=-1, max_concurrency=2),
-    account("friend", organization="acme", max_concurrency=1),
+    account("mate", organization="acme", priority=-1, max_concurrency=2, base_url="https://metered.test"),
+    account("friend", organization="acme", max_concurrency=1, base_url="https://metered.test"),
     signs_in("oauth", max_concurrency=2),
     signs_in("narrow", models=("m1", "m3")),
     account("other", "openai-compatible", max_concurrency=1, dialect="openai-chat"),
@@ -197,14 +197,14 @@ class Life(RuleBasedStateMachine):
             self.feed(TimePassed())  # who waited is called before the answer is heard
         if begun or self.calls.get(call.exchange) != (call, False):
             return
+        number, attempt = call.exchange, call.attempt
+        del self.calls[number]
+        hint = [] if wait is None else [(b"retry-after", b"%d" % wait)]
+        self.feed(UpstreamStarted(number, attempt, status, [*JSON, *hint]))  # its host is not dead: who waits is asked
         if code and status == 429:
             self._stated(call, self.now + wait if wait else math.inf, shared=True)
         elif wait and status in {429, 503, 529}:
             self._stated(call, self.now + wait, shared=status == 429)
-        number, attempt = call.exchange, call.attempt
-        del self.calls[number]
-        hint = [] if wait is None else [(b"retry-after", b"%d" % wait)]
-        self.feed(UpstreamStarted(number, attempt, status, [*JSON, *hint]))
         self.feed(UpstreamBody(number, attempt, ERROR % code))
         self.feed(UpstreamEnded(number, attempt))
 
