@@ -56,6 +56,13 @@ class Learning:
             if scarce:
                 account.shared.changed()
 
+    def waited_in_vain(self, lease: Lease, seconds: float, now: float) -> None:
+        """A client left before a reply began. That is no failure; yet the account takes *seconds* at least, and one
+        that hangs until clients lose patience is known as slow."""
+        health = lease.current.health
+        if seconds > health.latency(now):
+            health.time(seconds, now)
+
     def learn(self, lease: Lease, outcome: Outcome, now: float) -> None:
         """A request has ended."""
         account, model = lease.current, lease.model

@@ -67,6 +67,15 @@ def test_a_client_that_leaves_says_nothing_about_the_account() -> None:
     assert chance_of(play, call.account) > 0.9
 
 
+def test_an_account_that_hangs_until_clients_leave_is_known_as_slow() -> None:
+    """They leave before any limit of ours is over, so no stall is seen: no failure, but others are preferred."""
+    play = playing("a", "b", lock=0)
+    call = begin(play, stream=True)
+    play.now += 60.0
+    assert chance_of(play, call.account) < 0.5
+    assert reasons(play) == []
+
+
 @pytest.mark.parametrize("fault", Fault)
 def test_what_each_fault_says_about_the_account_is_written_down(fault: Fault) -> None:
     """A new fault needs a row of the table; a side route's call says nothing about the account whatever it ends by."""
