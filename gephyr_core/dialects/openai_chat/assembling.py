@@ -82,11 +82,10 @@ def events_of(body: bytes) -> bytes:
     said, ended = [], []
     for number, choice in enumerate(choices):
         finish = choice.pop("finish_reason", None)
-        empty: dict[str, Any] = {"text": ""}
+        empty: dict[str, Any] = {"text": ""} if "text" in choice else {"delta": {}}
         message = mapping(choice.pop("message", None))
         if message is not None:
             finish = finish or ("tool_calls" if message.get("tool_calls") else None)
-            empty = {"delta": {}}
             choice["delta"] = {**message, **_numbered_calls(message.get("tool_calls"))}
         choice.setdefault("index", number)
         said.append({**choice, "finish_reason": None})

@@ -33,7 +33,8 @@ def plain(name: str, reply: dict[str, Any]) -> dict[str, Any]:
     for choice in reply.get("choices", []) if name == "openai-chat" else ():
         choice.setdefault("index", 0)
         choice["finish_reason"] = choice.get("finish_reason") or "stop"  # a stream has to end
-        message = choice["message"]
+        choice.pop("delta", None)  # Perplexity writes an empty one beside the message
+        message = choice.setdefault("message", {"role": "assistant"})  # Azure's filter leaves it out
         message.setdefault("content", None)
         for call in message.get("tool_calls") or ():
             call.pop("index", None)
