@@ -116,6 +116,21 @@ def test_the_head_waits_for_the_first_byte_of_the_body() -> None:
     assert writer.end() == b""
 
 
+@pytest.mark.parametrize("size", [0, 65536, 65537, 1_000_000])
+def test_a_large_reply_is_not_copied_for_its_head(size: int) -> None:
+    """The head goes out alone then; the bytes are the same."""
+    body = b"x" * size
+    joined, apart = (ResponseWriter("GET", http_1_0=False, keep=True) for _ in range(2))
+    for writer in (joined, apart):
+        writer.start(200, [(b"content-length", b"%d" % size)], DATE, close=False)
+    head = apart.take_head(size)
+    assert bool(head) is (size > 65536)
+    rest = apart.body(body)
+    assert (rest is body) is bool(head)
+    assert head + rest + apart.end() == joined.body(body) + joined.end()
+    assert apart.take_head(size) == b""
+
+
 def test_a_response_is_started_once_and_ended_once() -> None:
     """What contradicts that is a fault of the gateway's own, and never reaches a client."""
     writer = ResponseWriter("GET", http_1_0=False, keep=True)

@@ -179,6 +179,8 @@ class Connection(asyncio.Protocol):
     def send_body(self, data: bytes) -> None:
         """Write bytes of the body."""
         try:
+            if head := self._response.take_head(len(data)):
+                self._transport.write(head)
             framed = self._response.body(data)
         except ValueError as error:
             self._misused(error)

@@ -16,6 +16,8 @@ Render = Callable[[ErrorKind, str, str], tuple[int, Headers, bytes]]
 """Makes a reply of (kind, message, path): status, headers and body, in the dialect of the path."""
 
 _STATUS_LINES = {s.value: b"HTTP/1.1 %d %b" % (s.value, s.phrase.encode("ascii")) for s in http.HTTPStatus}
+_JOINED = 65536
+"""Bytes of a body that go out in one piece with their head; a whole reply of 20 MB is not copied for that."""
 _SERVER = (b"server", b"gephyr")
 _CHUNKED = (b"Transfer-Encoding", b"chunked")
 _CLOSE = (b"Connection", b"close")
@@ -120,6 +122,13 @@ class ResponseWriter:
             self._framing = _Framing.CLOSE
         if self._method == "HEAD":
             self._framing = _Framing.NONE
+
+    def take_head(self, following: int) -> bytes:
+        """Return the head alone if the *following* bytes of the body would cost more to copy than a second write."""
+        if self.sent or following <= _JOINED or self._framing is not _Framing.LENGTH:
+            return b""
+        head, self._held, self.sent = self._held, b"", True
+        return head
 
     def body(self, data: bytes) -> bytes:
         """Return what goes on the wire for *data*; empty when the response has no body.
