@@ -72,7 +72,7 @@ async def test_a_head_that_would_inject_lines_is_never_sent(changes: dict[str, o
 async def test_a_credential_goes_to_no_other_origin() -> None:
     async with provider(answering(OK)) as world, client(Origin("http", "127.0.0.1", 1)) as caller:
         failed = await caller.call(origin=world.origin)[1].failure()
-        assert (failed.fault, failed.sent) == (Fault.CONNECT, Sent.NONE)
+        assert (failed.fault, failed.sent) == (Fault.GATEWAY, Sent.NONE)
         assert "sk-secret" not in failed.detail
         assert world.visitors == []
 

@@ -25,6 +25,7 @@ from gephyr_core.commands import CheckProxy
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Origin
 from tests.runtime.upstream_world import OK, answering, client, provider
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +87,16 @@ async def test_what_our_own_code_gets_wrong_ends_the_call_and_blames_nobody() ->
     (line,) = logs
     assert (line["log_level"], line["event"]) == ("error", "a connection could not be made")
     assert isinstance(line["exc_info"], TypeError)
+
+
+async def test_a_request_that_our_own_code_cannot_send_ends_the_call_too() -> None:
+    """How much of it has left is not known, and the connection is of no use any more."""
+    async with provider(answering(OK)) as world, client(world.origin) as caller:
+        with capture_logs() as logs:
+            failed = await caller.call(body=[])[1].failure()
+        assert (failed.fault, failed.sent) == (Fault.GATEWAY, Sent.ALL)
+        assert [line["event"] for line in logs] == ["a request could not be sent"]
+        await until(lambda: caller.upstream.open_connections == 0)
 
 
 async def test_a_crowd_of_calls_is_one_line_in_the_log() -> None:

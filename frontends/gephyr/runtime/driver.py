@@ -35,7 +35,7 @@ from gephyr_core.commands import (
     StartResponse,
     StopServing,
 )
-from gephyr_core.errors import Fault, Sent
+from gephyr_core.errors import Fault
 from gephyr_core.events import (
     ClientBlocked,
     ClientGone,
@@ -250,7 +250,7 @@ class Driver:
             call = self._upstream.call(command, self.feed)
         except Exception as error:  # another account may still serve the client
             self._loop.call_exception_handler({"message": "CallUpstream failed", "exception": error})
-            self.feed(UpstreamFailed(command.exchange, command.attempt, Fault.GATEWAY, _OUR_FAULT, sent=Sent.NONE))
+            self.feed(UpstreamFailed(command.exchange, command.attempt, Fault.GATEWAY, _OUR_FAULT))
             return
         self._calls[command.exchange] = (command.attempt, call)
         if command.exchange in self._blocked:

@@ -62,6 +62,10 @@ class Call:
         if self._cancel_opening is not None:
             self._cancel_opening()
             self._cancel_opening = None
+        self.cancel_connection()
+
+    def cancel_connection(self) -> None:
+        """Close the connection at once, if there is one."""
         if self.connection is not None:
             self.connection.abort()
             self.connection = None

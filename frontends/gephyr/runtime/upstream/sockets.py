@@ -10,10 +10,11 @@ from gephyr.runtime.upstream.connection import Call, Connection
 from gephyr.runtime.upstream.connector import ConnectError, Connector, Progress, tls_context
 from gephyr.runtime.upstream.heads import request_head
 from gephyr.runtime.upstream.keepalive import KeepAlive
+from gephyr.runtime.upstream.lacks import tell
 from gephyr.runtime.upstream.pool import ConnectionPool
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.commands import CallUpstream
-from gephyr_core.errors import Fault
+from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Header, Origin
 from gephyr_core.outbound.route import DIRECT
 
@@ -108,8 +109,17 @@ class SocketUpstream:
     def _open(self, call: Call, command: CallUpstream, head: bytes) -> None:
         task = self._loop.create_task(self._open_and_send(call, command, head))
         self._opening[task] = call
-        task.add_done_callback(self._opening.pop)
+        task.add_done_callback(self._opened)
         call.opening(task.cancel)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        """A task has ended; if our own code failed in it, so has its call."""
+        call = self._opening.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            tell("a request could not be sent", exc_info=error)
+            call.cancel_connection()
+            call.fail(Fault.GATEWAY, f"a fault of the gateway ({type(error).__name__})", sent=Sent.ALL)
 
     async def _open_and_send(self, call: Call, command: CallUpstream, head: bytes) -> None:
         origin, route, limit = command.origin, command.route, command.limits.connect
