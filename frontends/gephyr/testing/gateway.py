@@ -53,7 +53,11 @@ class RunningGateway:
         if isinstance(accounts, int):
             numbers = range(1, accounts + 1)
             accounts = {f"{provider}-{number}": provider for number in numbers for provider in PROVIDERS}
-        tables = [{"id": name, "provider": provider, "api_key": "simulated"} for name, provider in accounts.items()]
+        tables = [
+            # Each at a host of its own: what cannot be reached of one account tells nothing of another.
+            {"id": name, "provider": provider, "api_key": "simulated", "base_url": f"https://account-{number}.invalid"}
+            for number, (name, provider) in enumerate(accounts.items(), 1)
+        ]
         mapping: dict[str, Any] = {"auth": {"api_keys": [KEY]}, **(config or {}), "accounts": tables}
         self._config = load_mapping(mapping, {}).config
         rng, settings = random.Random(seed), SimulatedSettings(latency=0.0, pace=math.inf)
