@@ -24,7 +24,10 @@ HELLO = {
     "id": "c",
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
 }
-NATIVE = b'{"id":"resp_native","object":"response","output":[]}'
+NATIVE = (
+    b'{"id":"resp_native","object":"response","status":"completed","output":[{"type":"message","id":"msg_1",'
+    b'"role":"assistant","content":[{"type":"output_text","text":"hi"}]}]}'
+)
 ASK = {"model": "x", "input": "a secret of mine"}
 
 

@@ -14,7 +14,10 @@ from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
 from gephyr_core.records import Pin
 
 RESPONSES = "/v1/responses"
-RESPONSE = b'{"id":"resp_1","object":"response","output":[]}'
+RESPONSE = (
+    b'{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","id":"msg_1",'
+    b'"role":"assistant","content":[{"type":"output_text","text":"hi"}]}]}'
+)
 ASK: dict[str, Any] = {"model": "m", "input": "hi"}
 
 
