@@ -54,6 +54,9 @@ def test_idle_bindings_are_cleared_by_those_that_come() -> None:
     for number in range(4):
         bindings.bind(f"new{number}", "a", "m", NOW + 101)
     assert len(bindings) <= 4
+    expired = [event for event in bindings.events if event.change is BindingChange.EXPIRED]
+    reasons = {(event.reason, event.at - NOW) for event in expired}
+    assert reasons == {("too many", 0), ("too many", 101), ("idle", 101)}
 
 
 def test_bindings_restored_from_a_clock_that_was_ahead_expire_in_time() -> None:

@@ -179,3 +179,13 @@ def test_at_the_time_it_opens_there_is_enough_and_before_there_is_not(
     else:
         assert level(now) < wanted
         assert level(opens_at) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_nothing_is_scarce_and_everything_is_open_before_a_provider_spoke() -> None:
+    remaining = Remaining()
+    assert not remaining.scarce
+    assert remaining.opens_at(10**9, NOW) == 0.0
+    assert not remaining.scarce
+    remaining.claim(10**9, NOW)
+    assert remaining.share(NOW) == 1.0
+    assert heard(Quota(REQUESTS, 100, 50, 10.0)).opens_at(1, NOW) == 0.0

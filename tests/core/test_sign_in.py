@@ -3,6 +3,7 @@
 import math
 import random
 
+import pytest
 from play import Play
 from scheduling import signs_in
 from test_scheduler import account
@@ -193,3 +194,20 @@ def test_who_waits_for_a_token_learns_of_it_and_that_it_does_not_come() -> None:
             sign_in.failed("a", None, "x", NOW)
         assert pool.fresh
         assert bool(pool.draw(1, [], 10, NOW, random.Random(1))) is (news == "refreshed")
+
+
+@pytest.mark.parametrize(("after", "asked"), [(2 * TIMEOUT - 0.1, False), (2 * TIMEOUT, True)])
+def test_an_answer_is_awaited_for_its_time_whatever_else_is_planned(after: float, asked: bool) -> None:
+    """Meanwhile the operator enables the account: it is not asked for a second time until the answer is lost."""
+    sign_in, one = signed_in(0.0)
+    assert sign_in.due(NOW) == [one]
+    sign_in.enabled(one, NOW + after)
+    assert (sign_in.due(NOW + after) == [one]) is asked
+
+
+@pytest.mark.parametrize(("until", "signing_in"), [(NOW + 10.0, True), (NOW + 10.1, False)])
+def test_an_account_that_is_enabled_says_that_it_signs_in_only_without_a_token(until: float, signing_in: bool) -> None:
+    sign_in, one = signed_in(until)
+    one.token_block = None
+    sign_in.enabled(one, NOW + 10)
+    assert (one.token_block is not None) is signing_in

@@ -103,3 +103,44 @@ def test_the_last_account_is_asked_although_we_reckon_that_the_request_is_too_la
     search = Search(1, None, 500, NOW, NOW + 5)
     assert world.scheduler.clear_doubts([world.pool], search, [], NOW)
     assert isinstance(world.acquire(tokens=500), Lease)
+
+
+def test_a_window_with_room_opens_at_no_time() -> None:
+    """0 says that it is open; callers show a time only where there is one."""
+    requests, tokens = RequestWindow(2), TokenWindow(100)
+    assert requests.opens_at() == 0.0
+    assert tokens.opens_at(100, NOW) == 0.0
+    requests.add(NOW)
+    assert (requests.opens_at(), requests.used(NOW)) == (0.0, 1)
+    requests.add(NOW + 1)
+    assert (requests.opens_at(), requests.used(NOW + 1)) == (NOW + 60, 2)
+    assert (requests.used(NOW + 59.9), requests.used(NOW + 60), requests.used(NOW + 61)) == (2, 1, 0)
+    tokens.add(60, NOW)
+    assert tokens.opens_at(40, NOW) == 0.0
+    assert tokens.opens_at(41, NOW) == NOW + 60
+    assert tokens.opens_at(41, NOW + 60) == 0.0
+
+
+def test_a_window_that_takes_over_another_counts_what_is_in_it() -> None:
+    older, newer = RequestWindow(3), RequestWindow(2)
+    for at in (1.0, 2.0, 3.0):
+        older.add(NOW + at)
+    newer.take_over(older)
+    assert newer.opens_at() == NOW + 62
+    spent, left = TokenWindow(100), TokenWindow(50)
+    entry = spent.add(40, NOW)
+    left.take_over(spent)
+    assert left.opens_at(11, NOW) == NOW + 60
+    left.settle(entry, 10)
+    assert left.opens_at(40, NOW) == 0.0
+
+
+def test_what_is_settled_after_its_minute_counts_no_more() -> None:
+    window = TokenWindow(100)
+    entry = window.add(60, NOW)
+    assert window.opens_at(100, NOW + 60) == 0.0
+    window.settle(entry, 90)
+    assert window.opens_at(100, NOW + 60) == 0.0
+    late = window.add(10, NOW + 60)
+    window.settle(late, 100)
+    assert window.opens_at(1, NOW + 61) == NOW + 120

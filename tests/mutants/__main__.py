@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ _SOUND = "tests/core/test_leases.py::test_tokens_of_a_call_that_is_sent_again_co
 def main() -> int:
     """Run the command. Return its exit status."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what is begun is ended on the way out
     areas = [options.area] if options.area else list(AREAS)
     survived = options.folder / f"survivors-{options.seed}.diff"
     drawn = listed(survived) if options.again else sample(options.seed, options.count, areas, options.below)
@@ -134,8 +136,6 @@ def _workers(count: int) -> Iterator[list[Connection]]:
 
 def _work(pipe: Connection) -> None:
     """Try what comes: a mutant with its tests, or names of tests, which are run without one."""
-    import signal
-
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, contextlib.suppress(KeyboardInterrupt, EOFError):
         scratch = Scratch(Path(folder))

@@ -110,12 +110,12 @@ class Evidence:
             self._db.execute("insert or ignore into source values (?, ?)", (digest, text))
             sources[number] = (Path(path).relative_to(ROOT).as_posix(), digest)
         contexts = dict(traced.execute("select context, id from context where context <> ''"))
-        for name in seconds:
+        for name, lasted in seconds.items():
             context = contexts.get(name, 0)
             rows = traced.execute("select file_id, numbits from line_bits where context_id = ?", (context,)).fetchall()
             breadth = sum(len(numbits_to_nums(bits)) for _, bits in rows)
             file = name.partition("::")[0]
-            values = (name, file, seconds[name], breadth)
+            values = (name, file, lasted, breadth)
             number = self._db.execute(
                 "insert into test (name, file, seconds, breadth) values (?, ?, ?, ?)", values
             ).lastrowid

@@ -17,7 +17,7 @@ from tests.mutants.places import ROOT
 
 LONGEST_TRIAL = 90.0
 """Seconds after which a mutant counts as one that hangs, which is noticed."""
-_MOST_SECONDS = (4.0, 15.0)
+_MOST_SECONDS = (4.0, 9.0)
 """What the tests of the first and of the second round may take together, by their own times."""
 _MOST_TESTS = (80, 600)
 _COPIED = (
