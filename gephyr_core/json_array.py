@@ -124,7 +124,7 @@ class ArrayAsEvents:
         """Add *data* and return the events of all elements that are now whole. Raises ``ValueError`` as
         :meth:`ArrayFramer.split` does."""
         elements = [element(piece) for piece in self._array.split(data)]
-        return b"".join([encode(_on_one_line(it)) for it in elements if it != b"]"])
+        return b"".join([encode(on_one_line(it)) for it in elements if it != b"]"])
 
     def split(self, data: bytes) -> list[bytes]:
         """Add *data* and return the events of all elements that are now whole, one by one."""
@@ -138,7 +138,7 @@ class ArrayAsEvents:
     def rest(self) -> bytes:
         """Take the unfinished tail, as half an event; white space is none."""
         tail = element(self._array.rest()).strip()
-        return b"data: " + _on_one_line(tail) if tail else b""
+        return b"data: " + on_one_line(tail) if tail else b""
 
 
 @attrs.define
@@ -175,6 +175,6 @@ class EventsAsArray:
         return pieces
 
 
-def _on_one_line(data: bytes) -> bytes:
+def on_one_line(data: bytes) -> bytes:
     """JSON without the line ends that may stand between its tokens; within its strings there are none."""
     return data.replace(b"\r", b" ").replace(b"\n", b" ")

@@ -64,6 +64,14 @@ def bare_object(event: bytes) -> bytes:
     return bare.decode("utf-8", "surrogateescape")[:end].encode("utf-8", "surrogateescape")
 
 
+def bare_error(event: bytes) -> bytes:
+    """Return the JSON object of an event that has no ``data:`` and tells of an error; empty for any other event."""
+    if not event.startswith(b"{"):
+        return b""
+    told = bare_object(event)
+    return told if (read_object(told) or {}).get("error") else b""
+
+
 def mapping(value: object) -> dict[str, Any] | None:
     """Return *value* if it is a JSON object."""
     return value if isinstance(value, dict) else None

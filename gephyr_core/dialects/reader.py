@@ -3,10 +3,10 @@
 import attrs
 
 from gephyr_core.dialects.base import EventClass, StreamError
-from gephyr_core.dialects.decoding import read_object
-from gephyr_core.json_array import ArrayAsEvents
+from gephyr_core.dialects.decoding import bare_error, read_object
+from gephyr_core.json_array import ArrayAsEvents, on_one_line
 from gephyr_core.records import Usage
-from gephyr_core.sse import SseFramer
+from gephyr_core.sse import SseFramer, encode
 
 
 @attrs.define
@@ -74,6 +74,11 @@ class SseStreamReader(ReaderState):
         """Add *data* and return all whole events as one piece, watched. An event is decoded only if it is marked."""
         block = self._framer.cut(data)
         return self._read_marked(block) if self._marked(block) else block
+
+    def classify(self, event: bytes) -> EventClass:
+        """Say what one whole event is. An error may come as a bare object, which no event is: a server's own words."""
+        told = bare_error(event)
+        return super().classify(encode(on_one_line(told)) if told else event)
 
     def rest(self) -> bytes:
         """Take the unfinished tail. It is read too: the last event may lack nothing but its empty line."""

@@ -39,13 +39,19 @@ ERRORS: dict[str, list[bytes]] = {
             {"id": "c", "choices": [{"delta": {}, "finish_reason": "error"}], "error": {"code": 429, "message": LIMIT}}
         ),
         sse({"id": "c", "choices": [{"delta": {}, "error": {"code": 429, "message": LIMIT}}]}),
+        b'{"error": {"code": 429, "message": "%b"}}\n\n' % LIMIT.encode(),
     ],
     "openai-completions": [sse({"error": {"message": LIMIT, "code": 429}})],
     "openai-responses": [
         sse({"type": "response.failed", "sequence_number": 2, "response": FAILED}),
         sse({"type": "error", "sequence_number": 2, "code": "rate_limit_exceeded", "message": LIMIT}),
     ],
-    "anthropic": [sse({"type": "error", "error": {"type": "rate_limit_error", "message": LIMIT}}, "error")],
+    "anthropic": [
+        sse({"type": "error", "error": {"type": "rate_limit_error", "message": LIMIT}}, "error"),
+        sse({"type": "error", "error": {"type": "rate_limit_error", "message": LIMIT}}),
+        sse({"error": {"code": 429, "type": "rate_limit_error", "message": LIMIT}}),
+        b'{"error": {"type": "rate_limit_error", "message": "%b"}}\n' % LIMIT.encode(),
+    ],
     "gemini": [
         sse({"error": GOOGLES}),
         json.dumps({"error": GOOGLES}).encode() + b"\n",
@@ -93,6 +99,16 @@ def test_an_error_after_content_is_the_end(pair: tuple[str, str], error: bytes, 
     if pair[0] == pair[1] and pair[1] != "openai-responses":
         assert record.usage is not None
         assert (record.usage.input, record.usage.output) == (7, 2)
+
+
+@pytest.mark.parametrize("name", ["openai-chat", "anthropic"])
+def test_the_last_event_is_one_that_the_sdk_reads(name: str) -> None:
+    """Anthropic's passes over events without a name, OpenAI's over what is no event: they would take the end for good."""
+    for error in ERRORS[name]:
+        play = accounts_for(name, name, ("a",))
+        last = bodies(play, asked(play, SIDES[name], stream=True), [CONTENT[name] + error])[-1]
+        assert last.startswith(b"event: error\ndata: {" if name == "anthropic" else b"data: {")
+        assert last.endswith(b"\n\n")
 
 
 @pytest.mark.parametrize("apart", [False, True])

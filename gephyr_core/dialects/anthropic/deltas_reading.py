@@ -28,7 +28,7 @@ from gephyr_core.dialects.anthropic.errors import stream_error
 from gephyr_core.dialects.anthropic.names import NAME
 from gephyr_core.dialects.anthropic.stops import read_stop
 from gephyr_core.dialects.anthropic.usage import merged
-from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.decoding import bare_error, decode, mapping, text
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import ErrorKind
 from gephyr_core.records import Usage
@@ -100,7 +100,8 @@ class AnthropicDeltaReader:
             if added is not None and added.delta.type == "text_delta" and added.index in self._texts:
                 return [TextAdded(self._texts[added.index], added.delta.text)] if added.delta.text else []
         parsed = parse(event)
-        return self._take(parsed.data, parsed.event) if parsed.data else []
+        data = bare_error(event) or parsed.data
+        return self._take(data, parsed.event) if data else []
 
     def finish(self) -> list[Delta]:
         """The stream ended cleanly."""
@@ -110,7 +111,7 @@ class AnthropicDeltaReader:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         return self.end({})
 
-    def _take(self, data: str, event: str) -> list[Delta]:
+    def _take(self, data: bytes | str, event: str) -> list[Delta]:
         fields = decode(_OBJECT, data)
         if fields is None and data == _DONE:
             return []

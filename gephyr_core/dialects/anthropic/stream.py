@@ -8,7 +8,7 @@ import msgspec
 from gephyr_core.dialects.anthropic.errors import error_object, stream_error
 from gephyr_core.dialects.anthropic.usage import merged
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import decode, digest, mapping, text
+from gephyr_core.dialects.decoding import decode, digest, mapping, read_object, text
 from gephyr_core.dialects.reader import SseStreamReader
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import Problem
@@ -92,6 +92,14 @@ class AnthropicStreamReader(SseStreamReader):
     def failure(self, problem: Problem, now: float = 0.0) -> bytes:  # noqa: ARG002
         """An ``error`` event."""
         return encode(encode_json(error_object(problem)), "error")
+
+    def _last_words(self, event: bytes) -> bytes:
+        """An ``error`` event of the dialect: its SDK passes over one without that name, and over OpenAI's."""
+        parsed = parse(event)
+        if parsed.event == "error" and (read_object(parsed.data) or {}).get("type") == "error":
+            return event
+        error = self.error
+        return b"" if error is None else self.failure(Problem(error.kind, error.message))
 
     def _marked(self, block: bytes) -> bool:
         # message_start, message_delta, message_stop; in the data of an error event its type stands in quotes.

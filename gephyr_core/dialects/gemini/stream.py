@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import bare_object, decode, mapping, text
+from gephyr_core.dialects.decoding import decode, mapping, text
 from gephyr_core.dialects.gemini.errors import error_object, stream_error
 from gephyr_core.dialects.gemini.usage import gemini_usage
 from gephyr_core.dialects.reader import ReaderState, SseStreamReader
@@ -125,8 +125,7 @@ class GeminiStreamReader(SseStreamReader):
         return [self._framer.rest()] if chunk is not None and chunk.error else []
 
     def _classified(self, event: bytes) -> EventClass:
-        """Errors may come as a bare object, without ``data:``."""
-        return _classify(self, bare_object(event) or parse(event).data)
+        return _classify(self, parse(event).data)
 
     def opening_name(self, event: bytes) -> str:  # noqa: ARG002
         """All opening chunks are alike."""
@@ -138,7 +137,7 @@ class GeminiStreamReader(SseStreamReader):
 
     def _last_words(self, event: bytes) -> bytes:
         """The bare object, in which form alone Google's JS SDK hears of an error, and its Python SDK too."""
-        return (bare_object(event) or parse(event).data.encode()) + b"\n"
+        return parse(event).data.encode() + b"\n"
 
     def _marked(self, block: bytes) -> bool:
         # The arguments of a function call are the model's own JSON, in which a member may have any name, that of the

@@ -20,7 +20,7 @@ from gephyr_core.conversation.reply import (
     ThinkingAdded,
 )
 from gephyr_core.conversation.report import Report
-from gephyr_core.dialects.decoding import mapping, text
+from gephyr_core.dialects.decoding import bare_error, mapping, text
 from gephyr_core.dialects.openai_chat.call_deltas import CallReader
 from gephyr_core.dialects.openai_chat.chunks import Chunk, Message, ReplyChoice, decode_chunk
 from gephyr_core.dialects.openai_chat.message_reading import read_annotations
@@ -79,7 +79,7 @@ class ChatDeltaReader:
             data: bytes | str = event[len(_PREFIX) :]
             chunk = decode_chunk(data)
         else:
-            data = parse(event).data
+            data = bare_error(event) or parse(event).data
             chunk = decode_chunk(data)
         if chunk is None:
             return self._no_chunk(data)

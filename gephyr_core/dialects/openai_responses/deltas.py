@@ -20,7 +20,7 @@ from gephyr_core.conversation.reply import (
     ThinkingAdded,
 )
 from gephyr_core.conversation.report import Report, UntranslatableError
-from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.decoding import bare_error, decode, mapping, text
 from gephyr_core.dialects.openai_errors import stream_error
 from gephyr_core.dialects.openai_responses.client_tools import flat_name
 from gephyr_core.dialects.openai_responses.hosted import hosted_call
@@ -141,9 +141,10 @@ class ResponsesDeltaReader:
 
     def _any(self, event: bytes) -> list[Delta]:
         parsed = parse(event)
-        if not parsed.data or parsed.data.strip() == "[DONE]":
+        bare = bare_error(event)
+        if not bare and (not parsed.data or parsed.data.strip() == "[DONE]"):
             return []
-        read = decode(_EVENT, parsed.data)
+        read = decode(_EVENT, bare or parsed.data)
         if read is None:
             return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
         name = text(read.type) or ("error" if read.error else parsed.event)
