@@ -89,7 +89,7 @@ class Learning:
         binding = "" if search.session is None else f"{lease.pool.group} {search.session}"
         strike = Strike(account, model, fault, search.who, binding, now)
         alike = [one for one in search.strikes if one.fault == fault and one.account.id != account.id]
-        search.strikes.append(strike)
+        search.strikes = (*search.strikes, strike)
         account.strikes.note(model, fault, strike.who, now)
         if not alike or any(
             one.account.strikes.others_met(one.model, fault, strike.who, now) for one in (strike, *alike)
@@ -139,7 +139,7 @@ class Learning:
             if self.avoidance.failed(strike, now) and self.bindings.find(strike.binding, now) == account.id:
                 reason = f"failed twice in a row: {strike.fault}"
                 self.bindings.release(strike.binding, BindingChange.RELEASED_FAILING, strike.model, now, reason)
-        search.strikes.clear()
+        search.strikes = ()
 
     # -- limits and cooldowns -------------------------------------------------------------------------------------
 

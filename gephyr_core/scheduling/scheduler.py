@@ -166,7 +166,8 @@ class Scheduler(Learning):
             return ()
         names = search.avoids.get(pool.model)
         if names is None:
-            names = search.avoids[pool.model] = self.avoidance.avoided(search.who, pool.model, now)
+            names = self.avoidance.avoided(search.who, pool.model, now)
+            search.avoids = {**search.avoids, pool.model: names}
         accounts = map(self.accounts.get, names)
         return tuple(account for account in accounts if account is not None and pool.holds(account))
 

@@ -1,5 +1,6 @@
 """One request's search for an account."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,6 +25,7 @@ class Refused:
 
 
 REFUSED = Refused()
+_NOTHING: Mapping[str, list[str]] = {}
 
 
 @attrs.define(eq=False)
@@ -50,11 +52,11 @@ class Search:
     """What stands in the way of every request, whoever serves it."""
     avoided: tuple["Account", ...] = ()
     """Accounts of the pool that was asked last that failed the session twice in a row, and those of ``unreachable``."""
-    avoids: dict[str, list[str]] = attrs.field(factory=dict)
+    avoids: Mapping[str, list[str]] = _NOTHING
     """Ids of the accounts that failed the session twice in a row, by model, as the request came upon them."""
     unreachable: tuple["Account", ...] = ()
     """Accounts of hosts to which the request got no connection."""
-    strikes: list[Strike] = attrs.field(factory=list)
+    strikes: tuple[Strike, ...] = ()
     """Failures of its attempts that may be the accounts' fault."""
 
     @property
