@@ -56,11 +56,12 @@ def test_a_trouble_can_be_for_some_requests_only(gephyr: RunningGateway) -> None
     ask(gephyr)
 
 
-@pytest.mark.gephyr(2)
+@pytest.mark.gephyr(2, config={"scheduling": {"preferred_account": "openai-1"}})
 def test_an_outage_is_hidden(gephyr: RunningGateway) -> None:
     gephyr.account("openai-1").go_down()
     ask(gephyr)
     gephyr.account("openai-1").recover()
+    assert [attempt.account for attempt in gephyr.records[0].attempts] == ["openai-1", "openai-2"]
     assert gephyr.records[0].account == "openai-2"
 
 
