@@ -24,8 +24,9 @@ from tests.waiting import WAIT
 
 
 def account(name: str, provider: str = "openai", **more: Any) -> dict[str, Any]:
-    """An account of the configuration."""
-    return {"id": name, "provider": provider, "api_key": f"credential-of-{name}", **more}
+    """An account of the configuration, at a host of its own: one that is dead tells nothing of the others."""
+    own = {"base_url": f"https://{name}.invalid"}
+    return {"id": name, "provider": provider, "api_key": f"credential-of-{name}", **own, **more}
 
 
 def configuration(accounts: Sequence[dict[str, Any]], **sections: Any) -> dict[str, Any]:
