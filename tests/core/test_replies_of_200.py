@@ -223,6 +223,23 @@ def test_a_retry_after_in_the_head_of_a_whole_error_counts() -> None:
     assert header(start.headers, b"retry-after") == b"90"
 
 
+def test_an_error_in_a_200_is_weighed_like_one_with_its_status() -> None:
+    """A limit wins over the rest, with the soonest time of all accounts."""
+    play = Play(account("a"), account("b"), account("c"))
+    play.answer(play.request(), b'{"error":{"code":429,"message":"Please try again in 50s."}}')
+    play.answer(play.expect(CallUpstream), b'{"error":{"code":503,"message":"busy"}}', 503, [(b"retry-after", b"70")])
+    play.answer(play.expect(CallUpstream), b'{"error":{"code":503,"message":"Please try again in 60s."}}')
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert (start.status, json.loads(sent.data)["error"]["message"]) == (429, "Please try again in 50s.")
+    assert header(start.headers, b"retry-after") == b"50"
+
+
+def test_an_unknown_model_in_a_200_tries_the_next_target() -> None:
+    play = Play(account("a"), models=ModelsConfig(routes={"m": ("new", "old")}))
+    play.answer(play.request(), b'{"error":{"code":404,"message":"The model `new` does not exist"}}')
+    assert b'"old"' in play.expect(CallUpstream).body
+
+
 def test_the_requests_own_fault_is_told_at_once() -> None:
     """No other account would take it: the error goes on as it came, with the status that it names."""
     play = Play(account("a"), account("b"))
