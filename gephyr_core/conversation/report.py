@@ -18,7 +18,6 @@ class UntranslatableError(Exception):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
         self.path = path
-        self.reason = reason
 
 
 @attrs.define

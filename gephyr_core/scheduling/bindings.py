@@ -106,12 +106,11 @@ class Bindings:
         """Let a session go from its account."""
         self._remove(key, change, now, model, reason)
 
-    def release_account(self, account: str, now: float, reason: str) -> int:
-        """Let every session of an account go, which is out of service. Return how many there were."""
+    def release_account(self, account: str, now: float, reason: str) -> None:
+        """Let every session of an account go, which is out of service."""
         keys = [key for key, bound in self._bindings.items() if bound.account == account]
         for key in keys:
             self._remove(key, BindingChange.RELEASED_MISSING, now, reason=reason)
-        return len(keys)
 
     def restore(self, bindings: Iterable[Binding], now: float) -> None:
         """Take in what the store kept, the longest unused first."""

@@ -6,8 +6,6 @@ hour without one, ends with the first success, and is probed by single requests 
 is left, most estimates are cleared (the optimistic reset); :data:`YIELDING` says which.
 """
 
-from collections.abc import Iterator
-
 import attrs
 
 from gephyr_core.errors import ErrorKind
@@ -197,15 +195,6 @@ class Cooldowns:
         """The operator says that it is well."""
         self.stated.clear()
         self.estimates.clear()
-
-    def current(self, now: float) -> Iterator[tuple[str, Block]]:
-        """Yield the models that are cooling down, each with its cooldown."""
-        for model, stated in self.stated.items():
-            if stated.until > now:
-                yield model, stated
-        for model, estimate in self.estimates.items():
-            if estimate.until > now:
-                yield model, estimate.block(estimate.until)
 
 
 def _bound(entries: dict[str, Block] | dict[str, Estimate]) -> None:
