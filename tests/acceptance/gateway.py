@@ -136,7 +136,8 @@ class Process:
 
     process: asyncio.subprocess.Process
     port: int
-    errors: asyncio.StreamReader
+    errors: asyncio.StreamReader | None
+    """Its log, unless that was sent elsewhere."""
 
     @property
     def pid(self) -> int:
@@ -167,6 +168,7 @@ class Process:
 
     async def logged(self, words: bytes) -> bytes:
         """Read the log up to a line that has *words*, and return the line."""
+        assert self.errors is not None
         while line := await asyncio.wait_for(self.errors.readline(), WAIT):
             if words in line:
                 return line
@@ -174,28 +176,36 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def gephyr(*arguments: str, prepare: Callable[[], None] | None = None) -> AsyncIterator[Process]:
-    """Run the ``gephyr`` command until the end of the block; *prepare* runs in the new process before it."""
+async def gephyr(
+    *arguments: str,
+    prepare: Callable[[], None] | None = None,
+    stderr: int = asyncio.subprocess.PIPE,
+    through: Sequence[str] = (),
+) -> AsyncIterator[Process]:
+    """Run the ``gephyr`` command until the end of the block; *prepare* runs in the new process before it.
+
+    What it logs can be read unless *stderr* is a descriptor that it goes to. *through* is a command that runs others.
+    """
     program = "from gephyr.cli import main; main()"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ABV_", "API_", "AUTH_"))}
     process = await asyncio.create_subprocess_exec(
+        *through,
         sys.executable,
         "-c",
         program,
         *arguments,
         "--log-format=json",
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
         env=environment,
         preexec_fn=prepare,
         limit=2**26,
     )
     assert process.stdout is not None
-    assert process.stderr is not None
     try:
         line = await asyncio.wait_for(process.stdout.readline(), WAIT)
         match = re.fullmatch(rb"gephyr listening on http://127\.0\.0\.1:(\d+)\n", line)
-        assert match is not None, (line, await process.stderr.read())
+        assert match is not None, (line, process.stderr and await process.stderr.read())
         yield Process(process, int(match[1]), process.stderr)
     finally:
         if process.returncode is None:
@@ -204,13 +214,19 @@ async def gephyr(*arguments: str, prepare: Callable[[], None] | None = None) -> 
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, mapping: Mapping, prepare: Callable[[], None] | None = None) -> AsyncIterator[Process]:
-    """Run ``gephyr serve`` with *mapping* as its configuration, in *folder*."""
+async def serving(
+    folder: Path,
+    mapping: Mapping,
+    prepare: Callable[[], None] | None = None,
+    stderr: int = asyncio.subprocess.PIPE,
+    through: Sequence[str] = (),
+) -> AsyncIterator[Process]:
+    """Run ``gephyr serve`` with *mapping* as its configuration, in *folder*; the rest as for :func:`gephyr`."""
     file = folder / "gephyr.toml"
     server = {"port": 0, "data_dir": str(folder), **mapping.get("server", {})}
     file.write_text(_toml({**mapping, "server": server}), encoding="utf-8")
     file.chmod(0o600)
-    async with gephyr("serve", "--config", str(file), prepare=prepare) as process:
+    async with gephyr("serve", "--config", str(file), prepare=prepare, stderr=stderr, through=through) as process:
         yield process
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -25,7 +26,8 @@ from gephyr.asgi.scope import (
 from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.fetching import UrlFetcher
-from gephyr.runtime.observers import Observers, RequestLog
+from gephyr.runtime.observers import LineWriter, Observers, RequestLog
+from gephyr.runtime.observers.lines import binary
 from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
 from gephyr.runtime.store import MemoryStore, Store
@@ -41,6 +43,8 @@ class _Running:
     service: Service
     loop: asyncio.AbstractEventLoop
     drained: asyncio.Event
+    lines: LineWriter | None
+    """Of the log that the host gave none for."""
 
 
 class GephyrApp:
@@ -65,7 +69,8 @@ class GephyrApp:
 
         *upstream* is the way to the providers (sockets where none is given); the application closes it at its end.
         *fetcher* fetches URLs (sockets where none is given and no *upstream* either; else nothing is fetched).
-        *request_log* takes a line for each request (on standard error where none is given). *environ* overlays the
+        *request_log* takes a line for each request (where none is given, they go to standard error, from a thread of
+        their own, and are dropped and counted where nobody reads them). *environ* overlays the
         configuration and is where ``env:NAME`` is looked up; ``os.environ`` where none is given.
 
         *identify* takes a request's ASGI scope and returns the name of who asks, as the host's own authentication knows
@@ -81,7 +86,7 @@ class GephyrApp:
         self._loaded = load_for_host(config, os.environ if environ is None else environ)
         self._upstream = upstream
         self._fetcher = fetcher
-        self._request_log = request_log or RequestLog()
+        self._request_log = request_log
         self._identify = identify
         self._running: _Running | None = None
         self._ended = False
@@ -119,6 +124,8 @@ class GephyrApp:
         await running.drained.wait()
         self._running = None
         await running.service.aclose()
+        if running.lines is not None:
+            await asyncio.to_thread(running.lines.finish)
 
     # -- starting -----------------------------------------------------------------------------------------------
 
@@ -155,7 +162,11 @@ class GephyrApp:
                 most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
                 credential_digests=loaded.credential_digests,
             )
-        observers = Observers(request_log=self._request_log)
+        log, lines = self._request_log, None
+        if log is None:
+            lines = LineWriter(binary(sys.stderr))
+            log = RequestLog(lines)
+        observers = Observers(request_log=log, lines=lines)
         try:
             if self._upstream is None:
                 service = socket_service(
@@ -174,7 +185,7 @@ class GephyrApp:
         except BaseException:
             store.close()
             raise
-        return _Running(service, loop, drained)
+        return _Running(service, loop, drained, lines)
 
     # -- scopes -------------------------------------------------------------------------------------------------
 

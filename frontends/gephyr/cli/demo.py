@@ -9,12 +9,12 @@ import click
 
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.cli.serve import log_options
-from gephyr.cli.serving import run_server
+from gephyr.cli.serving import ignored_signals, run_server
 from gephyr.harness.in_process import DEMO_KEY, InProcessUpstream, demo_config_mapping, demo_providers
 from gephyr.harness.providers import SimulatedSettings
 from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import load_mapping
-from gephyr.runtime.observers import LogFormat, Observers, RequestLog, configure_logging
+from gephyr.runtime.observers import LogFormat, Observers, RequestLog, background_output, configure_logging
 from gephyr.runtime.service import Service
 from gephyr.runtime.store import MemoryStore
 from gephyr_core.config import ConfigError
@@ -36,14 +36,22 @@ Offered tools are called with sample arguments (of a tool box of more than six, 
 @log_options
 def demo(*, host: str, port: int, latency: float, pace: float, log_level: str, log_format: LogFormat) -> None:
     """Serve every dialect from simulated providers: no account, no configuration, no network."""
-    configure_logging(log_level, log_format)
+    with background_output() as lines, ignored_signals():
+        configure_logging(log_level, log_format, file=lines)
+        log = RequestLog(lines, level=log_level, log_format=log_format)
+        settings = SimulatedSettings(latency=latency, pace=pace or math.inf)
+        code = _demo(host, port, settings, Observers(request_log=log, lines=lines))
+    raise SystemExit(code)
+
+
+def _demo(host: str, port: int, settings: SimulatedSettings, observers: Observers) -> int:
+    """Serve until a signal comes; return the exit code."""
     mapping = demo_config_mapping() | {"server": {"host": host, "port": port}}
     try:
         loaded = load_mapping(mapping, {})
     except ConfigError as error:
         report(error)
-        raise SystemExit(EXIT_BAD_CONFIGURATION) from None
-    settings = SimulatedSettings(latency=latency, pace=pace or math.inf)
+        return EXIT_BAD_CONFIGURATION
     url = f"http://{host}:{port or 'PORT'}"
     click.echo(_HINT.format(key=DEMO_KEY, url=url), err=True)
 
@@ -54,9 +62,9 @@ def demo(*, host: str, port: int, latency: float, pace: float, log_level: str, l
             loaded.config,
             upstream=InProcessUpstream(providers, clock),
             store=MemoryStore(),
-            observers=Observers(request_log=RequestLog(level=log_level, log_format=log_format)),
+            observers=observers,
             clock=clock,
             on_stop=on_stop,
         )
 
-    raise SystemExit(run_server(loaded.config, make_service))
+    return run_server(loaded.config, make_service)

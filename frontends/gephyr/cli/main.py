@@ -1,5 +1,8 @@
 """The ``gephyr`` command. A subcommand lives in a module of its own and is added here, in one line."""
 
+import os
+import sys
+
 import click
 
 from gephyr.cli.accounts import accounts
@@ -15,6 +18,15 @@ from gephyr_core import __version__
 @click.version_option(__version__, prog_name="gephyr")
 def main() -> None:
     """A gateway that serves OpenAI, Anthropic and Gemini clients from your own provider accounts."""
+    _open_standard_streams()
+
+
+def _open_standard_streams() -> None:
+    """Open what the caller closed (``2>&-``) on the null device: else the next file or socket would get its number,
+    and what is written to standard error would go there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (for good)
 
 
 main.add_command(serve)

@@ -10,11 +10,11 @@ import click
 import structlog
 
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
-from gephyr.cli.serving import run_server
+from gephyr.cli.serving import ignored_signals, run_server
 from gephyr.runtime.clock import GatewayClock
-from gephyr.runtime.configuration import Loaded, find_config, load
+from gephyr.runtime.configuration import find_config, load
 from gephyr.runtime.credentials import digest, generate_key
-from gephyr.runtime.observers import LogFormat, Observers, RequestLog, configure_logging
+from gephyr.runtime.observers import LogFormat, Observers, RequestLog, background_output, configure_logging
 from gephyr.runtime.service import Service, socket_service
 from gephyr.runtime.store import Store, StoreError
 from gephyr_core.config import Config, ConfigError, is_loopback
@@ -57,7 +57,17 @@ def serve(
     log_format: LogFormat,
 ) -> None:
     """Serve clients from the configured accounts."""
-    configure_logging(log_level, log_format)
+    with background_output() as lines, ignored_signals():
+        configure_logging(log_level, log_format, file=lines)
+        log = RequestLog(lines, level=log_level, log_format=log_format)
+        code = _serve(config_path, host, port, Observers(request_log=log, lines=lines), allow_no_auth=insecure_no_auth)
+    raise SystemExit(code)
+
+
+def _serve(
+    config_path: Path | None, host: str | None, port: int | None, observers: Observers, *, allow_no_auth: bool
+) -> int:
+    """Serve until a signal comes; return the exit code."""
     overrides: dict[Setting, object] = {
         ("server", name): value for name, value in (("host", host), ("port", port)) if value is not None
     }
@@ -65,7 +75,7 @@ def serve(
         loaded = load(find_config(config_path, os.environ), os.environ, overrides)
     except ConfigError as error:
         report(error)
-        raise SystemExit(EXIT_BAD_CONFIGURATION) from None
+        return EXIT_BAD_CONFIGURATION
     for warning in loaded.warnings:
         _log.warning(warning)
     try:
@@ -77,19 +87,15 @@ def serve(
         )
     except StoreError as error:
         click.echo(f"error: server.data_dir: {error}", err=True)
-        raise SystemExit(EXIT_BAD_CONFIGURATION) from None
-    loaded = attrs.evolve(loaded, config=harden(loaded.config, store, allow_no_auth=insecure_no_auth))
+        return EXIT_BAD_CONFIGURATION
+    loaded = attrs.evolve(loaded, config=harden(loaded.config, store, allow_no_auth=allow_no_auth))
     if not loaded.config.accounts:
         _log.warning("no account is configured: every request will be answered 503")
-    log = RequestLog(level=log_level, log_format=log_format)
-    raise SystemExit(run_server(loaded.config, _service_maker(loaded, store, log)))
 
+    def make_service(on_stop: Callable[[], None]) -> Service:
+        return socket_service(loaded, store=store, observers=observers, on_stop=on_stop)
 
-def _service_maker(loaded: Loaded, store: Store, log: RequestLog) -> Callable[[Callable[[], None]], Service]:
-    def make(on_stop: Callable[[], None]) -> Service:
-        return socket_service(loaded, store=store, observers=Observers(request_log=log), on_stop=on_stop)
-
-    return make
+    return run_server(loaded.config, make_service)
 
 
 def harden(config: Config, store: Store, *, allow_no_auth: bool) -> Config:

@@ -1,8 +1,11 @@
 """What ``serve`` and ``demo`` share: listening, signals, and the way to a graceful end."""
 
+import contextlib
 import signal
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -19,6 +22,10 @@ EXIT_ABORTED = 1
 _FLUSH_SECONDS = 2.0
 """How long clients may take to read the last bytes of their responses after draining."""
 
+_IGNORED = ("SIGHUP", "SIGUSR1", "SIGUSR2")
+"""What ends a process by default, although nobody who sends it to a server means that: a terminal that goes away, log
+rotation, a service manager's reload."""
+
 _log = structlog.get_logger()
 MakeService = Callable[[Callable[[], None]], Service]
 """Makes the service on the running loop; takes what is to be called when draining is over. Raises ``OSError`` if
@@ -32,6 +39,25 @@ def run_server(config: Config, make_service: MakeService) -> int:
     """
     options: Mapping[str, Any] = {"use_uvloop": find_spec("uvloop") is not None}
     return anyio.run(_serve, config, make_service, backend_options=dict(options))
+
+
+@contextlib.contextmanager
+def ignored_signals() -> Iterator[None]:
+    """Until the end of the block, log SIGHUP, SIGUSR1 and SIGUSR2, and do nothing else for them."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may handle signals
+        yield
+        return
+    present = [getattr(signal, name) for name in _IGNORED if hasattr(signal, name)]
+    before = {number: signal.signal(number, _say_ignored) for number in present}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say_ignored(number: int, _frame: FrameType | None) -> None:
+    _log.info("a signal is ignored: the configuration is read at the start only", signal=signal.Signals(number).name)
 
 
 async def _serve(config: Config, make_service: MakeService) -> int:

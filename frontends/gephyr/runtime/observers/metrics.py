@@ -5,7 +5,7 @@ as a label would let any client grow the process.
 """
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from prometheus_client import (
@@ -19,6 +19,8 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from gephyr_core import __version__
 from gephyr_core.records import AttemptRecord, RequestRecord, Usage
@@ -71,6 +73,10 @@ class Metrics:
     def add_gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a value that *read* returns whenever the page is asked for (``gephyr_open_exchanges``)."""
         Gauge(name, documentation, registry=self.registry).set_function(read)
+
+    def add_counter(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show a count that *read* returns whenever the page is asked for; *name* ends with ``_total``."""
+        self.registry.register(_ReadCounter(name, documentation, read))
 
     def count(self, fact: RequestRecord) -> None:
         """Count one request."""
@@ -145,6 +151,18 @@ class Metrics:
             counts[3](usage.output)
         if usage.reasoning:
             counts[4](usage.reasoning)
+
+
+class _ReadCounter(Collector):
+    """A count that somebody else keeps."""
+
+    def __init__(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._read = read
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(self._name, self._documentation, value=self._read())
 
 
 def _status_label(status: int) -> str:

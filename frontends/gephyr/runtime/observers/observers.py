@@ -7,6 +7,7 @@ import attrs
 import structlog
 
 from gephyr.runtime.observers.events import OperationsLog
+from gephyr.runtime.observers.lines import LineWriter
 from gephyr.runtime.observers.logs import RequestLog
 from gephyr.runtime.observers.metrics import Metrics
 from gephyr_core.records import Fact, RequestRecord
@@ -17,9 +18,15 @@ _log = structlog.get_logger()
 class Observers:
     """Logs and counts every request; implements ``gephyr.runtime.driver.Observer``."""
 
-    def __init__(self, *, request_log: RequestLog | None = None) -> None:
-        """Without *request_log* requests are counted but not logged."""
+    def __init__(self, *, request_log: RequestLog | None = None, lines: LineWriter | None = None) -> None:
+        """Without *request_log* requests are counted but not logged. What *lines* drops is counted on the page."""
         self._metrics = Metrics()
+        if lines is not None:
+            self._metrics.add_counter(
+                "gephyr_log_lines_dropped_total",
+                "Log lines that were dropped because nobody read them or the file took none.",
+                lambda: float(lines.dropped),
+            )
         self._operations = OperationsLog(self._metrics.registry)
         self._takers: list[Callable[[RequestRecord], None]] = [self._metrics.count]
         if request_log is not None:
@@ -31,6 +38,10 @@ class Observers:
     def add_gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show on the metrics page a value that *read* returns whenever the page is asked for."""
         self._metrics.add_gauge(name, documentation, read)
+
+    def add_counter(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show on the metrics page a count that *read* returns whenever the page is asked for."""
+        self._metrics.add_counter(name, documentation, read)
 
     def observe(self, fact: Fact) -> None:
         """Log and count *fact*. Never raises; what fails is reported once."""
