@@ -62,7 +62,7 @@ class Bench:
         number, attempt = self._started(self._plain)
         self._feed(UpstreamStarted(number, attempt, 200, _REPLY_HEADERS))
         self._feed(UpstreamBody(number, attempt, self._reply))
-        self._ended(number, attempt)
+        self._ends_with(UpstreamEnded(number, attempt))
 
     def streamed_events(self, streams: int) -> float:
         """Return the CPU seconds of one streamed event, each read by itself, one of each stream in turn."""
@@ -70,14 +70,15 @@ class Bench:
         for number, attempt in started:
             self._feed(UpstreamStarted(number, attempt, 200, _STREAM_HEADERS))
         # Made beforehand: what is measured is the core, not who feeds it.
-        events = [UpstreamBody(number, attempt, data) for data in self._events for number, attempt in started]
+        *usual, last = self._events
+        events = [UpstreamBody(number, attempt, data) for data in usual for number, attempt in started]
         receive, now = self._gateway.receive, self._now
         began = time.process_time()
         for event in events:
             receive(event, now)
         used = time.process_time() - began
         for number, attempt in started:
-            self._ended(number, attempt)
+            self._ends_with(UpstreamBody(number, attempt, last))
         return used / len(events)
 
     def _started(self, body: bytes) -> tuple[int, int]:
@@ -89,8 +90,8 @@ class Bench:
                 return number, command.attempt
         raise AssertionError("the request did not lead to a call")
 
-    def _ended(self, number: int, attempt: int) -> None:
-        (fact,) = (c.fact for c in self._feed(UpstreamEnded(number, attempt)) if isinstance(c, Observe))
+    def _ends_with(self, event: Event) -> None:
+        (fact,) = (c.fact for c in self._feed(event) if isinstance(c, Observe))
         assert fact.outcome == "ok", fact
 
     def _feed(self, event: Event) -> Sequence[Command]:

@@ -2,8 +2,8 @@
 
 Laws (checked by tests and by the simulator): attempt numbers of an exchange only grow; at most one of ``EndResponse``
 and ``AbortResponse``, exactly one unless the client left, and nothing for that exchange after it; each ``CallUpstream``
-meets exactly one of ended, failed, cancelled; no ``CallUpstream`` after the commit point; each question (``FetchUrl``,
-``Load``) is answered exactly once, unless the exchange gave its questions up or its client left.
+meets exactly one of ended, failed, cancelled, detached; no ``CallUpstream`` after the commit point; each question
+(``FetchUrl``, ``Load``) is answered exactly once, unless the exchange gave its questions up or its client left.
 """
 
 import attrs
@@ -90,6 +90,18 @@ class CallUpstream:
 @attrs.frozen
 class CancelUpstream:
     """Give the call up at once: close its connection. No news of it is wanted any more."""
+
+    exchange: int
+    attempt: int
+
+
+@attrs.frozen
+class DetachUpstream:
+    """The reply is over though the call has not ended. No news of it is wanted any more.
+
+    What is left of the response is read and dropped, for a second and within a bound of bytes: the connection is kept
+    if the response's framing ends in that time, else closed.
+    """
 
     exchange: int
     attempt: int
@@ -218,6 +230,7 @@ Command = (
     | AbortResponse
     | CallUpstream
     | CancelUpstream
+    | DetachUpstream
     | CollectMetrics
     | FetchUrl
     | Load

@@ -159,6 +159,11 @@ class EventsAsArray:
         :meth:`~gephyr_core.sse.SseFramer.cut` does."""
         return self._pieces(self._events.split(data))
 
+    @property
+    def tail(self) -> bytearray:
+        """The unfinished event."""
+        return self._events.tail
+
     def last(self) -> list[bytes]:
         """Take what ends the array, behind the last event where that lacks nothing but its empty line."""
         pieces = self._pieces([self._events.rest()])

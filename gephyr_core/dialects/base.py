@@ -5,6 +5,7 @@ whether the stream's terminal event was seen, and what usage and which stored ob
 """
 
 import enum
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -28,6 +29,16 @@ class EventClass(enum.Enum):
     """The end of a stream that told neither content nor why it ended: there is no reply."""
     ERROR = "error"
     """The provider's own error event."""
+
+
+class Heard(enum.Enum):
+    """What bytes of a stream say to somebody who waits for the reply."""
+
+    SILENCE = "silence"
+    """What no client dispatches: comments, blank lines, fields without data (WHATWG HTML, section 9.2.6)."""
+    SIGN = "sign"
+    """A sign of life that says nothing of the reply: a ping, or an event that is unfinished."""
+    EVENT = "event"
 
 
 @attrs.frozen
@@ -70,8 +81,11 @@ class RenderedError:
 class StreamReader(Protocol):
     """Reads one attempt's stream. State is a few fields, whatever the length of the stream."""
 
+    finished: bool
+    """The reply is whole but for what the dialect lets follow its last content: usage, the terminal event."""
     terminal_seen: bool
-    """The dialect's terminal event (or the provider's error event) has been read."""
+    """The dialect's terminal event (or the provider's error event) has been read. The reply is over: what follows is
+    not read, and :meth:`cut` does not return it."""
     error: StreamError | None
     """Set when an error event was classified or watched."""
     parting: bytes
@@ -104,6 +118,12 @@ class StreamReader(Protocol):
         Raises ``ValueError`` when an unfinished event exceeds the line limit.
         """
 
+    def heard(self, block: bytes) -> Heard:
+        """Say what the bytes that were added last amount to, of which *block* was returned."""
+
+    def closing(self) -> bytes:
+        """What ends the client's stream where the provider does not, though the reply is *finished*."""
+
     def rest(self) -> bytes:
         """Take the unfinished tail: to be relayed after a clean end, dropped after a failure."""
 
@@ -129,9 +149,15 @@ class Dialect(Protocol):
     terminal_required: bool
     """A clean end without a terminal event is a failure (Anthropic, Responses); else it is left as it came."""
 
-    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:
+    def stream_reader(
+        self, *, max_line: int, array: bool = False, reframed: bool = False, choices: int = 1
+    ) -> StreamReader:
         """Return a reader for one attempt's stream. *max_line*: bytes of an unfinished event that are held.
-        *array*: Gemini's JSON array form instead of SSE. *reframed*: the provider sends the other of the two."""
+        *array*: Gemini's JSON array form instead of SSE. *reframed*: the provider sends the other of the two.
+        *choices*: how many the reply has, each with its own end."""
+
+    def choices(self, fields: Mapping[str, msgspec.Raw]) -> int:
+        """How many choices a request asks for, at least 1. *fields*: its body's top level, each raw."""
 
     def render_error(self, problem: Problem, request_id: str) -> RenderedError:
         """Render a whole error reply: the shape that the dialect's SDK parses into the right exception class."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 _LEADING = json.JSONDecoder()
+_ANY = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -86,6 +88,17 @@ def count(fields: dict[str, Any] | None, name: str) -> int | None:
     """Return a number of tokens; None when it is missing or no whole number."""
     value = None if fields is None else fields.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def member(fields: Mapping[str, msgspec.Raw], name: str) -> Any:
+    """Return one decoded field of an object whose fields are raw; None when it is missing."""
+    raw = fields.get(name)
+    return None if raw is None else decode(_ANY, bytes(raw))
+
+
+def at_least_one(number: object) -> int:
+    """Return a number of choices; 1 where it is missing or none."""
+    return max(1, number) if isinstance(number, int) else 1
 
 
 def digest(secret: str) -> str:

@@ -1,12 +1,30 @@
 """The part of reading a provider's SSE stream that is the same in every dialect: framing, and when to look inside."""
 
+import re
+
 import attrs
 
-from gephyr_core.dialects.base import EventClass, StreamError
+from gephyr_core.dialects.base import EventClass, Heard, StreamError
 from gephyr_core.dialects.decoding import bare_error, read_object
 from gephyr_core.json_array import ArrayAsEvents, on_one_line
 from gephyr_core.records import Usage
-from gephyr_core.sse import SseFramer, encode
+from gephyr_core.sse import SseFramer, encode, parse
+
+_SIGNS = ("ping", "keepalive")
+_SIGN = re.compile(r'\s*\{\s*"type"\s*:\s*"(?:ping|keepalive)"')
+
+
+def heard(framer: SseFramer | ArrayAsEvents, block: bytes) -> Heard:
+    """Say what *block*, which *framer* has just cut, and the unfinished event that it holds say of the reply."""
+    loudest = Heard.SILENCE
+    for event in framer.events(block.strip()):
+        told = parse(event)
+        if told.data or event.lstrip().startswith(b"{"):
+            if told.event not in _SIGNS and not _SIGN.match(told.data):
+                return Heard.EVENT
+            loudest = Heard.SIGN
+    tail = framer.tail[:2].strip()
+    return Heard.SIGN if tail and not tail.startswith(b":") else loudest
 
 
 @attrs.define
@@ -14,12 +32,17 @@ class ReaderState:
     """What one attempt's stream has told so far."""
 
     begun: bool = attrs.field(default=False, init=False)
+    finished: bool = attrs.field(default=False, init=False)
     terminal_seen: bool = attrs.field(default=False, init=False)
     reply_id: str | None = attrs.field(default=None, init=False)
     error: StreamError | None = attrs.field(default=None, init=False)
     parting: bytes = attrs.field(default=b"", init=False)
     objects: list[str] = attrs.field(factory=list, init=False)
     latest_usage: Usage | None = attrs.field(default=None, init=False)
+    choices: int = attrs.field(default=1, kw_only=True)
+    """How many the request asked for."""
+    _ended: dict[object, None] = attrs.field(factory=dict, init=False)
+    """Choices that have told why they end."""
 
     @property
     def usage(self) -> Usage | None:
@@ -49,13 +72,23 @@ class ReaderState:
 
     def ended(self) -> EventClass:
         """Note the stream's own end."""
-        self.terminal_seen = True
+        self.finished = self.terminal_seen = True
         return EventClass.CONTENT if self.begun else EventClass.END
+
+    def told_usage(self) -> None:
+        """Note that usage came with or after the last reason to end, where that ends the stream."""
+        self.finished = self.terminal_seen = True
+
+    def end_choice(self, index: object) -> None:
+        """Note that a choice has told why it ends."""
+        if not self.finished:
+            self._ended[index if isinstance(index, int) else 0] = None
+            self.finished = len(self._ended) >= self.choices
 
     def fail(self, error: StreamError) -> EventClass:
         """Note the provider's own error event, which is the stream's terminal too."""
         self.error = error
-        self.terminal_seen = True
+        self.finished = self.terminal_seen = True
         return EventClass.ERROR
 
 
@@ -80,6 +113,14 @@ class SseStreamReader(ReaderState):
         told = bare_error(event)
         return super().classify(encode(on_one_line(told)) if told else event)
 
+    def heard(self, block: bytes) -> Heard:
+        """Say what the bytes that were added last amount to, of which *block* was returned."""
+        return heard(self._framer, block)
+
+    def closing(self) -> bytes:
+        """Nothing: the dialect has no terminal event that a client could miss."""
+        return b""
+
     def rest(self) -> bytes:
         """Take the unfinished tail. It is read too: the last event may lack nothing but its empty line."""
         tail = self._framer.rest()
@@ -90,10 +131,12 @@ class SseStreamReader(ReaderState):
         raise NotImplementedError
 
     def _read_marked(self, block: bytes) -> bytes:
-        """Read what is marked in *block*; return it up to an error."""
+        """Read what is marked in *block*; return it up to an error, or with its terminal event."""
         read = 0
         for event in self._framer.events(block):
             if self._marked(event) and self.classify(event) is EventClass.ERROR:
                 return block[:read]
             read += len(event)
+            if self.terminal_seen:
+                return block[:read]
         return block

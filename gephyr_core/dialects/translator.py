@@ -82,6 +82,10 @@ class ReplyContext:
 class DeltaReader(Protocol):
     """Reads one attempt's stream. State is bounded by the reply."""
 
+    @property
+    def finished(self) -> bool:
+        """Whether the provider has told why the reply stopped, where only usage and the stream's end may follow."""
+
     def read(self, event: bytes) -> list[Delta]:
         """Read one whole event, framed as it came. Never raises: what is unreadable is a ``Failed``, what means nothing
         (comments, pings) is empty. After ``Ended`` or ``Failed`` nothing comes any more."""

@@ -8,7 +8,7 @@ import msgspec
 
 from gephyr_core.commands import TimeLimits
 from gephyr_core.content_coding import Decoder
-from gephyr_core.dialects.base import EventClass, StreamError, StreamReader
+from gephyr_core.dialects.base import EventClass, Heard, StreamError, StreamReader
 from gephyr_core.errors import ErrorKind, Fault, Problem, Sent
 from gephyr_core.http import Headers
 from gephyr_core.providers import Verdict, classify_error, classify_reply
@@ -38,6 +38,12 @@ class Attempt:
     limits: TimeLimits
     called_at: float
     heard_at: float
+    """When the provider gave its last sign of life."""
+    event_due: float = math.inf
+    """When the first event of a stream has to be there. Until it is, any byte is a sign of life, but none puts this
+    off."""
+    finished_at: float = math.inf
+    """When the last content came of a reply that is finished, but may be followed by usage or a terminal event."""
     fresh: bool = False
     ended: bool = False
     """The call has ended or failed by itself."""
@@ -61,6 +67,19 @@ class Attempt:
     """A byte of the stream was read."""
     size: int = 0
     """Bytes held in ``held`` or ``pieces``."""
+
+    def hear(self, heard: Heard, now: float) -> None:
+        """Take note of what bytes of a stream amount to."""
+        if heard is Heard.EVENT:
+            self.event_due = math.inf
+        if heard is not Heard.SILENCE or self.event_due < math.inf:
+            self.heard_at = now
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all was told that the client was to get, though the call may go on."""
+        source = self.reader or self.collector
+        return source is not None and source.finished
 
     @property
     def target(self) -> Target:

@@ -9,8 +9,9 @@ from gephyr_core.dialects.base import StreamError, WholeReply
 from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded
 from gephyr_core.exchange.attempts import REPLY_ERROR, Attempt, is_json, of_error, of_full_memory, of_reply
-from gephyr_core.exchange.delivering import NO_CONTENT, Delivering
+from gephyr_core.exchange.delivering import NO_CONTENT
 from gephyr_core.exchange.state import State
+from gephyr_core.exchange.winding_up import WindingUp
 from gephyr_core.http import without_charset
 from gephyr_core.providers import classify_reply
 from gephyr_core.scheduling import SUCCESS
@@ -22,13 +23,12 @@ _LARGEST_ERROR = 1024 * 1024
 """Bytes of an error reply that are read."""
 
 
-class Collecting(Delivering):
+class Collecting(WindingUp):
     """Takes a reply that the client gets at once, or that came at once."""
 
     def collect(self, event: UpstreamBody, now: float) -> None:
         """Hold a piece of a reply that is not complete yet."""
         attempt, _ = self.live
-        attempt.heard_at = now
         data = self.decoded(attempt, event.data, now)
         if data is not None:
             self.take_piece(attempt, data, now)
@@ -40,23 +40,27 @@ class Collecting(Delivering):
         if attempt.status >= 300:
             limit = min(limit, _LARGEST_ERROR)
         if attempt.size > limit:
-            self.fault(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
+            self.spoiled(Fault.TOO_LARGE, f"the reply exceeds {limit} bytes", now)
         elif not self.hold_reply(attempt.size):
             self._let_go_of_reply(attempt, now)
         elif attempt.collector is None:
+            attempt.heard_at = now
             attempt.pieces.append(data)
         else:
             self._collect_events(attempt, data, now)
 
     def _collect_events(self, attempt: Attempt, data: bytes, now: float) -> None:
-        assert attempt.collector is not None
+        collector = attempt.collector
+        assert collector is not None
         try:
-            attempt.collector.feed(data)
+            attempt.hear(collector.feed(data), now)
         except ValueError as error:
-            self.fault(Fault.PROTOCOL, str(error), now)
+            self.spoiled(Fault.PROTOCOL, str(error), now)
             return
-        if attempt.collector.over:  # whatever the provider does with its connection
-            self._deliver_collected(attempt, now)
+        if collector.over:  # whatever the provider does with its connection
+            self.deliver_collected(attempt, now)
+        elif collector.finished and self.state is not State.ENDING:
+            self.wait_for_the_end(attempt, now)
 
     def _let_go_of_reply(self, attempt: Attempt, now: float) -> None:
         """There is no room for the reply. One that is an error is known by its status and its headers."""
@@ -181,9 +185,9 @@ class Collecting(Delivering):
             self.fault(Fault.PROTOCOL, str(error), now)
             return
         collector.finish()
-        self._deliver_collected(attempt, now)
+        self.deliver_collected(attempt, now)
 
-    def _deliver_collected(self, attempt: Attempt, now: float) -> None:
+    def deliver_collected(self, attempt: Attempt, now: float) -> None:
         """The stream is over: its reply is a whole one like any other."""
         collector = attempt.collector
         assert collector is not None
@@ -213,10 +217,7 @@ class Collecting(Delivering):
             detail = "the reply expands too far"
         except CodingError as error:
             detail = str(error)
-        if self.state is State.RELAYING:
-            self.break_off(Fault.PROTOCOL, detail, now)
-        else:
-            self.fault(Fault.PROTOCOL, detail, now)
+        self.spoiled(Fault.PROTOCOL, detail, now)
         return None
 
     def last_decoded(self, attempt: Attempt, now: float) -> bytes | None:

@@ -39,8 +39,17 @@ class Delivering(Attempting):
             return self._translating_reader(attempt, form, now)
         array, max_line = self.plan.array, self.shared.config.upstream.max_sse_line
         return self.dialect.stream_reader(
-            max_line=max_line, array=array, reframed=form is not (Form.ARRAY if array else Form.EVENTS)
+            max_line=max_line,
+            array=array,
+            reframed=form is not (Form.ARRAY if array else Form.EVENTS),
+            choices=self._choices(),
         )
+
+    def _choices(self) -> int:
+        """How many choices the client asked for."""
+        assert self.plan is not None
+        envelope = self.plan.envelope
+        return 1 if envelope is None else self.dialect.choices(envelope.fields)
 
     def _translating_reader(self, attempt: Attempt, form: Form, now: float) -> TranslatingReader:
         """Return what reads a provider's stream as if it came in the client's dialect."""
@@ -58,9 +67,11 @@ class Delivering(Attempting):
 
     def collector(self, attempt: Attempt, form: Form) -> Collector:
         """Return what collects a provider's stream, which came in *form*."""
-        framer, source = self._framer(form), self._source_reader(attempt)
+        framer, max_line = self._framer(form), self.shared.config.upstream.max_sse_line
         if not attempt.leg.dialect:
-            return NativeCollector(framer, source, self.dialect.assembly(), self.dialect.name != "gemini")
+            source = self.dialect.stream_reader(max_line=max_line, choices=self._choices())
+            return NativeCollector(framer, source, self.dialect.assembly())
+        source = self._source_reader(attempt)
         reader = TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses())
         return ReplyCollector(framer, source, reader, self._restorer(attempt))
 

@@ -7,7 +7,8 @@ then ``WAITING`` for an account, then ``CALLING`` it. The first bytes of a reply
 that is a stream goes through ``PRELUDE``, where events that carry no content are held, into ``RELAYING``; any other
 reply is ``COLLECTING`` until it is whole. Until the first content byte goes to the client (the commit point), every
 failure leads back to ``WAITING`` and the next account; after it, a failure ends the client's stream with one terminal
-event.
+event. A reply is over with the terminal event of its dialect, whatever the call does then. One that has its finish
+reason, and may be followed by usage or a terminal event, is ``ENDING`` for a second at most.
 
 ``ROWS`` is the table: which events a state takes, and the method that takes each. What is not in it is in ``ILLEGAL``.
 News of an attempt that is over is ignored in every state. All time limits are in ``next_wake`` and ``time_passed``.
@@ -40,6 +41,7 @@ from gephyr_core.exchange.admission import admit
 from gephyr_core.exchange.plan import decoded_body, make_plan, rewritten
 from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.state import Cell, Row, State
+from gephyr_core.exchange.winding_up import GRACE
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD, too_large
 from gephyr_core.pins import RequestRefused
 from gephyr_core.scheduling import NEUTRAL, Search
@@ -48,7 +50,13 @@ CLIENT_STALL = 60.0
 """Seconds a client may leave the data it asked for unread."""
 # For ``next_wake``, asked after nearly every event: Python 3.11 takes five times as long for an enum's member.
 _READING, _ASKING, _WAITING, _CALLING = State.READING, State.ASKING, State.WAITING, State.CALLING
-_COLLECTING, _DONE, _FETCHING, _LOADING = State.COLLECTING, State.DONE, State.FETCHING, State.LOADING
+_ENDING, _COLLECTING, _DONE, _FETCHING, _LOADING = (
+    State.ENDING,
+    State.COLLECTING,
+    State.DONE,
+    State.FETCHING,
+    State.LOADING,
+)
 UpstreamEvent = UpstreamStarted | UpstreamBody | UpstreamEnded | UpstreamFailed
 
 
@@ -179,6 +187,8 @@ class Exchange(Receiving):
         self.reply.sent_at = now
         if self.attempt is not None:
             self.attempt.heard_at = now
+            if self.state is State.ENDING:
+                self.attempt.finished_at = now
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -217,7 +227,11 @@ class Exchange(Receiving):
         total = attempt.called_at + attempt.limits.total
         if self.state is _CALLING:
             return min(total, attempt.called_at + attempt.limits.first_byte)
-        return total if self.blocked_at is not None else min(total, attempt.heard_at + attempt.limits.idle)
+        if self.blocked_at is not None:
+            return total
+        if self.state is _ENDING:
+            return min(total, attempt.finished_at + GRACE)
+        return min(total, attempt.heard_at + attempt.limits.idle, attempt.event_due)
 
     def time_passed(self, now: float) -> None:
         """A limit may have been reached: look, and act."""
@@ -240,12 +254,9 @@ class Exchange(Receiving):
 
     def _timed_out(self, now: float) -> None:
         attempt, _ = self.live
-        silence = now - (attempt.called_at if self.state is State.CALLING else attempt.heard_at)
-        detail = f"no answer for {silence:.1f} s"
-        if self.state is State.RELAYING:
-            self.break_off(Fault.TIMEOUT, detail, now)
-            return
-        self.fault(Fault.TIMEOUT, detail, now)
+        waiting = self.state is State.CALLING or now >= attempt.event_due
+        silence = now - (attempt.called_at if waiting else attempt.heard_at)
+        self.spoiled(Fault.TIMEOUT, f"no answer for {silence:.1f} s", now)
 
 
 UPSTREAM_EVENTS = (UpstreamStarted, UpstreamBody, UpstreamEnded, UpstreamFailed)
@@ -290,6 +301,12 @@ ROWS: dict[State, Row] = {
         UpstreamFailed: Exchange.relay_broken,
         **_CLIENT,
     },
+    State.ENDING: {
+        UpstreamBody: Exchange.rest_of_reply,
+        UpstreamEnded: Exchange.rest_ended,
+        UpstreamFailed: Exchange.rest_broken,
+        **_CLIENT,
+    },
     State.DONE: {},
 }
 Exchange.rows = ROWS
@@ -307,6 +324,7 @@ ILLEGAL: dict[State, tuple[type, ...]] = {
     State.PRELUDE: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.COLLECTING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.RELAYING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
+    State.ENDING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.DONE: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, ClientGone, ClientBlocked, ClientReady, *_QUESTIONS),
 }
 """What a front end may not say in a state. News of an attempt that is over is no offence in any state, and what comes

@@ -1,7 +1,9 @@
 """What a provider sends: its head, a whole reply, a stream before the commit point, and a stream after it."""
 
+import math
+
 from gephyr_core.content_coding import UnknownCodingError, reply_decoder
-from gephyr_core.dialects.base import EventClass
+from gephyr_core.dialects.base import EventClass, Heard
 from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.exchange.attempts import Attempt, of_error
@@ -9,12 +11,15 @@ from gephyr_core.exchange.collecting import Collecting
 from gephyr_core.exchange.state import State
 from gephyr_core.http import media_type
 from gephyr_core.reply_form import Form, FormSeeker
-from gephyr_core.translation.stream import TranslatingReader
 
 _BOM = b"\xef\xbb\xbf"
 """May open a stream (WHATWG HTML, section 9.2.5). Clients that do not know it lose the first line."""
 _LARGEST_PRELUDE = 256 * 1024
 """Bytes of contentless events that are held; beyond, the stream is committed as it is."""
+_LARGEST_SILENCE = 16 * 1024
+"""Bytes of a held prelude beyond which comments and blank lines are dropped: they do not commit it."""
+_LONGEST_BEAT, _COLON = 32, b":"[0]
+"""A longer block of events that begins with a letter holds an event; whether another does has to be looked at."""
 _EMPTY = "the stream ended before any content"
 
 
@@ -33,6 +38,8 @@ class Receiving(Collecting):
         if not self._decodes(attempt, now):
             return
         known = event.status >= 300 or not (plan.stream or self.generates)
+        if not known:
+            attempt.event_due = now + attempt.limits.first_byte
         self.enter(State.COLLECTING if known else State.RECOGNIZING)
 
     def _decodes(self, attempt: Attempt, now: float) -> bool:
@@ -61,12 +68,13 @@ class Receiving(Collecting):
         if data is None:
             return
         if attempt.form is None and data.startswith(b"{"):  # nearly all whole replies
+            attempt.event_due = math.inf
             self.enter(State.COLLECTING)
             self.take_piece(attempt, data, now)
             return
         block = self._look(attempt, data, now)
         if block is not None:
-            self._send(attempt, block, now)
+            self.pass_on(attempt, block, now)
 
     def recognized_nothing(self, event: UpstreamEnded, now: float) -> None:
         """The body ended before it was known what it is: it is next to empty, or a coding held it back."""
@@ -107,6 +115,7 @@ class Receiving(Collecting):
         if form is Form.OTHER and media_type(attempt.headers) == b"text/event-stream":
             form = Form.EVENTS
         if form is not Form.EVENTS and not (form is Form.ARRAY and self.source(attempt).name == "gemini"):
+            attempt.event_due = math.inf
             self.enter(State.COLLECTING)
             self.take_piece(attempt, data[seeker.offset :] if seeker.commented else data, now)
         elif self.plan.stream:
@@ -124,11 +133,10 @@ class Receiving(Collecting):
     def prelude_body(self, event: UpstreamBody, now: float) -> None:
         """Hold events until the first with content, which commits."""
         attempt, _ = self.live
-        attempt.heard_at = now
         data = self.decoded(attempt, event.data, now)
         block = None if data is None else self._take_events(attempt, data, now)
         if block is not None:
-            self._send(attempt, block, now)
+            self.pass_on(attempt, block, now)
 
     def _take_events(self, attempt: Attempt, data: bytes, now: float) -> bytes | None:
         """Hold the events that are whole now; fail with an error or an end before content, commit with content.
@@ -144,6 +152,7 @@ class Receiving(Collecting):
         except ValueError as error:
             self.fault(Fault.PROTOCOL, str(error), now)
             return None
+        attempt.hear(reader.heard(b"".join(events)), now)
         for index, one in enumerate(events):
             kind = reader.classify(one)
             if kind is EventClass.CONTENT:
@@ -171,7 +180,7 @@ class Receiving(Collecting):
         if attempt.reader.error is None and not (whole and attempt.reader.begun):
             self.fault(Fault.PROTOCOL, _EMPTY, now)
             return
-        self._end_stream(attempt, self._commit(attempt, [rest] if rest else []), now)
+        self.end_stream(attempt, self._commit(attempt, [rest] if rest else []), now)
 
     def stream_whole(self, body: bytes, now: float) -> None:
         """Give a client that asked for a stream the one that a whole reply would have been."""
@@ -189,6 +198,8 @@ class Receiving(Collecting):
             first = self.released.get(attempt.reader.opening_name(event), attempt.number)
             if first != attempt.number:
                 return
+        if attempt.size > _LARGEST_SILENCE and (not event.strip() or attempt.reader.heard(event) is Heard.SILENCE):
+            return
         attempt.held.append((kind, event))
         attempt.size += len(event)
 
@@ -212,7 +223,8 @@ class Receiving(Collecting):
         """Begin the client's stream, and return what was held and what has come: there is no way back any more."""
         assert attempt.reader is not None
         for number, later in enumerate(events[1:], start=1):
-            if attempt.reader.classify(later) is EventClass.ERROR:
+            over = attempt.reader.terminal_seen and not attempt.leg.dialect  # what is translated ends there by itself
+            if over or attempt.reader.classify(later) is EventClass.ERROR:
                 events = events[:number]
                 break
         if not self.reply.status:
@@ -232,7 +244,6 @@ class Receiving(Collecting):
         """Pass on all whole events of a socket read. The hot path."""
         attempt = self.attempt
         assert attempt is not None
-        attempt.heard_at = now
         data = event.data
         if attempt.decoder is not None:
             decoded = self.decoded(attempt, data, now)
@@ -244,46 +255,38 @@ class Receiving(Collecting):
         try:
             block = reader.cut(data)
         except ValueError as error:
-            self.break_off(Fault.PROTOCOL, str(error), now)
+            self.spoiled(Fault.PROTOCOL, str(error), now)
             return
-        if block or reader.error is not None:
-            self._send(attempt, block, now)
-
-    def _send(self, attempt: Attempt, block: bytes, now: float) -> None:
-        """Pass on whole events. Behind an error event of the provider's nothing comes any more."""
-        reader = attempt.reader
-        assert reader is not None
-        if reader.terminal_seen and reader.error is not None:
-            self._end_stream(attempt, block, now)
-            return
-        if block:
+        if (len(block) > _LONGEST_BEAT and block[0] > _COLON) or reader.heard(block) is not Heard.SILENCE:
+            attempt.heard_at = now
+        if reader.finished:
+            self.wind_down(attempt, block, now)
+        elif block:
             self.reply.send(self.renamed(block) if self.renaming else block, now)
-        if reader.objects:
-            self.pin(attempt, reader.objects, now)
-        if attempt.leg.dialect:
-            self._hold_assembled(attempt, now)
+            if reader.objects:
+                self.pin(attempt, reader.objects, now)
+            if attempt.leg.dialect:
+                self.hold_assembled(attempt, now)
 
-    def _hold_assembled(self, attempt: Attempt, now: float) -> None:
-        """Count what is kept of a translated stream until its end: the reply to be stored, or its reasoning."""
-        reader = attempt.reader
-        assert isinstance(reader, TranslatingReader)
-        if reader.terminal_seen:
-            self.told_all(attempt, now)
-        elif reader.assembled and not self.hold_reply(reader.assembled):
-            if self.keeps_reply:  # the client was told that it is
-                self.break_off_full(now)
-            else:
-                reader.forget_reply()
-                self.hold_reply(0)
+    def rest_of_reply(self, event: UpstreamBody, now: float) -> None:
+        """What follows the last content of a reply: usage, or the terminal event."""
+        attempt, _ = self.live
+        if attempt.collector is None:
+            self.relay(event, now)
+        else:
+            self.collect(event, now)
 
-    def _end_stream(self, attempt: Attempt, rest: bytes, now: float) -> None:
-        """The stream has come to its end, and *rest* is the last of it."""
-        assert attempt.reader is not None
-        if attempt.reader.objects:
-            self.pin(attempt, attempt.reader.objects, now)
-        if attempt.leg.dialect:
-            self.told_all(attempt, now)
-        self.complete(now, self.renamed(rest))
+    def rest_ended(self, event: UpstreamEnded, now: float) -> None:
+        """The call ended after the last content of its reply."""
+        attempt, _ = self.live
+        if attempt.collector is None:
+            self.relay_ended(event, now)
+        else:
+            self.collected(event, now)
+
+    def rest_broken(self, _event: UpstreamFailed, now: float) -> None:
+        """The call broke after the last content of its reply: nothing is lost but what may have followed."""
+        self.wind_up(now)
 
     def relay_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
@@ -296,10 +299,10 @@ class Receiving(Collecting):
         assert reader is not None
         rest = reader.rest()
         if reader.terminal_seen or not self.dialect.terminal_required:
-            self._end_stream(attempt, block + rest, now)
+            self.end_stream(attempt, block + rest, now)
             return
         if block:
-            self._send(attempt, block, now)
+            self.pass_on(attempt, block, now)
         self.break_off(Fault.PROTOCOL, "it ended without its last event", now)
 
     def relay_broken(self, event: UpstreamFailed, now: float) -> None:

@@ -88,16 +88,17 @@ class Reply:
         headers.extend(self._extra)
         return StartResponse(self._exchange, status, headers)
 
-    def send(self, data: bytes, now: float) -> None:
-        """Send bytes of the body."""
-        self._shared.emit(self._counted(data, now))
-
-    def _counted(self, data: bytes, now: float) -> SendBody:
+    def send(self, data: bytes, now: float, *, last: bool = False) -> None:
+        """Send bytes of the body. The *last* ones wait for ``close``."""
         if self.first_byte_at is None:
             self.first_byte_at = now
         self.sent_at = now
         self.bytes_out += len(data)
-        return SendBody(self._exchange, data)
+        command = SendBody(self._exchange, data)
+        if last:
+            self._last.append(command)
+        else:
+            self._shared.emit(command)
 
     def keep_alive(self, data: bytes, now: float) -> None:
         """Send a keep-alive; it is no byte of the provider's answer."""
@@ -108,7 +109,7 @@ class Reply:
     def end(self, data: bytes, now: float) -> None:
         """Finish the response with *data*, which may be empty."""
         if data:
-            self._last.append(self._counted(data, now))
+            self.send(data, now, last=True)
         self._finish(EndResponse(self._exchange))
 
     def abort(self, reason: str) -> None:

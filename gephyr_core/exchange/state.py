@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from gephyr_core.commands import CancelUpstream
+from gephyr_core.commands import CancelUpstream, DetachUpstream
 from gephyr_core.conversation.parts import Inline
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS
@@ -43,6 +43,7 @@ class State(enum.Enum):
     PRELUDE = "prelude"
     COLLECTING = "collecting"
     RELAYING = "relaying"
+    ENDING = "ending"
     DONE = "done"
 
 
@@ -226,15 +227,16 @@ class ExchangeState(AttemptsState):
         attempt, self.attempt = self.attempt, None
         assert attempt is not None
         if not attempt.ended:
-            self.shared.emit(CancelUpstream(self.id, attempt.number))
+            give_up = DetachUpstream if attempt.is_over else CancelUpstream
+            self.shared.emit(give_up(self.id, attempt.number))
         self.hold_reply(0)
         self.shared.proxies.closed(attempt.route)
         if self.shared.origins.dead:
             self.shared.origin_closed(attempt.lease.account.origin, attempt.route, self.id)
         record = attempt.record(label, detail, now, stale=stale)
         self.records.append(record)
-        if self.state is State.RELAYING:  # however it ends, the client got a part of it, and the tokens are spent
-            assert attempt.reader is not None
+        if self.state in (State.RELAYING, State.ENDING) and attempt.reader is not None:
+            # However it ends, the client got a part of it, and the tokens are spent.
             self.served, self.usage = record, attempt.reader.usage
         if not stale:
             if self.usage is not None and (label == "ok" or self.served is record):

@@ -6,8 +6,9 @@ import attrs
 
 from gephyr_core.conversation.assembly import Assembler
 from gephyr_core.conversation.reply import Reply
-from gephyr_core.dialects.base import Assembly, EventClass, StreamError, StreamReader
+from gephyr_core.dialects.base import Assembly, EventClass, Heard, StreamError, StreamReader
 from gephyr_core.dialects.decoding import read_object
+from gephyr_core.dialects.reader import heard
 from gephyr_core.dialects.rendering import write_object
 from gephyr_core.dialects.translator import DeltaReader
 from gephyr_core.json_array import ArrayAsEvents
@@ -26,11 +27,19 @@ class Collector(Protocol):
     error: StreamError | None
     """The provider told of an error, or ended the stream before the reply was complete."""
 
-    def feed(self, data: bytes) -> None:
-        """Add bytes. Raises ``ValueError`` when an unfinished event exceeds the line limit."""
+    @property
+    def finished(self) -> bool:
+        """The reply told why it ended; usage may still come."""
+
+    def feed(self, data: bytes) -> Heard:
+        """Add bytes, and say what they amount to. Raises ``ValueError`` when an unfinished event exceeds the line
+        limit."""
+
+    def drop_tail(self) -> None:
+        """Forget an unfinished event: the stream was left before its end."""
 
     def finish(self) -> None:
-        """The stream ended cleanly."""
+        """The stream ended cleanly, or was left."""
 
 
 @attrs.define
@@ -45,10 +54,21 @@ class ReplyCollector:
     over: bool = attrs.field(default=False, init=False)
     _assembler: Assembler = attrs.field(factory=Assembler, init=False)
 
-    def feed(self, data: bytes) -> None:
-        """Add bytes."""
-        for event in self._framer.split(data):
+    @property
+    def finished(self) -> bool:
+        """The reply told why it ended; usage may still come."""
+        return self.over or self._deltas.finished
+
+    def feed(self, data: bytes) -> Heard:
+        """Add bytes, and say what they amount to."""
+        block = self._framer.cut(data)
+        for event in self._framer.events(block):
             self._read(event)
+        return heard(self._framer, block)
+
+    def drop_tail(self) -> None:
+        """Forget an unfinished event."""
+        self._framer.rest()
 
     def finish(self) -> None:
         """The stream ended cleanly."""
@@ -87,15 +107,24 @@ class NativeCollector:
     _framer: Framer
     _source: StreamReader
     _assembly: Assembly
-    _has_last_event: bool
-    """The dialect has an event behind which nothing comes. Gemini's usage may follow its finish reason."""
     error: StreamError | None = attrs.field(default=None, init=False)
     over: bool = attrs.field(default=False, init=False)
 
-    def feed(self, data: bytes) -> None:
-        """Add bytes."""
-        for event in self._framer.split(data):
+    @property
+    def finished(self) -> bool:
+        """The reply told why it ended; usage may still come."""
+        return self.over or self._source.finished
+
+    def feed(self, data: bytes) -> Heard:
+        """Add bytes, and say what they amount to."""
+        block = self._framer.cut(data)
+        for event in self._framer.events(block):
             self._read(event)
+        return heard(self._framer, block)
+
+    def drop_tail(self) -> None:
+        """Forget an unfinished event."""
+        self._framer.rest()
 
     def finish(self) -> None:
         """The stream ended cleanly."""
@@ -122,4 +151,4 @@ class NativeCollector:
         fields = read_object(bare if bare.startswith(b"{") else parse(event).data)
         if fields is not None:
             self._assembly.add(fields)
-        self.over = self._has_last_event and self._source.terminal_seen
+        self.over = self._source.terminal_seen

@@ -4,7 +4,8 @@ import attrs
 
 from gephyr_core.conversation.assembly import Assembler
 from gephyr_core.conversation.reply import Delta, Ended, Failed, Reply
-from gephyr_core.dialects.base import EventClass, StreamError, StreamReader
+from gephyr_core.dialects.base import EventClass, Heard, StreamError, StreamReader
+from gephyr_core.dialects.reader import heard
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter
 from gephyr_core.errors import Problem
 from gephyr_core.json_array import ArrayAsEvents
@@ -27,11 +28,14 @@ class TranslatingReader:
     """Reads what was written, as it would a provider's stream of the client's dialect: for the commit point."""
     _assembler: Assembler | None = None
     """Collects the reply, where somebody wants it whole at the end."""
+    finished: bool = attrs.field(default=False, init=False)
     terminal_seen: bool = attrs.field(default=False, init=False)
     error: StreamError | None = attrs.field(default=None, init=False)
     parting: bytes = attrs.field(default=b"", init=False)
     objects: list[str] = attrs.field(factory=list, init=False)
     usage: Usage | None = attrs.field(default=None, init=False)
+    _block: bytes = attrs.field(default=b"", init=False)
+    """The provider's events that were read last."""
 
     @property
     def reply_id(self) -> str | None:
@@ -60,9 +64,19 @@ class TranslatingReader:
 
     def cut(self, data: bytes) -> bytes:
         """Add *data* of the provider's and return the client's events that come of it, as one piece."""
-        block = self._framer.cut(data)
+        self._block = block = self._framer.cut(data)
         deltas = [delta for event in self._framer.events(block) for delta in self._deltas.read(event)]
-        return self._written(deltas, block)
+        written = self._written(deltas, block)
+        self.finished = self.terminal_seen or self._deltas.finished
+        return written
+
+    def heard(self, block: bytes) -> Heard:
+        """Say what the provider's bytes that were added last amount to, of which *block* came."""
+        return Heard.EVENT if block else heard(self._framer, self._block)
+
+    def closing(self) -> bytes:
+        """What ends the client's stream where the provider does not, though the reply is *finished*."""
+        return self._written(self._deltas.finish(), b"")
 
     def rest(self) -> bytes:
         """The provider's stream ended cleanly: what that means for the client's."""

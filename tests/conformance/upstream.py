@@ -34,6 +34,7 @@ class Call:
         self.paused = False
         self.pauses = 0
         self.cancels = 0
+        self.detached = False
         self.over = False
         self.resumed = asyncio.Event()
         self.resumed.set()
@@ -46,6 +47,10 @@ class Call:
         self.cancels += 1
         self.over = True
         self._cancelled.set()
+
+    def detach(self) -> None:
+        assert not self.over, "a call that is over is detached"
+        self.detached = self.over = True
 
     def pause(self) -> None:
         self.paused = True

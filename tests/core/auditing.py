@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gephyr_core.commands import CallUpstream, CancelUpstream, Command, RefreshToken
+from gephyr_core.commands import CallUpstream, CancelUpstream, Command, DetachUpstream, RefreshToken
 from gephyr_core.config import Config
 from gephyr_core.errors import Fault
 from gephyr_core.events import Event, TokenRefreshed, TokenRefreshFailed, UpstreamEnded, UpstreamFailed, UpstreamStarted
@@ -56,7 +56,7 @@ class Auditor:
             self.refreshing.pop(event.account, None)
         for command in commands:
             match command:
-                case CancelUpstream(exchange=exchange):
+                case CancelUpstream(exchange=exchange) | DetachUpstream(exchange=exchange):
                     del self.live[exchange]
                     self._probe_over(exchange)
                 case CallUpstream():

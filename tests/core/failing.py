@@ -7,7 +7,7 @@ import attrs
 import msgspec
 from play import JSON, SSE, Play
 
-from gephyr_core.commands import CallUpstream, CancelUpstream
+from gephyr_core.commands import CallUpstream, CancelUpstream, DetachUpstream
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import TimePassed, UpstreamEnded, UpstreamFailed
 
@@ -64,7 +64,7 @@ def silent_from_the_start(play: Play, call: CallUpstream) -> None:
 def error_after_content(play: Play, call: CallUpstream) -> None:
     began(play, call)
     play.body(call, ERROR)
-    if not any(isinstance(command, CancelUpstream) for command in take(play)):
+    if not any(isinstance(command, CancelUpstream | DetachUpstream) for command in take(play)):
         play.feed(UpstreamEnded(call.exchange, call.attempt))
 
 
@@ -131,7 +131,7 @@ def serve(play: Play, call: CallUpstream, *, stream: bool) -> None:
     play.head(call, headers=SSE if stream else JSON)
     take(play)
     play.body(call, CHUNK + STOP if stream else WHOLE)
-    if not any(isinstance(command, CancelUpstream) for command in take(play)):
+    if not any(isinstance(command, CancelUpstream | DetachUpstream) for command in take(play)):
         play.end(call)
     take(play)
 

@@ -7,6 +7,7 @@ from gephyr_core.commands import (
     CallUpstream,
     CancelUpstream,
     Command,
+    DetachUpstream,
     EndResponse,
     Observe,
     SendBody,
@@ -64,8 +65,8 @@ class LawBook:
                 assert exchange not in self.live, "two attempts at once"
                 assert attempt == self.last_attempt.get(exchange, 0) + 1, "attempt numbers only grow, one by one"
                 self.last_attempt[exchange] = self.live[exchange] = attempt
-            case CancelUpstream(attempt=attempt):
-                assert self.live.pop(exchange, None) == attempt, "only the attempt under way is cancelled, once"
+            case CancelUpstream(attempt=attempt) | DetachUpstream(attempt=attempt):
+                assert self.live.pop(exchange, None) == attempt, "only the attempt under way is given up, once"
             case StartResponse(status=status, headers=headers):
                 assert exchange not in self.started, "one head"
                 self.started[exchange] = status

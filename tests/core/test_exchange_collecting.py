@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, SendBody, StartResponse
+from gephyr_core.commands import CallUpstream, DetachUpstream, EndResponse, SendBody, StartResponse
 from gephyr_core.config import ModelsConfig, ProviderConfig
 from tests.core.play import SSE, Play, account
 
@@ -40,7 +40,7 @@ def test_a_stream_is_asked_for_and_the_client_gets_it_whole() -> None:
         play.body(call, chunk)
         play.expect()
     play.body(call, b"data: [DONE]\n\n")
-    *_, sent, _ = play.expect(CancelUpstream, StartResponse, SendBody, EndResponse)
+    *_, sent, _ = play.expect(DetachUpstream, StartResponse, SendBody, EndResponse)
     reply = msgspec.json.decode(sent.data)
     assert reply["object"] == "chat.completion"
     assert reply["choices"][0]["message"]["content"] == "hello"

@@ -3,7 +3,7 @@
 import pytest
 from play import JSON, SSE, Play, account
 
-from gephyr_core.commands import CallUpstream, EndResponse, ReadBody, SendBody, StartResponse
+from gephyr_core.commands import CallUpstream, DetachUpstream, EndResponse, ReadBody, SendBody, StartResponse
 from gephyr_core.config import SchedulingConfig
 from gephyr_core.events import RequestBody, RequestEnded, StateRestored
 from gephyr_core.pins import LIFETIME
@@ -103,9 +103,8 @@ def test_a_resumed_stream_is_bridged_like_any_other() -> None:
         b'event: response.completed\ndata: {"type":"response.completed","sequence_number":8,"response":{"id":"%b"}}\n\n'
     )
     play.body(call, event % b"resp_1")
-    assert play.expect(SendBody).data == event % b"resp_1"
-    play.end(call)
-    play.expect(EndResponse)
+    _, sent, _ = play.expect(DetachUpstream, SendBody, EndResponse)
+    assert sent.data == event % b"resp_1"
     play.finish()
 
 

@@ -9,6 +9,7 @@ from gephyr_core.commands import (
     AbortResponse,
     CallUpstream,
     CancelUpstream,
+    DetachUpstream,
     EndResponse,
     ReadBody,
     SendBody,
@@ -102,7 +103,7 @@ def test_a_stream_that_is_cut_still_tells_its_account_and_usage(end: Callable[[P
 def test_an_error_event_followed_by_a_reset_is_the_providers_error() -> None:
     play = relaying()
     play.feed(UpstreamBody(1, 1, OVERLOADED))
-    play.expect(CancelUpstream, SendBody, EndResponse)
+    play.expect(DetachUpstream, SendBody, EndResponse)
     play.feed(UpstreamFailed(1, 1, Fault.RESET, "reset"))
     play.expect()
     [record] = play.records

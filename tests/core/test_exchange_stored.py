@@ -4,7 +4,16 @@ from typing import Any
 
 import msgspec
 
-from gephyr_core.commands import CallUpstream, EndResponse, Load, ReadBody, Save, SendBody, StartResponse
+from gephyr_core.commands import (
+    CallUpstream,
+    DetachUpstream,
+    EndResponse,
+    Load,
+    ReadBody,
+    Save,
+    SendBody,
+    StartResponse,
+)
 from gephyr_core.config import TranslationConfig
 from gephyr_core.events import ClientGone, Loaded, RequestBody, RequestEnded
 from gephyr_core.records import StoredObject
@@ -75,11 +84,9 @@ def test_a_streamed_response_is_kept_as_soon_as_the_client_knows_its_end() -> No
     play.head(call, headers=SSE)
     play.expect()
     play.body(call, CHUNK)
-    _, sent, saved = play.expect(StartResponse, SendBody, Save)
+    _, saved, _, sent, _ = play.expect(StartResponse, Save, DetachUpstream, SendBody, EndResponse)
     assert b"response.completed" in sent.data
     assert saved.record.object_id.encode() in sent.data
-    play.end(call)
-    play.expect(EndResponse)
     play.finish()
 
 

@@ -7,6 +7,7 @@ from gephyr_core.commands import (
     AbortResponse,
     CallUpstream,
     CancelUpstream,
+    DetachUpstream,
     EndResponse,
     Save,
     SendBody,
@@ -49,9 +50,10 @@ def test_the_prelude_is_held_until_content_comes() -> None:
     play.body(call, TOKEN + DONE[:5])
     assert play.expect(SendBody).data == TOKEN
     play.body(call, DONE[5:])
-    assert play.expect(SendBody).data == DONE
+    _, last, _ = play.expect(DetachUpstream, SendBody, EndResponse)
+    assert last.data == DONE
     play.end(call)
-    play.expect(EndResponse)
+    play.expect()
     assert play.records[0].outcome == "ok"
     play.finish()
 
@@ -60,17 +62,15 @@ def test_an_error_event_before_content_fails_over() -> None:
     play = Play(account("a", "anthropic"), account("b", "anthropic"))
     call = anthropic_stream(play)
     play.body(call, OPENED + OVERLOADED)
-    cancel, second = play.expect(CancelUpstream, CallUpstream)
-    assert cancel.attempt == 1
+    left, second = play.expect(DetachUpstream, CallUpstream)
+    assert left.attempt == 1
     play.head(second, headers=SSE)
     play.expect()
     play.body(second, OPENED + BLOCK + DELTA)
     _, sent = play.expect(StartResponse, SendBody)
     assert sent.data == OPENED + BLOCK + DELTA
     play.body(second, STOP)
-    play.expect(SendBody)
-    play.end(second)
-    play.expect(EndResponse)
+    play.expect(DetachUpstream, SendBody, EndResponse)
     play.finish()
 
 
@@ -79,7 +79,7 @@ def test_when_every_stream_is_overloaded_the_client_gets_the_status() -> None:
     play = Play(account("a", "anthropic"))
     call = anthropic_stream(play)
     play.body(call, OVERLOADED)
-    _, start, sent, _ = play.expect(CancelUpstream, StartResponse, SendBody, EndResponse)
+    _, start, sent, _ = play.expect(DetachUpstream, StartResponse, SendBody, EndResponse)
     assert start.status == 529
     assert b"overloaded_error" in sent.data
 
@@ -147,7 +147,7 @@ def test_a_providers_own_error_event_is_the_terminal() -> None:
     play = Play(account("a", "anthropic"))
     call = anthropic_stream(play)
     play.body(call, OPENED + BLOCK + DELTA + OVERLOADED)
-    _, _, sent, last, _ = play.expect(StartResponse, CancelUpstream, SendBody, SendBody, EndResponse)
+    _, _, sent, last, _ = play.expect(StartResponse, DetachUpstream, SendBody, SendBody, EndResponse)
     assert (sent.data, last.data) == (OPENED + BLOCK + DELTA, OVERLOADED)
     play.feed(UpstreamFailed(1, 1, Fault.RESET, "reset"))
     play.expect()
@@ -165,9 +165,8 @@ def test_silence_before_the_head_is_bridged_and_fail_over_goes_on() -> None:
     play.head(second, headers=SSE)
     play.expect()
     play.body(second, OPENED + BLOCK + DELTA + STOP)
-    assert play.expect(SendBody).data == OPENED + BLOCK + DELTA + STOP
-    play.end(second)
-    play.expect(EndResponse)
+    _, sent, _ = play.expect(DetachUpstream, SendBody, EndResponse)
+    assert sent.data == OPENED + BLOCK + DELTA + STOP
     assert play.records[0].keepalives == 1
     assert call.attempt == 1
     play.finish()
@@ -324,10 +323,8 @@ def test_a_stored_response_is_pinned_to_its_account() -> None:
     play.head(call, headers=SSE)
     play.expect()
     play.body(call, created)
-    *_, save = play.expect(StartResponse, SendBody, Save)
+    _, save, *_ = play.expect(StartResponse, Save, DetachUpstream, SendBody, EndResponse)
     assert (save.record.owner, save.record.object_id, save.record.account) == ("k1", "resp_1", call.account)
-    play.end(call)
-    play.expect(EndResponse)
     for _ in range(3):
         got = play.request(b"", "/v1/responses/resp_1", method="GET", credentials=("k1",))
         assert (got.account, got.method, got.target) == (call.account, "GET", "/v1/responses/resp_1")

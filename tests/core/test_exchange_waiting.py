@@ -5,7 +5,15 @@ import math
 import pytest
 from play import JSON, SSE, Play, account
 
-from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, SendBody, StartResponse
+from gephyr_core.commands import (
+    CallUpstream,
+    CancelUpstream,
+    DetachUpstream,
+    EndResponse,
+    ReadBody,
+    SendBody,
+    StartResponse,
+)
 from gephyr_core.config import ServerConfig, UpstreamConfig
 from gephyr_core.errors import Fault
 from gephyr_core.events import ClientGone, RequestBody, RequestEnded, TimePassed, UpstreamFailed
@@ -181,9 +189,7 @@ def test_an_idle_gateway_wants_no_time() -> None:
         play.head(call, headers=SSE)
         play.expect()
         play.body(call, b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\ndata: [DONE]\n\n')
-        play.expect(StartResponse, SendBody)
-        play.end(call)
-        play.expect(EndResponse)
+        play.expect(StartResponse, DetachUpstream, SendBody, EndResponse)
         assert play.gateway.deadline == math.inf
     play.finish()
 

@@ -9,7 +9,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from laws import LawBook
 from play import JSON, OPEN, SSE, account
 
-from gephyr_core.commands import AbortResponse, CallUpstream, CancelUpstream, Command, EndResponse, Observe, ReadBody
+from gephyr_core.commands import (
+    AbortResponse,
+    CallUpstream,
+    CancelUpstream,
+    Command,
+    DetachUpstream,
+    EndResponse,
+    Observe,
+    ReadBody,
+)
 from gephyr_core.config import Config, SchedulingConfig, ServerConfig, UpstreamConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import (
@@ -96,7 +105,7 @@ class Life(RuleBasedStateMachine):
                     self.reading[exchange] = self.targets[exchange]
                 case CallUpstream(exchange=exchange, attempt=attempt, target=target):
                     self.answering[exchange] = (attempt, target, False)
-                case CancelUpstream(exchange=exchange):
+                case CancelUpstream(exchange=exchange) | DetachUpstream(exchange=exchange):
                     self.answering.pop(exchange, None)
                 case Observe(fact=RequestRecord()):
                     self.records += 1

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, Save, SendBody, StartResponse
+from gephyr_core.commands import (
+    CallUpstream,
+    CancelUpstream,
+    DetachUpstream,
+    EndResponse,
+    Save,
+    SendBody,
+    StartResponse,
+)
 from gephyr_core.config import ModelsConfig
 from gephyr_core.http import header
 from tests.core.play import JSON, SSE, Play, account
@@ -52,7 +60,9 @@ def asked(play: Play, side: Side, *, stream: bool) -> CallUpstream:
 
 def told(play: Play) -> tuple[int, Any, Any]:
     """The status, the head and the body that the client was told, which ends the response."""
-    commands = [command for command in play.unclaimed if not isinstance(command, CancelUpstream | Save)]
+    commands = [
+        command for command in play.unclaimed if not isinstance(command, CancelUpstream | DetachUpstream | Save)
+    ]
     play.unclaimed = []
     assert [type(command) for command in commands] == [StartResponse, SendBody, EndResponse]
     return commands[0].status, commands[0].headers, commands[1].data
@@ -75,7 +85,7 @@ def answers(play: Play, call: CallUpstream, body: bytes, *, stream: bool) -> Non
 
 def goes_on(play: Play, call: CallUpstream) -> CallUpstream:
     """The next account is asked."""
-    commands = [command for command in play.unclaimed if not isinstance(command, CancelUpstream)]
+    commands = [command for command in play.unclaimed if not isinstance(command, CancelUpstream | DetachUpstream)]
     play.unclaimed = []
     [second] = commands
     assert isinstance(second, CallUpstream)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, Save, SendBody, StartResponse
+from gephyr_core.commands import (
+    CallUpstream,
+    CancelUpstream,
+    DetachUpstream,
+    EndResponse,
+    Save,
+    SendBody,
+    StartResponse,
+)
 from gephyr_core.http import Header, header
 from gephyr_core.reply_form import Form, FormSeeker
 from tests.core.play import JSON, SSE, Play, account
@@ -33,7 +41,7 @@ def answered(play: Play, call: CallUpstream, pieces: Iterable[bytes], headers: l
     if not any(isinstance(command, EndResponse) for command in got):
         got += play.end(call)
         play.unclaimed = []
-    got = [command for command in got if not isinstance(command, Save | CancelUpstream)]
+    got = [command for command in got if not isinstance(command, Save | CancelUpstream | DetachUpstream)]
     kinds = [type(command) for command in got]
     assert (kinds[0], kinds[-1]) == (StartResponse, EndResponse)
     assert set(kinds[1:-1]) <= {SendBody}
@@ -345,14 +353,17 @@ def test_a_form_that_cannot_be_told_yet_is_not_guessed(start: bytes) -> None:
 
 
 def test_an_endless_beginning_is_bounded() -> None:
-    """White space for ever is no stream and no reply; what was held is what its head says, and is relayed."""
+    """White space for ever is silence: it commits nothing, is not held without bound, and ends as silence does."""
     play = Play(account("a"))
     call = asked(play, SIDES["openai-chat"], stream=True)
     play.head(call, headers=SSE)
     play.expect()
-    sent = 0
-    while not any(isinstance(command, StartResponse) for command in play.unclaimed):
-        play.unclaimed = []
-        assert sent < 2 << 20
-        sent += len(b"\n" * 65536)
+    for _ in range(32):
         play.body(call, b"\n" * 65536)
+        play.expect()
+    assert play.gateway.buffered_bytes < 1 << 20
+    while play.gateway.open_exchanges:
+        play.wait()
+        play.unclaimed = []
+    assert play.now == 1000.0 + play.config.upstream.first_byte_timeout
+    assert play.records[0].attempts[0].outcome == "timeout"

@@ -13,7 +13,7 @@ from laws import LawBook
 from play import JSON, OPEN, SSE, account
 from scheduling import signs_in
 
-from gephyr_core.commands import AbortResponse, CallUpstream, CancelUpstream, Command, EndResponse
+from gephyr_core.commands import AbortResponse, CallUpstream, CancelUpstream, Command, DetachUpstream, EndResponse
 from gephyr_core.config import ComplianceConfig, Config, SchedulingConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import (
@@ -120,7 +120,7 @@ class Life(RuleBasedStateMachine):
                 case CallUpstream(exchange=exchange, account=name):
                     self.calls[exchange] = (command, False)
                     assert self.expires.get(name, math.inf) > self.now, "a token that has ended is not used"
-                case CancelUpstream(exchange=exchange):
+                case CancelUpstream(exchange=exchange) | DetachUpstream(exchange=exchange):
                     self.calls.pop(exchange, None)
                 case EndResponse(exchange=exchange) | AbortResponse(exchange=exchange):
                     self.clients.pop(exchange, None)

@@ -10,7 +10,7 @@ from test_scheduler import account as bare
 
 from gephyr_core.commands import (
     CallUpstream,
-    CancelUpstream,
+    DetachUpstream,
     EndResponse,
     ReadBody,
     SendBody,
@@ -38,7 +38,7 @@ def test_an_error_inside_a_stream_wakes_who_waits_for_the_account() -> None:
     commands = play.feed(UpstreamBody(call.exchange, call.attempt, OVERLOADED))
     calls = [command for command in commands if isinstance(command, CallUpstream)]
     assert [(one.exchange, one.account) for one in calls] == [(call.exchange, "b"), (waiting, "a")]
-    play.expect(CancelUpstream, CallUpstream, CallUpstream)
+    play.expect(DetachUpstream, CallUpstream, CallUpstream)
 
 
 @pytest.mark.parametrize("limit", ["window", "cooldown"])

@@ -80,6 +80,9 @@ class Call:
     def cancel(self) -> None:
         self.asked.append("cancel")
 
+    def detach(self) -> None:
+        self.asked.append("detach")
+
     def pause(self) -> None:
         self.asked.append("pause")
 

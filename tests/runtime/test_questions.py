@@ -48,6 +48,9 @@ class Call:
     def cancel(self) -> None:
         self.cancelled += 1
 
+    def detach(self) -> None:
+        raise NotImplementedError
+
     def pause(self) -> None:
         raise NotImplementedError
 

@@ -94,6 +94,10 @@ class _Call:
             self._held = None
             self._end()
 
+    def detach(self) -> None:
+        """Stop as :meth:`cancel` does: there is no connection to keep."""
+        self.cancel()
+
     def pause(self) -> None:
         """Hold the next piece back."""
         self._paused = True

@@ -24,6 +24,7 @@ from gephyr_core.commands import (
     CollectMetrics,
     Command,
     DescribeModel,
+    DetachUpstream,
     EndResponse,
     FetchUrl,
     Load,
@@ -262,6 +263,12 @@ class Driver:
             del self._calls[command.exchange]
             call.cancel()
 
+    def _detach_upstream(self, command: DetachUpstream) -> None:
+        attempt, call = self._calls.get(command.exchange, (None, None))
+        if call is not None and attempt == command.attempt:
+            del self._calls[command.exchange]
+            call.detach()
+
     def _collect_metrics(self, command: CollectMetrics) -> None:
         content_type, data = self._observer.metrics()
         self.feed(MetricsCollected(command.exchange, content_type, data))
@@ -304,6 +311,7 @@ _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
     AbortResponse: Driver._abort_response,  # type: ignore[dict-item]
     CallUpstream: Driver._call_upstream,  # type: ignore[dict-item]
     CancelUpstream: Driver._cancel_upstream,  # type: ignore[dict-item]
+    DetachUpstream: Driver._detach_upstream,  # type: ignore[dict-item]
     CollectMetrics: Driver._collect_metrics,  # type: ignore[dict-item]
     FetchUrl: Driver._fetch_url,  # type: ignore[dict-item]
     Load: Driver._load,  # type: ignore[dict-item]

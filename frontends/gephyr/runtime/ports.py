@@ -37,6 +37,10 @@ class UpstreamCall(Protocol):
     def cancel(self) -> None:
         """Close the connection; feed nothing more about this call. Harmless when the call is over."""
 
+    def detach(self) -> None:
+        """Feed nothing more about this call, and keep its connection if the response ends soon; see
+        :class:`gephyr_core.commands.DetachUpstream`. Harmless when the call is over."""
+
     def pause(self) -> None:
         """Stop reading the provider (the client is slow)."""
 

@@ -67,6 +67,10 @@ class _Refused:
         """Feed nothing more."""
         self._timer.cancel()
 
+    def detach(self) -> None:
+        """Feed nothing more."""
+        self._timer.cancel()
+
     def pause(self) -> None:
         """Do nothing."""
 

@@ -91,6 +91,11 @@ class AnthropicDeltaReader:
     _stop: Stop | None = None
     _usage: Usage | None = None
 
+    @property
+    def finished(self) -> bool:
+        """Never before the stream's last event, which the dialect demands."""
+        return self._over
+
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
         if self._over:

@@ -1,5 +1,9 @@
 """Messages and what belongs to them."""
 
+from collections.abc import Mapping
+
+import msgspec
+
 from gephyr_core.dialects.anthropic import errors
 from gephyr_core.dialects.anthropic.assembling import MessageAssembly, events_of
 from gephyr_core.dialects.anthropic.stream import AnthropicStreamReader
@@ -16,9 +20,20 @@ class Anthropic:
     keepalive = b'event: ping\ndata: {"type": "ping"}\n\n'
     terminal_required = True
 
-    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:  # noqa: ARG002
+    def stream_reader(
+        self,
+        *,
+        max_line: int,
+        array: bool = False,  # noqa: ARG002
+        reframed: bool = False,  # noqa: ARG002
+        choices: int = 1,  # noqa: ARG002
+    ) -> StreamReader:
         """Return a reader for one attempt's stream."""
         return AnthropicStreamReader(SseFramer(max_line))
+
+    def choices(self, fields: Mapping[str, msgspec.Raw]) -> int:  # noqa: ARG002
+        """A reply is one message."""
+        return 1
 
     def render_error(self, problem: Problem, request_id: str) -> RenderedError:
         """Render a whole error reply."""

@@ -44,8 +44,8 @@ _UNFINISHED = "the provider's stream ended before the reply did"
 class GeminiDeltaReader:
     """See :class:`gephyr_core.dialects.translator.DeltaReader`.
 
-    Consecutive chunks of one kind are one part, until a signature closes it. A stream has no terminal of its own, and a
-    finish reason may come more than once: the reply ends when the stream does.
+    Consecutive chunks of one kind are one part, until a signature closes it. A stream has no terminal of its own: the
+    reply ends when a finish reason and usage have come, else when the stream does.
     """
 
     _report: Report
@@ -66,6 +66,11 @@ class GeminiDeltaReader:
     """Id of the latest call of a tool of Google's."""
     _id: str = ""
     _grounding: Grounding = attrs.field(factory=Grounding)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the reply has a finish reason, or was blocked."""
+        return bool(self._finish) or self._blocked is not None
 
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
@@ -147,7 +152,7 @@ class GeminiDeltaReader:
             broken = read_break(self._finish, text(candidate.finish_message) or "")
             if broken is not None:
                 return [*deltas, *self._fail(broken)]
-        return deltas
+        return [*deltas, *self.finish()] if self.finished and chunk.usage_metadata else deltas
 
     def _begin(self, chunk: Chunk | None) -> Iterator[Delta]:
         self._started = True

@@ -1,6 +1,11 @@
 """Gemini's generateContent and what belongs to it."""
 
+from collections.abc import Mapping
+
+import msgspec
+
 from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
+from gephyr_core.dialects.decoding import at_least_one, mapping, member
 from gephyr_core.dialects.gemini import errors
 from gephyr_core.dialects.gemini.assembling import ContentAssembly, events_of
 from gephyr_core.dialects.gemini.stream import GeminiArrayReader, GeminiStreamReader
@@ -17,11 +22,20 @@ class Gemini:
     keepalive = b"\n\n"
     terminal_required = False
 
-    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:
+    def stream_reader(
+        self, *, max_line: int, array: bool = False, reframed: bool = False, choices: int = 1
+    ) -> StreamReader:
         """Return a reader for one attempt's stream, in its SSE or its array form."""
         if array:
-            return GeminiArrayReader(EventsAsArray(max_line) if reframed else ArrayFramer(max_line))
-        return GeminiStreamReader(ArrayAsEvents(max_line) if reframed else SseFramer(max_line))
+            elements = EventsAsArray(max_line) if reframed else ArrayFramer(max_line)
+            return GeminiArrayReader(elements, choices=choices)
+        events = ArrayAsEvents(max_line) if reframed else SseFramer(max_line)
+        return GeminiStreamReader(events, choices=choices)
+
+    def choices(self, fields: Mapping[str, msgspec.Raw]) -> int:
+        """``generationConfig.candidateCount``."""
+        settings = mapping(member(fields, "generationConfig")) or {}
+        return at_least_one(settings.get("candidateCount"))
 
     def render_error(self, problem: Problem, request_id: str) -> RenderedError:  # noqa: ARG002
         """Render a whole error reply."""

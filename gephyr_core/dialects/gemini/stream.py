@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from gephyr_core.dialects.base import EventClass
+from gephyr_core.dialects.base import EventClass, Heard
 from gephyr_core.dialects.decoding import decode, mapping, text
 from gephyr_core.dialects.gemini.errors import error_object, stream_error
 from gephyr_core.dialects.gemini.usage import gemini_usage
@@ -24,6 +24,7 @@ class _Content(msgspec.Struct, gc=False):
 
 class _Candidate(msgspec.Struct, gc=False):
     content: _Content | None = None
+    index: Any = None
     finishReason: Any = None  # noqa: N815
 
 
@@ -40,6 +41,8 @@ class Chunk(msgspec.Struct, gc=False):
 _CHUNK = msgspec.json.Decoder(Chunk)
 _TELLING = re.compile(rb'"(?:finishReason|error|args)"')
 _CLOSING = b"]"
+_LONGEST_BLANK = 64
+"""Bytes between two elements, beyond which they are no sign of a next one."""
 _LARGEST_ERROR = 64 * 1024
 """Bytes of an unfinished tail that is looked at each time more comes."""
 
@@ -50,7 +53,11 @@ def _holds_content(parts: list[Any] | None) -> bool:
 
 
 def _classify(state: ReaderState, data: bytes | str) -> EventClass:
-    """Say what a chunk is, one without parts opens; note in *state* what it tells."""
+    """Say what a chunk is, one without parts opens; note in *state* what it tells.
+
+    The reply is finished when every candidate has told its reason, and over when usage came with it or after it: the
+    API has no terminal event, and its last chunk holds both.
+    """
     if not data:
         return EventClass.HELD
     chunk = decode(_CHUNK, data)
@@ -59,17 +66,24 @@ def _classify(state: ReaderState, data: bytes | str) -> EventClass:
     if chunk.error:
         return state.fail(stream_error(chunk.error))
     state.reply_id = state.reply_id or text(chunk.responseId)
-    state.latest_usage = gemini_usage(mapping(chunk.usageMetadata)) or state.latest_usage
-    if _is_last(chunk):
-        state.terminal_seen = True
-        return EventClass.CONTENT
+    usage = gemini_usage(mapping(chunk.usageMetadata))
+    state.latest_usage = usage or state.latest_usage
+    for candidate in chunk.candidates or ():
+        if candidate.finishReason:
+            state.end_choice(candidate.index)
+    state.finished = state.finished or _is_blocked(chunk)
+    if state.finished and usage is not None:
+        state.told_usage()
     return EventClass.CONTENT if is_reply(chunk) else EventClass.OPENING
 
 
 def _is_last(chunk: Chunk) -> bool:
     """Whether a chunk says why the reply ended, or why there is none."""
-    blocked = (mapping(chunk.promptFeedback) or {}).get("blockReason")
-    return bool(blocked) or any(candidate.finishReason for candidate in chunk.candidates or ())
+    return _is_blocked(chunk) or any(candidate.finishReason for candidate in chunk.candidates or ())
+
+
+def _is_blocked(chunk: Chunk) -> bool:
+    return bool((mapping(chunk.promptFeedback) or {}).get("blockReason"))
 
 
 def is_reply(chunk: Chunk) -> bool:
@@ -107,8 +121,9 @@ class GeminiStreamReader(SseStreamReader):
             block = self._read_all(block)
         elif b'"usageMetadata"' in block:
             self._unread = block
-        for event in self._bare_error():
-            self.classify(event)
+        if not self.terminal_seen:
+            for event in self._bare_error():
+                self.classify(event)
         return block
 
     def rest(self) -> bytes:
@@ -142,19 +157,21 @@ class GeminiStreamReader(SseStreamReader):
     def _marked(self, block: bytes) -> bool:
         # The arguments of a function call are the model's own JSON, in which a member may have any name, that of the
         # usage too: such a block must not take the place of an unread one.
-        return _TELLING.search(block) is not None
+        return self.finished or _TELLING.search(block) is not None
 
     def _catch_up(self) -> None:
         unread, self._unread = self._unread, b""
         self._read_all(unread)
 
     def _read_all(self, block: bytes) -> bytes:
-        """Read *block*; return it up to an error."""
+        """Read *block*; return it up to an error, or with the last chunk."""
         read = 0
         for event in self._framer.events(block):
             if self.classify(event) is EventClass.ERROR:
                 return block[:read]
             read += len(event)
+            if self.terminal_seen:
+                return block[:read]
         return block
 
 
@@ -162,7 +179,8 @@ class GeminiStreamReader(SseStreamReader):
 class GeminiArrayReader(ReaderState):
     """Reads one attempt's stream in its JSON array form.
 
-    Nothing is released before content, so that a client's array begins once, whatever attempts came before.
+    Nothing is released before content, so that a client's array begins once, whatever attempts came before. The reply
+    is over with the end of the array.
     """
 
     _framer: ArrayFramer | EventsAsArray
@@ -174,6 +192,19 @@ class GeminiArrayReader(ReaderState):
     def cut(self, data: bytes) -> bytes:
         """Add *data* and return all whole elements as one piece, watched."""
         return self._read(self._framer.split(data))
+
+    def heard(self, block: bytes) -> Heard:
+        """Say what the bytes that were added last amount to, of which *block* was returned."""
+        if block:
+            return Heard.EVENT
+        return Heard.SIGN if self._framer.tail[:_LONGEST_BLANK].strip() else Heard.SILENCE
+
+    def told_usage(self) -> None:
+        """Note that the last element came: the end of the array follows it."""
+
+    def closing(self) -> bytes:
+        """The end of the array."""
+        return b"\n]"
 
     def rest(self) -> bytes:
         """Take the unfinished tail: white space after the array, if the provider kept to JSON."""

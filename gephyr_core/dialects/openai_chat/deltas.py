@@ -71,6 +71,11 @@ class ChatDeltaReader:
     _sources: tuple[Citation, ...] = ()
     _calls: CallReader = attrs.field(factory=CallReader)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the reply has a finish reason."""
+        return self._finish is not None
+
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
         if self._over:

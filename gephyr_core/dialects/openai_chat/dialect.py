@@ -1,7 +1,12 @@
 """Chat Completions, and the OpenAI endpoints whose errors and usage look the same."""
 
+from collections.abc import Mapping
+
+import msgspec
+
 from gephyr_core.dialects import openai_errors
 from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
+from gephyr_core.dialects.decoding import at_least_one, member
 from gephyr_core.dialects.openai_chat.assembling import ChatAssembly, events_of
 from gephyr_core.dialects.openai_chat.stream import ChatStreamReader
 from gephyr_core.dialects.openai_chat.whole import read_whole
@@ -16,9 +21,20 @@ class OpenAIChat:
     keepalive = b": keep-alive\n\n"
     terminal_required = False
 
-    def stream_reader(self, *, max_line: int, array: bool = False, reframed: bool = False) -> StreamReader:  # noqa: ARG002
+    def stream_reader(
+        self,
+        *,
+        max_line: int,
+        array: bool = False,  # noqa: ARG002
+        reframed: bool = False,  # noqa: ARG002
+        choices: int = 1,
+    ) -> StreamReader:
         """Return a reader for one attempt's stream."""
-        return ChatStreamReader(SseFramer(max_line))
+        return ChatStreamReader(SseFramer(max_line), choices=choices)
+
+    def choices(self, fields: Mapping[str, msgspec.Raw]) -> int:
+        """``n``."""
+        return at_least_one(member(fields, "n"))
 
     def render_error(self, problem: Problem, request_id: str) -> RenderedError:  # noqa: ARG002
         """Render a whole error reply."""

@@ -26,7 +26,9 @@ class _Chunk(msgspec.Struct, gc=False):
     error: Any = None
 
 
-# Many streams say ``"usage":null`` in every chunk; those need not be decoded.
+_FINISH, _USAGE = b'"finish_reason"', b'"usage"'
+_UNFINISHED = re.compile(rb'"finish_reason"\s*:\s*(?=null)')
+_NO_USAGE = re.compile(rb'"usage"\s*:\s*(?=null)')
 _TELLING = re.compile(rb'"(?:usage|error)"(?!\s*:\s*null)')
 _CHUNK = msgspec.json.Decoder(_Chunk)
 
@@ -48,7 +50,17 @@ def chat_usage(usage: dict[str, Any] | None) -> Usage | None:
 
 @attrs.define
 class ChatStreamReader(SseStreamReader):
-    """Reads one attempt's stream of chunks."""
+    """Reads one attempt's stream of chunks. The reply is finished when every choice has a finish reason; usage and
+    ``[DONE]`` may follow."""
+
+    # Most providers write ``null`` for what a chunk does not have, each in its own spelling. It is learned, so that
+    # chunks of content need not be looked into.
+    _finish: bytes = attrs.field(default=_FINISH, init=False)
+    """How a finish reason begins that is none of the nulls."""
+    _usage: bytes = attrs.field(default=_USAGE, init=False)
+    """How usage begins that is none."""
+    _going_on: bytes | tuple[()] = attrs.field(default=(), init=False)
+    """The end of a chunk, from its null of a finish reason on: the reply goes on, where it has but one choice."""
 
     def _classified(self, event: bytes) -> EventClass:
         """The chunk that only names the role opens, one without choices is held."""
@@ -69,9 +81,26 @@ class ChatStreamReader(SseStreamReader):
             return EventClass.CONTENT  # No chunk as we know it, so not ours to hold back.
         if not chunk.choices:
             return EventClass.HELD  # Azure's prompt_filter_results, or usage alone.
+        self._read_finish(chunk.choices, event)
         if any(is_content(choice) for choice in chunk.choices):
             return EventClass.CONTENT
         return EventClass.OPENING
+
+    def _read_finish(self, choices: list[Any], event: bytes) -> None:
+        for choice in choices:
+            fields = mapping(choice) or {}
+            if fields.get("finish_reason"):
+                self.end_choice(fields.get("index"))
+        if self._finish is _FINISH and (null := _UNFINISHED.search(event)) is not None:
+            self._finish = null[0] + b'"'
+            if self.choices == len(choices) == 1:
+                self._going_on = event[null.start() :]
+        if self._usage is _USAGE and (null := _NO_USAGE.search(event)) is not None:
+            self._usage = null[0] + b"{"
+
+    def closing(self) -> bytes:
+        """``[DONE]``, which clients wait for."""
+        return encode(DONE.encode())
 
     def opening_name(self, event: bytes) -> str:  # noqa: ARG002
         """All opening chunks are alike."""
@@ -83,9 +112,9 @@ class ChatStreamReader(SseStreamReader):
 
     def _marked(self, block: bytes) -> bool:
         # By rfind, from the end, where they stand if anywhere: a third of the time of a search from the start.
-        if block.rfind(b"[DONE]") >= 0:
+        if not block.endswith(self._going_on) and (block.rfind(b"[DONE]") >= 0 or block.rfind(self._finish) >= 0):
             return True
-        return (block.rfind(b'"usage"') >= 0 or block.rfind(b'"error"') >= 0) and _TELLING.search(block) is not None
+        return (block.rfind(self._usage) >= 0 or block.rfind(b'"error"') >= 0) and _TELLING.search(block) is not None
 
 
 def is_content(choice: object) -> bool:

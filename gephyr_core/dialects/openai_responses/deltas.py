@@ -116,6 +116,11 @@ class ResponsesDeltaReader:
             "error": self._failed,
         }
 
+    @property
+    def finished(self) -> bool:
+        """Never before the stream's last event, which the dialect demands."""
+        return self._over
+
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
         if self._over:

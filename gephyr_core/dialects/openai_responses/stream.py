@@ -23,7 +23,7 @@ from gephyr_core.errors import Problem
 from gephyr_core.sse import encode, parse
 
 _OPENINGS = ("response.created", "response.in_progress", "response.queued")
-ENDS = ("response.completed", "response.incomplete", "response.failed")
+ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _ITEM_DONE = "response.output_item.done"
 _SEQUENCE = b'"sequence_number"'
 
@@ -122,7 +122,7 @@ class ResponsesStreamReader(SseStreamReader):
         if name == _ITEM_DONE and item is not None and (content := text(item.encrypted_content)):
             self._tell(digest(content))
         if name in ENDS:
-            self.terminal_seen = True
+            self.finished = self.terminal_seen = True
             return EventClass.CONTENT
         return EventClass.CONTENT if name == _ITEM_DONE or name.endswith(".delta") else EventClass.HELD
 

@@ -2,14 +2,14 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from chunking import pieces_of
 
 from gephyr_core.dialects import DIALECTS
-from gephyr_core.dialects.base import EventClass
+from gephyr_core.dialects.base import EventClass, StreamReader
 from gephyr_core.records import Usage
 from gephyr_core.sse import parse
 from tests.recordings import traffic
@@ -110,12 +110,25 @@ def expected_usage(name: str, stream: bytes) -> Usage | None:
     return neutral(name, told) if told is not None else None
 
 
+BEHIND_THE_END = (b"", b"data: [DONE]")
+"""What some servers of the Responses API send behind its last event; the reply is over before it."""
+
+
+def relayed(reader: StreamReader, chunks: Iterable[bytes]) -> bytes:
+    """What a client gets of a stream: everything until its terminal event."""
+    pieces = []
+    for chunk in chunks:
+        pieces.append(reader.cut(chunk))
+        if reader.terminal_seen:
+            return b"".join(pieces)
+    return b"".join([*pieces, reader.rest()])
+
+
 def test_streams_are_relayed_byte_for_byte_and_understood(name: str) -> None:
     """Cut anywhere, a recorded stream leaves as it came; its end and its usage are those that are in it."""
     for number, stream in enumerate(streams(name)):
         reader = DIALECTS[name].stream_reader(max_line=1 << 22)
-        relayed = b"".join(reader.cut(chunk) for chunk in chunks_of(stream, number))
-        assert relayed + reader.rest() == stream
+        assert stream.removeprefix(relayed(reader, chunks_of(stream, number))).strip() in BEHIND_THE_END
         assert reader.error is None
         assert reader.terminal_seen == (b"data: [DONE]" in stream or not name.endswith(("chat", "completions")))
         assert reader.usage == expected_usage(name, stream)
@@ -154,7 +167,6 @@ def test_gemini_arrays_are_relayed_and_understood(name: str) -> None:
     for number, array in enumerate(arrays):
         stream = ("[" + ",\r\n".join(json.dumps(chunk, indent=2) for chunk in array) + "\n]\n").encode()
         reader = DIALECTS[name].stream_reader(max_line=1 << 22, array=True)
-        relayed = b"".join(reader.cut(chunk) for chunk in chunks_of(stream, number))
-        assert relayed + reader.rest() == stream
+        assert relayed(reader, chunks_of(stream, number)).strip() == stream.strip()
         assert reader.terminal_seen
         assert reader.usage == neutral(name, array[-1]["usageMetadata"])

@@ -21,7 +21,7 @@ _LIMIT = 1 << 22
 def collected(name: str, pieces: list[bytes]) -> NativeCollector:
     dialect = DIALECTS[name]
     source = dialect.stream_reader(max_line=_LIMIT)
-    collector = NativeCollector(SseFramer(_LIMIT), source, dialect.assembly(), name != "gemini")
+    collector = NativeCollector(SseFramer(_LIMIT), source, dialect.assembly())
     for piece in pieces:
         collector.feed(piece)
     collector.finish()

@@ -135,7 +135,7 @@ def test_a_call_with_arguments_of_that_name_does_not_hide_geminis_usage() -> Non
         ("openai-responses", sse({"type": "response.completed", "response": {"id": "r"}})),
         ("openai-responses", sse({"type": "response.incomplete", "response": {"id": "r"}})),
         ("anthropic", sse({"type": "message_stop"}, "message_stop")),
-        ("gemini", sse(gemini(finishReason="STOP"))),
+        ("gemini", sse({**gemini(finishReason="STOP"), "usageMetadata": {"promptTokenCount": 7}})),
     ],
 )
 def test_the_terminal_is_seen_however_it_comes(name: str, event: bytes) -> None:

@@ -81,9 +81,14 @@ class Invariants:
 
     def cancelled(self, exchange: int, attempt: int) -> None:
         """A call was given up: by the client's leaving or for its slowness."""
-        account = self.laws.cancelled(exchange, attempt)
+        account = self.laws.given_up(exchange, attempt)
         self._accounts[account].in_flight -= 1
         self.troubled(account)
+
+    def detached(self, exchange: int, attempt: int) -> None:
+        """A call's reply is over before the call."""
+        account = self.laws.given_up(exchange, attempt)
+        self._accounts[account].in_flight -= 1
 
     def troubled(self, account: str) -> None:
         """From now on nobody expects the account to be asked, nor one that shares its organisation's quota."""

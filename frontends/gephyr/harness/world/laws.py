@@ -75,11 +75,11 @@ class Laws:
                 one.orphan = True
                 self.orphans += 1
 
-    def cancelled(self, exchange: int, attempt: int) -> str:
-        """A call was given up. Return its account."""
+    def given_up(self, exchange: int, attempt: int) -> str:
+        """A call was cancelled or detached. Return its account."""
         account = self.call_over(exchange, attempt)
         if account is None:
-            raise BrokenInvariantError("only the attempt under way is cancelled, once", f"exchange {exchange}")
+            raise BrokenInvariantError("only the attempt under way is given up, once", f"exchange {exchange}")
         return account
 
     def head(self, command: StartResponse) -> None:

@@ -20,6 +20,7 @@ from gephyr_core.commands import (
     CollectMetrics,
     Command,
     DescribeModel,
+    DetachUpstream,
     EndResponse,
     FetchUrl,
     Load,
@@ -100,6 +101,7 @@ _READ: dict[type, Callable[[float, Any, Numbers], bytes]] = {
     AdminChanged: lambda at, one, _numbers: _PACK(
         at, 33, 0, 0, 0, len([1 for account in one.accounts if account.enabled])
     ),
+    DetachUpstream: lambda at, one, _numbers: _PACK(at, 34, one.exchange, one.attempt, 0, 0),
 }
 """How the line of each event and command is made. The second number is its place in this table."""
 _KINDS = tuple(kind.__name__ for kind in _READ)

@@ -293,6 +293,10 @@ class World:
         self._invariants.cancelled(command.exchange, command.attempt)
         self._providers.cancel(self._calls.pop(command.exchange))
 
+    def _detach_upstream(self, command: commands.DetachUpstream) -> None:
+        self._invariants.detached(command.exchange, command.attempt)
+        self._providers.cancel(self._calls.pop(command.exchange))
+
     def _refresh_token(self, command: commands.RefreshToken) -> None:
         self._providers.tokens.refresh(command)
 
@@ -352,6 +356,7 @@ _PERFORM: dict[type[Command], Callable[[World, Any], None]] = {
     commands.AbortResponse: World._abort_response,
     commands.CallUpstream: World._call_upstream,
     commands.CancelUpstream: World._cancel_upstream,
+    commands.DetachUpstream: World._detach_upstream,
     commands.CollectMetrics: World._nothing,
     commands.FetchUrl: World._fetch_url,
     commands.Load: World._load,

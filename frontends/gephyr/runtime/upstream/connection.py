@@ -15,6 +15,10 @@ from gephyr_core.http import Origin
 Key = tuple[Origin, str]
 """Origin and route: what connections are interchangeable by."""
 
+_DRAINING_SECONDS = 1.0
+"""How long the end of a response is waited for whose call is detached."""
+_MOST_DRAINED = 65536
+"""Bytes of it that are read."""
 _JOINED = 65536
 """Bodies up to this size go out in one piece with their head; copying a larger one costs more than a second write."""
 
@@ -27,6 +31,9 @@ class Home(Protocol):
 
     def give(self, connection: "Connection") -> None:
         """Take a connection that is ready for another request."""
+
+    def expect(self, connection: "Connection") -> None:
+        """Know of a connection that will be ready soon, or closed."""
 
     def forget(self, connection: "Connection") -> None:
         """Drop a connection that is closed."""
@@ -70,6 +77,15 @@ class Call:
             self.connection.abort()
             self.connection = None
 
+    def detach(self) -> None:
+        """Leave the rest of the response to the connection. Harmless when the call is over."""
+        connection = self.connection
+        if connection is None:
+            self.cancel()
+        else:
+            self.over, self.connection = True, None
+            connection.detach(self)
+
     def pause(self) -> None:
         """Stop reading the provider."""
         self.paused = True
@@ -99,6 +115,8 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_buffer",
         "_call",
+        "_drained",
+        "_draining",
         "_home",
         "_kept",
         "_max_head_size",
@@ -122,6 +140,10 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = home.read_buffer
         self._max_head_size = max_head_size
         self._call: Call | None = None
+        self._draining: asyncio.TimerHandle | None = None
+        """Set while the rest of a response is read that nobody waits for: the end of the time for it."""
+        self._drained = 0
+        """Bytes of it."""
         self._kept = False
         self._unsent = False
         self._transport, self._tcp = transport, tcp
@@ -162,7 +184,23 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once, in silence: the call, if there is one, hears nothing more."""
         self._call = None
+        self._stop_draining()
         self._transport.abort()
+
+    def detach(self, call: Call) -> None:
+        """Read what is left of the response to *call*, whose news is not wanted any more, and go home after that."""
+        self._call = None
+        reply = self._reply
+        if call.paused:
+            self.resume()
+        if reply.complete:
+            self._leave()
+        elif reply.error or reply.until_closed or not (reply.keep and self._all_sent() and self.is_open):
+            self.abort()
+        else:
+            self._drained = 0
+            self._draining = asyncio.get_running_loop().call_later(_DRAINING_SECONDS, self.abort)
+            self._home.expect(self)
 
     def cut(self) -> None:
         """Close at once; the call, if there is one, fails."""
@@ -178,8 +216,11 @@ class Connection(asyncio.BufferedProtocol):
         """Feed what was read. Feeding may cancel the call, so it is looked at again after each event."""
         call = self._call
         if call is None:
-            # Nobody asked: the end of an earlier response is unsure, and the next one would be misread.
-            self.abort()
+            if self._draining is not None:
+                self._drain(nbytes)
+            else:
+                # Nobody asked: the end of an earlier response is unsure, and the next one would be misread.
+                self.abort()
             return
         reply = self._reply
         begun = reply.status
@@ -209,6 +250,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, by either side."""
+        self._stop_draining()
         self._home.forget(self)
         if self._call is None:
             return
@@ -232,14 +274,34 @@ class Connection(asyncio.BufferedProtocol):
     def _end(self, call: Call) -> None:
         self._call, call.connection, call.over = None, None, True
         # First home, then the news: the next call, made in answer to it, finds this connection.
+        if call.paused:
+            self.resume()
+        self._leave()
+        call.feed(UpstreamEnded(call.exchange, call.attempt))
+
+    def _leave(self) -> None:
+        """The response has ended: go home, or close where no other request may follow."""
         if self._reply.reusable and self._all_sent() and self.is_open:
-            if call.paused:
-                self.resume()
             self._kept = True
             self._home.give(self)
         else:
             self.abort()
-        call.feed(UpstreamEnded(call.exchange, call.attempt))
+
+    def _drain(self, nbytes: int) -> None:
+        """Drop what was read of a response that nobody waits for, and look for its end."""
+        reply = self._reply
+        reply.receive(bytes(self._buffer[:nbytes]))
+        self._drained += nbytes
+        if reply.complete:
+            self._stop_draining()
+            self._leave()
+        elif reply.error or self._drained > _MOST_DRAINED:
+            self.abort()
+
+    def _stop_draining(self) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
+            self._draining = None
 
     def _fail(self, call: Call, fault: Fault, detail: str) -> None:
         sent = Sent.ALL if self._all_sent() else Sent.PARTIAL

@@ -45,19 +45,23 @@ class SocketUpstream:
         max_idle_per_route: int = 256,
         idle_seconds: float = 60.0,
         keepalive: KeepAlive | None = None,
+        head_start: float = 0.25,
     ) -> None:
         """*routes* maps the ids of outbound routes, other than ``direct``, to proxies.
 
         *ca_file* is trusted beside the system's store. *max_head_size* limits a response's head, bytes. At most
         *max_idle_per_route* connections are kept for each pair of origin and route, each for *idle_seconds*.
-        *keepalive* is set on every connection, to proxies too. Raises OSError when *ca_file* cannot be used.
+        *keepalive* is set on every connection, to proxies too. A call waits *head_start* seconds for a connection whose
+        last response is about to end, before it opens one. Raises OSError when *ca_file* cannot be used.
         """
         self._vault = vault
         self._routes = routes
         self._max_head_size = max_head_size
         self._connector = Connector(tls_context(ca_file), keepalive)
         self._loop = asyncio.get_running_loop()
-        self._pool = ConnectionPool(max_idle_per_key=max_idle_per_route, idle_seconds=idle_seconds)
+        self._pool = ConnectionPool(
+            max_idle_per_key=max_idle_per_route, idle_seconds=idle_seconds, head_start=head_start
+        )
         self._opening: dict[asyncio.Task[None], Call] = {}
         self._closing = False
 
@@ -124,6 +128,10 @@ class SocketUpstream:
     async def _open_and_send(self, call: Call, command: CallUpstream, head: bytes) -> None:
         origin, route, limit = command.origin, command.route, command.limits.connect
         proxy, progress = self._routes.get(route), Progress()
+        if not command.fresh and (kept := await self._pool.soon((origin, route))) is not None:
+            call.opened()
+            kept.send(call, head, command.body)
+            return
         try:
             async with asyncio.timeout(limit):
                 transport, tcp = await self._connector.open(origin, proxy, progress)
