@@ -82,7 +82,7 @@ def _accounts(stub: Stub) -> Iterator[dict[str, Any]]:
         ("claude", "anthropic"),
         ("chat", "openai"),
         ("gemini", "gemini"),
-        *((name, "openai") for name in ("unreachable", *proxies)),
+        *((name, "openai") for name in ("rejected-401", "rejected-403", "unreachable", *proxies)),
     ]:
         kind = "refused" if name == "unreachable" else "http"
         url = f"http://127.0.0.1:{stub.ports[kind]}/{name}"
@@ -205,10 +205,7 @@ def _send_what_is_no_request(world: World) -> None:
 
 def _ask_what_fails(world: World) -> None:
     """Providers that fail in every way, one of which repeats the key it was sent; and proxies that do."""
-    echo = json_answer({"error": {"message": f"Incorrect API key provided: {_key('chat')}"}}, 401)
     failures: list[tuple[int, Answer]] = [
-        (502, echo),
-        (502, {**echo, "status": 403}),
         (500, json_answer({"error": {"message": "broken"}}, 500)),
         (400, json_answer({"error": {"message": "no"}}, 400)),
         (502, {"status": 302, "headers": [["Location", "http://127.0.0.1:1/"]], "body": ""}),
@@ -224,6 +221,13 @@ def _ask_what_fails(world: World) -> None:
         world.stub.script("chat", answer)
         got = world.ask("POST", CHAT_TARGET, {**body, "stream": True}, {"x-api-key": KEY})
         assert got == status, (answer, world.told[-1])
+    for status in (401, 403):  # each on an account of its own, which is left alone afterwards
+        account = f"rejected-{status}"
+        echo = json_answer({"error": {"message": f"Incorrect API key provided: {_key(account)}"}}, status)
+        world.stub.script(account, echo)
+        for told in (502, 503):
+            got = world.ask("POST", CHAT_TARGET, {**body, "model": account}, {"x-api-key": KEY})
+            assert got == told, (account, world.told[-1])
     for account in ("unreachable", "proxied-refused", "proxied-socks", "proxied-rejected"):
         assert world.ask("POST", CHAT_TARGET, {**body, "model": account}, {"x-api-key": KEY}) == 502
 
@@ -239,7 +243,7 @@ def _check_what_providers_saw(world: World) -> None:
     for seen in taken:
         if seen["method"] == "CONNECT":
             continue
-        name, form = header[seen["account"]]
+        name, form = header.get(seen["account"], header["chat"])
         assert sent_headers(seen, name) == [form.format(_key(seen["account"]))]
         others = [pair for pair in seen["headers"] if pair[0].lower() != name]
         assert MARK not in seen["target"] + repr(others)

@@ -44,12 +44,16 @@ class Server:
         return rest
 
 
+_NEWS = ("request", "a provider's host is unreachable")
+"""Lines that may be warnings without the gateway being at fault: they tell how others fared."""
+
+
 def _complains(line: str) -> bool:
-    """Whether a line of the log is neither one of information nor the record of a request, however that ended."""
+    """Whether a line of the log is neither one of information nor news of a request or of a provider."""
     if not line.startswith("{"):
         return "Traceback" in line or "Error" in line
     entry = json.loads(line)
-    return entry["event"] != "request" and entry["level"] not in {"debug", "info"}
+    return entry["event"] not in _NEWS and entry["level"] not in {"debug", "info"}
 
 
 @contextlib.contextmanager

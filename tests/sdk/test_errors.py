@@ -29,9 +29,9 @@ OPENAI: dict[str, tuple[Call, str, int, str | None, str | None]] = {
         lambda c: c.post("/responses", body={"input": "Hello"}, cast_to=object),
         *("BadRequestError", 400, None, "model"),
     ),
-    "unknown-response": (lambda c: c.responses.retrieve("resp_1"), "NotFoundError", 404, None, None),
+    "unknown-response": (lambda c: c.responses.retrieve("resp_of_nobody"), "NotFoundError", 404, None, None),
     "unknown-previous-response": (
-        lambda c: c.responses.create(model="openai-dying-sync", input="Hello", previous_response_id="resp_1"),
+        lambda c: c.responses.create(model="openai-dying-sync", input="Hello", previous_response_id="resp_of_nobody"),
         *("NotFoundError", 404, "previous_response_not_found", "previous_response_id"),
     ),
     "too-large": (
