@@ -30,6 +30,12 @@ _NOT_TO_PROVIDERS = _HOP_BY_HOP.union(SESSION_HEADERS) | {
     b"openai-organization",
     b"openai-project",
     b"x-goog-user-project",
+    # Some servers take another method or path from these than the request line says.
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
+    b"x-original-url",
+    b"x-rewrite-url",
 }
 _NOT_TO_PROVIDERS_PREFIXES = (
     b"x-forwarded-",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from gephyr_core.config.problems import RefusedValueError, kind_of, shown
+from gephyr_core.model_names import fault_of_name
 
 
 class Rule(Protocol):
@@ -71,6 +72,19 @@ class Text:
         if isinstance(value, str) and ((self.optional and not value) or re.fullmatch(self.pattern, value)):
             return value
         raise RefusedValueError(f"expected {self.expected}, got {shown(value)}")
+
+
+@attrs.frozen
+class ModelName(Text):
+    """A model's name of a given form, as clients and providers may have one (``gephyr_core.model_names``)."""
+
+    def read(self, value: object) -> str:
+        """Return the name."""
+        name = super().read(value)
+        fault = fault_of_name(name.replace("*", "x"))
+        if fault is not None:
+            raise RefusedValueError(f"expected {self.expected}, got {shown(value)}: {fault}")
+        return name
 
 
 @attrs.frozen
@@ -167,8 +181,8 @@ NAME = Text(
     r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}",
     "1 to 64 letters, digits and any of . _ @ + -, a letter or digit first",
 )
-MODEL_PATTERN = Text(r"\S(.*\S)?", "a model's name, '*' standing for any text")
-MODEL_TARGET = Text(r"[^\s*/]([^*]*[^\s*/])?", "'provider/model' or a model's name")
+MODEL_PATTERN = ModelName(r"\S(.*\S)?", "a model's name, '*' standing for any text")
+MODEL_TARGET = ModelName(r"[^\s*/]([^*]*[^\s*/])?", "'provider/model' or a model's name")
 ANY_TEXT = Text(r"[^\x00]*", "a string")
 DIGEST = Reference(r"[0-9a-f]{64}", "a string")
 ACCOUNT_SECRET = Reference(r"(?s)account:.*", "a string")

@@ -1,7 +1,6 @@
 """From a complete request to a plan: what is asked, of which targets and accounts, and what must travel unchanged."""
 
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
@@ -15,8 +14,9 @@ from gephyr_core.exchange.admission import Head
 from gephyr_core.forwarding import to_provider
 from gephyr_core.guards.body_limit import too_large
 from gephyr_core.http import Header, header
+from gephyr_core.model_names import fault_of_name
 from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename, signer_of
-from gephyr_core.providers.vertex import vertex_path
+from gephyr_core.providers.targets import path_segment, upstream_target
 from gephyr_core.routing import Endpoint, Target
 from gephyr_core.routing.endpoints import ModelIn, Operation
 from gephyr_core.routing.sessions import session_identity
@@ -98,12 +98,14 @@ class Asking:
     """What is sent to a provider, whichever of its accounts it is."""
 
     path: str
-    """From the API's version on."""
+    """From the API's version on; a model in it is written ``{model}``."""
     query: str
     headers: list[Header]
     body: bytes
     stream: bool
     """A stream is asked for."""
+    model: str
+    """For the path."""
 
 
 def untranslated(plan: Plan, target: Target) -> Asking:
@@ -114,13 +116,10 @@ def untranslated(plan: Plan, target: Target) -> Asking:
             body = rename(body, ((f"models/{plan.model}", f"models/{target.model}"),))
         elif plan.envelope is not None:
             body = plan.envelope.with_model(target.model)
-    if plan.endpoint.operation.model_in is ModelIn.PATH:
-        path = path.replace("{model}", quote(target.model, safe="/:@+~"))
     if plan.renamed:
-        body = rename(body, plan.renamed)
-        for client_id, upstream_id in plan.renamed:
-            path = path.replace(client_id, upstream_id)
-    return Asking(path, plan.query, plan.headers, body, plan.stream)
+        body, names = rename(body, plan.renamed), dict(plan.renamed)
+        path = "/".join(path_segment(names[part]) if part in names else part for part in path.split("/"))
+    return Asking(path, plan.query, plan.headers, body, plan.stream, target.model)
 
 
 def collecting(plan: Plan, asking: Asking) -> Asking:
@@ -154,14 +153,16 @@ def upstream_call(
     fresh: bool,
 ) -> CallUpstream:
     """Return the command that asks *account* by an outbound *route*."""
-    path = account.base_path + (vertex_path(asking.path, *account.vertex) if account.vertex else asking.path)
+    target = upstream_target(
+        account.base_path, asking.path, model=asking.model, query=asking.query, vertex=account.vertex
+    )
     return CallUpstream(
         exchange=exchange,
         attempt=attempt,
         account=account.id,
         method=method,
         origin=account.origin,
-        target=f"{path}?{asking.query}" if asking.query else path,
+        target=target,
         headers=asking.headers,
         body=asking.body,
         route=route,
@@ -205,8 +206,9 @@ def _model(endpoint: Endpoint, envelope: Envelope | None) -> str | None:
         return None
     if not isinstance(model, str):
         raise EnvelopeError(f"model: expected a string, got {json_type(model)}", "model")
-    if not model.strip():
-        raise EnvelopeError("model: expected a model's name, got an empty string", "model")
+    fault = fault_of_name(model)
+    if fault is not None:
+        raise EnvelopeError(f"model: {fault}", "model")
     return model
 
 

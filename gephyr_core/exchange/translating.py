@@ -1,7 +1,6 @@
 """Requests that are translated: what is asked on each leg of the route, and answers that need no provider."""
 
 import base64
-from urllib.parse import quote
 
 import attrs
 
@@ -18,6 +17,7 @@ from gephyr_core.exchange.plan import Asking, collecting, untranslated
 from gephyr_core.exchange.state import State
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.providers.capabilities import capabilities_of, is_known
+from gephyr_core.providers.targets import upstream_target
 from gephyr_core.shared import Leg
 from gephyr_core.translation.carrying import returned
 from gephyr_core.translation.dialects import CLIENTS
@@ -199,8 +199,7 @@ class Translating(Keeping):
             return collecting(self.plan, asking) if self.asks_for_stream(leg) and not self.plan.stream else asking
         call = self.translated_call(leg)
         assert call is not None
-        path, _, query = call.path.partition("?")
-        return Asking(path, query, call.headers, call.body, self.asks_for_stream(leg))
+        return Asking(call.path, call.query, call.headers, call.body, self.asks_for_stream(leg), leg.target.model)
 
     def note_losses(self, leg: Leg) -> None:
         """The leg is taken: what its translation lost is what the client and the record are told."""
@@ -279,7 +278,7 @@ class Translating(Keeping):
             return
         learned[key] = None
         account = leg.accounts[0]
-        target = account.base_path + path.format(model=quote(leg.target.model, safe="/:@+~"))
+        target = upstream_target(account.base_path, path, model=leg.target.model, vertex=account.vertex)
         headers = [(b"accept-encoding", b"identity"), *_MODEL_HEADERS.get(leg.dialect, ())]
         route = self.shared.proxies.choose(account.id, self.started_at)
         if route is not None:

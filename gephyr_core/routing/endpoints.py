@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 import attrs
 
+from gephyr_core.model_names import fault_of_name
+
 
 class ModelIn(enum.Enum):
     """Where a request names its model."""
@@ -208,25 +210,20 @@ def _choose(methods: Mapping[str, Operation], method: str, path: str, object_id:
 def _gemini(method: str, path: str) -> Endpoint | NoEndpoint | None:
     """Paths that hold a model's name, which may have slashes and colons of its own."""
     match = _GEMINI_CALL.fullmatch(path)
-    if match is not None and match[3] in _GEMINI_VERBS and _is_model_name(match[2]):
+    if match is not None and match[3] in _GEMINI_VERBS and fault_of_name(match[2]) is None:
         if method != "POST":
             return NoEndpoint(_GEMINI, ("POST",))
         operation = _GEMINI_VERBS[match[3]]
         template = f"/{match[1]}/{{model}}:{match[3]}"
         return Endpoint(operation, template, model=match[2], stream=match[3] == "streamGenerateContent")
     match = _MODEL.fullmatch(path)
-    if match is None or not _is_model_name(match[2]):
+    if match is None or fault_of_name(match[2]) is not None:
         return None
     if method == "POST" and _GEMINI_CALL.fullmatch(path):
         return NoEndpoint(dialect_of_path(path))  # a verb of Google's that is not served, and no model's name
     if method != "GET":
         return NoEndpoint(dialect_of_path(path), ("GET",))
     return Endpoint(_ONE_MODEL[match[1]], path, model=match[2])
-
-
-def _is_model_name(name: str) -> bool:
-    """Whether a model's name can stand in a path: ``..`` would leave the place that a provider keeps its models."""
-    return name.isprintable() and not any(segment in {".", ".."} for segment in name.split("/"))
 
 
 def dialect_of_path(path: str) -> str:

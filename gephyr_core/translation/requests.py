@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import TypeVar
-from urllib.parse import quote
 
 import attrs
 import msgspec
@@ -27,8 +26,14 @@ _PATHS = {
     "openai-chat": "/v1/chat/completions",
     "openai-responses": "/v1/responses",
     "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/{model}:generateContent",
 }
-_COUNT_PATHS = {"openai-responses": "/v1/responses/input_tokens", "anthropic": "/v1/messages/count_tokens"}
+_STREAM_PATH = "/v1beta/models/{model}:streamGenerateContent"
+_COUNT_PATHS = {
+    "openai-responses": "/v1/responses/input_tokens",
+    "anthropic": "/v1/messages/count_tokens",
+    "gemini": "/v1beta/models/{model}:countTokens",
+}
 
 
 @attrs.frozen
@@ -36,7 +41,8 @@ class TranslatedCall:
     """A request in a provider's dialect, ready to be sent by any of its accounts."""
 
     path: str
-    """From the API's version on, with the query."""
+    """From the API's version on; a model in it is written ``{model}``."""
+    query: str
     headers: list[Header]
     body: bytes
     written: Written
@@ -76,10 +82,13 @@ class RequestTranslation:
             more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
             shown = ", ".join(dropped[:_SHOWN]) + more
             raise report.refused(shown, f"cannot be carried to provider {destination.provider!r} (translation.strict)")
-        path = _count_path(destination) if self.count else _path(destination, stream=stream)
+        paths = _COUNT_PATHS if self.count else _PATHS
+        path, query = paths[destination.dialect], ""
+        if stream and destination.dialect == "gemini":
+            path, query = _STREAM_PATH, "alt=sse"
         headers = [pair for pair in self.headers if pair[0] in _TRAVELLING]
         headers += [(b"content-type", b"application/json"), *written.headers]
-        return TranslatedCall(path, headers, msgspec.json.encode(written.body), written, report)
+        return TranslatedCall(path, query, headers, msgspec.json.encode(written.body), written, report)
 
     def wanted_urls(self, dialect: str) -> dict[str, str]:
         """The addresses that a provider of *dialect* has to be given as bytes, each with where the client wrote it."""
@@ -159,16 +168,3 @@ def _inlined(part: P, fetched: Mapping[str, Inline]) -> P:
     if isinstance(part, Media) and isinstance(part.source, Url) and part.source.url in fetched:
         return attrs.evolve(part, source=fetched[part.source.url])
     return part
-
-
-def _path(destination: Destination, *, stream: bool) -> str:
-    if destination.dialect == "gemini":
-        verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        return f"/v1beta/models/{quote(destination.model, safe='/:@+~')}:{verb}"
-    return _PATHS[destination.dialect]
-
-
-def _count_path(destination: Destination) -> str:
-    if destination.dialect == "gemini":
-        return f"/v1beta/models/{quote(destination.model, safe='/:@+~')}:countTokens"
-    return _COUNT_PATHS[destination.dialect]

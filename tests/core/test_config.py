@@ -120,6 +120,17 @@ def test_every_mistake_is_told_at_once():
         ({"models": {"gpt-4": {"1": "x"}}}, "models.gpt-4: expected a target or an array of targets, got a table"),
         ({"models": {"gpt-4.1": ["a", 2]}}, "models.\"gpt-4.1\"[1]: expected 'provider/model' or a model's name"),
         ({"models": {"m": "claude-*"}}, "models.m: expected 'provider/model' or a model's name, got 'claude-*'"),
+        (
+            {"models": {"m": "gemini/x/../y"}},
+            "models.m: expected 'provider/model' or a model's name, got 'gemini/x/../y': a",
+        ),
+        ({"models": {"m": ["g", "x?y"]}}, "models.m[1]: expected 'provider/model' or a model's name, got a string: a"),
+        ({"models": {"default": "x%2e"}}, "models.default: expected 'provider/model' or a model's name, got 'x%2e'"),
+        ({"models": {"../*": "m"}}, 'models."../*": expected a model\'s name'),
+        (
+            account(models=["m", "x#y"]),
+            "accounts[0].models[1]: expected a model's name, '*' standing for any text, got",
+        ),
         ({"providers": {"a b": {}}}, 'providers."a b": expected 1 to 64 letters'),
         ({"providers": {"mine": {}}}, "providers.mine.kind: expected one of openai, "),
         (

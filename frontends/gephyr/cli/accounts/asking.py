@@ -5,10 +5,12 @@ import msgspec
 
 from gephyr_core import __version__
 from gephyr_core.config import Config
+from gephyr_core.conversation.fields import FieldError
 from gephyr_core.dialects.translator import Destination
 from gephyr_core.http import Header
+from gephyr_core.model_names import fault_of_name
 from gephyr_core.providers.capabilities import capabilities_of
-from gephyr_core.providers.vertex import vertex_path
+from gephyr_core.providers.targets import upstream_target
 from gephyr_core.scheduling import Account
 from gephyr_core.translation.requests import read_request
 
@@ -50,6 +52,9 @@ def list_of_models(account: Account) -> Asked:
 
 def tiny_generation(account: Account, model: str, config: Config) -> Asked:
     """Ask *model*, as the provider names it, for a few tokens. Raises ``FieldError`` where that is no model's name."""
+    fault = fault_of_name(model)
+    if fault is not None:
+        raise FieldError("model", fault)
     dialect = account.translation_dialect
     if dialect == "openai-completions":  # which is not translated to
         body = msgspec.json.encode({"model": model, "prompt": "Hi", "max_tokens": _TINY})
@@ -60,5 +65,5 @@ def tiny_generation(account: Account, model: str, config: Config) -> Asked:
     capabilities = capabilities_of(account.kind, dialect, model, config.capabilities, None)
     call = request.call(Destination(dialect, account.kind, model, capabilities), stream=False)
     assert call is not None  # only a request that counts tokens may have none
-    path = vertex_path(call.path, *account.vertex) if account.vertex else call.path
-    return Asked("POST", account.base_path + path, (*_HEADERS, *call.headers), call.body, model)
+    target = upstream_target(account.base_path, call.path, model=model, query=call.query, vertex=account.vertex)
+    return Asked("POST", target, (*_HEADERS, *call.headers), call.body, model)
