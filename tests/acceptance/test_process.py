@@ -46,7 +46,7 @@ async def test_connections_beyond_capacity_get_503(stub: Stub, tmp_path: Path) -
         async with connected(process.port) as second:
             assert (await first.ask("HEAD", "/")).status == (await second.ask("HEAD", "/")).status == 200
             async with connected(process.port) as third:
-                refusal = await third.response()
+                refusal = await third.ask("GET", "/health")
             assert (refusal.status, refusal.header("connection")) == (503, "close")
             assert refusal.header("retry-after") == "1"
             assert "too many connections" in json.loads(refusal.body)["error"]["message"]

@@ -26,7 +26,7 @@ class Host:
     """A running uvicorn."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
         self.talks: list[SocketTalk] = []
 
     async def talk(self, method: str, target: str, body: bytes | None = None, *headers: Any) -> SocketTalk:
@@ -34,7 +34,7 @@ class Host:
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
         talk = SocketTalk(*await asyncio.open_connection(sock=connection, limit=4096))
         self.talks.append(talk)
         talk.start(method, target, [(b"host", b"h"), AUTHORIZED, *headers, *framing(body, more=False)])

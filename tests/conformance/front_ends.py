@@ -16,6 +16,7 @@ from gephyr.runtime.observers import Observers, RequestLog
 from gephyr.runtime.service import Service, render_error
 from gephyr.runtime.store import MemoryStore
 from gephyr.server import Listener, ServerLimits
+from gephyr_core.guards import Cors
 from gephyr_core.http import Header
 from tests.conformance.asgi_host import HostedTalk, Lifespan, http_scope
 from tests.conformance.talk import AUTHORIZED, KEY, CutError, FrontEnd, Talk
@@ -99,6 +100,11 @@ class ServerFrontEnd(FrontEnd):
         self._stopped = stopped
         self._talks: list[SocketTalk] = []
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
+
     async def connect(self) -> SocketTalk:
         """Open a connection; the client's system takes little that is not read."""
         connection = socket.socket()
@@ -152,16 +158,18 @@ async def serve_by_sockets(mapping: dict[str, Any]) -> AsyncIterator[FrontEnd]:
     """Run the server on *mapping*."""
     upstream, log = ScriptedUpstream(), io.BytesIO()
     stopped = asyncio.Event()
+    config = load_mapping(mapping, {}).config
     service = Service(
-        load_mapping(mapping, {}).config,
+        config,
         upstream=upstream,
         store=MemoryStore(),
         observers=Observers(request_log=RequestLog(log)),
         clock=GatewayClock(),
         on_stop=stopped.set,
     )
-    limits = ServerLimits()
-    listener = Listener(service.driver, host="127.0.0.1", port=0, limits=limits, render=render_error)
+    limits = ServerLimits(max_connections=config.server.max_connections)
+    cors = Cors(config.cors.origins)
+    listener = Listener(service.driver, host="127.0.0.1", port=0, limits=limits, render=render_error, cors=cors)
     await listener.start()
     front = ServerFrontEnd(service, listener, stopped, upstream, log)
     try:

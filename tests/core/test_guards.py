@@ -11,7 +11,7 @@ from gephyr_core.errors import ErrorKind
 from gephyr_core.guards import Authenticator, Cors, IpFilter, refuse_body
 from gephyr_core.guards.auth import ANONYMOUS
 from gephyr_core.guards.ip_filter import is_loopback, parse_address
-from gephyr_core.http import Header, header
+from gephyr_core.http import Header, Headers, header
 
 KEY, OTHER = (hashlib.sha256(text).hexdigest() for text in (b"key", b"other"))
 
@@ -160,11 +160,17 @@ def test_what_clients_write_is_not_kept() -> None:
 PAGE = b"https://app.example"
 
 
+def names(headers: Headers) -> list[bytes]:
+    return [name for name, _ in headers]
+
+
 def test_no_page_may_call_unless_its_origin_is_listed() -> None:
-    for cors in (Cors([]), Cors(["https://other.example"])):
-        assert cors.response_headers([(b"origin", PAGE)]) == ()
-        assert header(cors.preflight_headers([(b"origin", PAGE)]), b"access-control-allow-origin") is None
-    assert Cors(["*"]).response_headers([]) == ()
+    """Caches are told all the same that the next page may get another answer."""
+    assert Cors([]).response_headers([(b"origin", PAGE)]) == ()
+    for cors, asked in ((Cors(["https://other.example"]), [(b"origin", PAGE)]), (Cors(["*"]), [])):
+        assert cors.response_headers(asked) == ((b"vary", b"origin"),)
+        assert names(cors.preflight_headers(asked)) == [b"allow"]
+    assert names(Cors([]).preflight_headers([(b"origin", PAGE)])) == [b"allow"]
 
 
 @pytest.mark.parametrize("origins", [["https://app.example"], ["*"], ["https://other.example", "https://app.example"]])
@@ -186,11 +192,28 @@ def test_a_preflight_grants_what_it_asks_for() -> None:
     assert header(headers, b"access-control-max-age") == b"600"
 
 
+def test_a_preflight_says_nothing_that_every_response_says_anyway() -> None:
+    """A second ``access-control-allow-origin`` makes browsers refuse the call (Fetch standard, "CORS check")."""
+    cors = Cors(["https://app.example"])
+    asked: list[Header] = [(b"origin", PAGE), (b"access-control-request-private-network", b"true")]
+    both = names([*cors.response_headers(asked), *cors.preflight_headers(asked)])
+    assert sorted(both) == sorted(dict.fromkeys(both))
+    assert b"access-control-allow-private-network" in both
+
+
+@pytest.mark.parametrize("asked", [b"", b"x y\x01", b"authorization\xff", b'"quoted"'])
+def test_what_is_no_list_of_names_is_not_repeated(asked: bytes) -> None:
+    """The headers of the SDKs are granted in its place."""
+    headers = Cors(["*"]).preflight_headers([(b"origin", PAGE), (b"access-control-request-headers", asked)])
+    granted = (header(headers, b"access-control-allow-headers") or b"").split(b", ")
+    assert {b"authorization", b"x-api-key", b"x-goog-api-key", b"anthropic-version", b"content-type"} <= {*granted}
+
+
 @pytest.mark.parametrize(
-    "origin", [b"https://app.example.evil", b"http://app.example", b"null", b"https://APP.example"]
+    "origin", [b"https://app.example.evil", b"http://app.example", b"null", b"https://APP.example", b""]
 )
 def test_an_origin_is_compared_whole(origin: bytes) -> None:
-    assert Cors(["https://app.example"]).response_headers([(b"origin", origin)]) == ()
+    assert Cors(["https://app.example"]).response_headers([(b"origin", origin)]) == ((b"vary", b"origin"),)
 
 
 # -- bodies ---------------------------------------------------------------------------------------------------------

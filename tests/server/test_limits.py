@@ -6,6 +6,7 @@ from gephyr.server import connection as connection_module
 from gephyr_core.commands import EndResponse, SendBody
 from gephyr_core.errors import ErrorKind
 from gephyr_core.events import ClientBlocked, ClientReady, RequestEnded, RequestStarted
+from gephyr_core.guards import Cors
 from gephyr_core.http import Headers
 from tests.server.world import Client, World, reply, responses, serving
 from tests.waiting import MOVABLE, pass_time, until
@@ -106,6 +107,44 @@ async def test_no_limit_of_the_server_ends_a_running_exchange() -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", [MOVABLE])
+async def test_connections_over_the_limit_that_do_not_ask_are_told_so_too() -> None:
+    """They have two seconds for it."""
+    async with serving(max_connections=1) as world:
+        served, silent, slow = [await world.connect() for _ in range(3)]
+        slow.send(b"GET / HTTP/1.1\r\nHo")
+        await until(lambda: len(world.connections) == 3)
+        pass_time(3.0)
+        for client in (silent, slow):
+            assert responses(await client.read_all())[0][0] == 503
+        await served.close()
+
+
+async def test_a_page_may_read_why_its_request_was_refused() -> None:
+    """Where no exchange begins, too: a broken head, one too large, a connection too many, a broken body."""
+    page, cors = b"http://page.example", Cors(["http://page.example"])
+    head = b"POST /echo HTTP/1.1\r\nHost: h\r\nOrigin: " + page + b"\r\n"
+    async with serving(max_connections=2, max_header_size=200, cors=cors) as world:
+        busy = await world.connect()
+        bad = [
+            (400, head + b"Content-Length: x\r\n\r\n"),
+            (431, head + b"X: " + b"x" * 200 + b"\r\n\r\n"),
+            (400, head + b"Transfer-Encoding: chunked\r\n\r\nno number\r\n"),
+        ]
+        for status, request in bad:
+            [(told, headers, _)] = responses(await world.talk(request))
+            assert (told, headers[b"access-control-allow-origin"]) == (status, page)
+            await until(lambda: len(world.connections) == 1)
+        other = await world.connect()
+        await until(lambda: len(world.connections) == 2)
+        [(told, headers, _)] = responses(await world.talk(head + b"\r\n"))
+        assert (told, headers[b"access-control-allow-origin"]) == (503, page)
+        [(_, headers, _)] = responses(await world.talk(b"GET /a HTTP/1.1\r\nHost: h\r\nOrigin: http://b\r\n\r\n"))
+        assert b"access-control-allow-origin" not in headers
+        for client in (busy, other):
+            await client.close()
+
+
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_a_client_that_does_not_take_the_rest_of_its_reply_is_cut() -> None:
     """After the end of the exchange the core does not watch it any more."""
     async with serving(idle_timeout=LIMIT) as world:
@@ -119,13 +158,14 @@ async def test_a_client_that_does_not_take_the_rest_of_its_reply_is_cut() -> Non
 
 
 async def test_connections_over_the_limit_are_told_so() -> None:
-    """503 and a close at once; when one leaves there is room again."""
+    """503 and a close once they have asked; when one leaves there is room again."""
     async with serving(max_connections=1) as world:
         first = await world.connect()
         first.send(GET)
         await first.read_until(b'["GET","/a","h",""]')
-        [(status, headers, _)] = responses(await world.talk(b""))
+        [(status, headers, _)] = responses(await world.talk(GET))
         assert (status, headers[b"connection"]) == (503, b"close")
+        assert world.core.of(RequestStarted)[1:] == []
         await first.close()
         await until(lambda: not world.connections)
         assert responses(await world.talk(LAST))[0][0] == 200
@@ -137,6 +177,7 @@ async def test_connections_far_over_the_limit_are_cut(monkeypatch: pytest.Monkey
     async with serving(max_connections=1) as world:
         first = await world.connect()
         told = await world.connect()
+        told.send(GET)
         await told.read_until(b"\r\n\r\n")
         cut = await world.connect()
         assert await cut.read_all() == b""

@@ -32,6 +32,7 @@ from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
 from gephyr.runtime.store import MemoryStore, Store
 from gephyr_core.errors import ErrorKind
+from gephyr_core.guards import Cors
 
 _log = structlog.get_logger()
 
@@ -209,7 +210,8 @@ class GephyrApp:
             who = await identity_of(self._identify, scope, auth=self._loaded.config.auth.mode)
         except IdentifyError:
             status, headers, body = render_error(ErrorKind.SERVER, UNKNOWN_CALLER, target.partition("?")[0])
-            headers = [*headers, (b"content-length", b"%d" % len(body))]
+            cors = Cors(self._loaded.config.cors.origins).response_headers(headers_of(scope))
+            headers = [*headers, *cors, (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             body = b"" if method == "HEAD" else body
             await send({"type": "http.response.body", "body": body, "more_body": False})

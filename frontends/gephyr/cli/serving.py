@@ -16,6 +16,7 @@ from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.runtime.service import Service, render_error
 from gephyr.server import Listener, ListenError, ServerLimits, raise_open_file_limit, tls_context
 from gephyr_core.config import Config, ConfigError
+from gephyr_core.guards import Cors
 
 EXIT_CANNOT_LISTEN = 1
 EXIT_ABORTED = 1
@@ -102,6 +103,7 @@ def _listener(config: Config, service: Service) -> Listener:
         ),
         tls=tls_context(server.tls_cert, server.tls_key) if server.tls_cert else None,
         render=render_error,
+        cors=Cors(config.cors.origins),
     )
     service.observers.add_gauge(
         "gephyr_client_connections", "Open connections of clients.", lambda: float(listener.open_connections)

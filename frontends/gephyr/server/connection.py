@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_exchange",
         "_full",
         "_head_begun",
+        "_headers",
         "_line",
         "_paused",
         "_peer",
@@ -62,6 +63,7 @@ class Connection(asyncio.Protocol):
         "_scheme",
         "_shared",
         "_transport",
+        "_turned_away",
         "deadline",
     )
     _transport: asyncio.Transport
@@ -75,9 +77,12 @@ class Connection(asyncio.Protocol):
         """When :meth:`expire` is wanted, on the loop's clock; the listener looks now and then."""
         self._exchange = 0
         self._line = ("", "")
+        self._headers: Headers = ()
         self._peer = ""
         self._scheme = "http"
         self._head_begun = False
+        self._turned_away = ""
+        """Why the first request will be refused; empty for a connection that is served."""
         self._reading_body = False
         self._burst = 0
         self._discarded = 0
@@ -101,7 +106,10 @@ class Connection(asyncio.Protocol):
         if excess > EXCESS_CONNECTIONS:
             self.abort()
         elif excess > 0:
-            self._refuse(ErrorKind.UNAVAILABLE, _TOO_MANY, ("", "/"))
+            # Told when the request has come: what answers earlier is lost on many clients, and a browser's page may
+            # read the answer only if it names the origin that the request tells.
+            self._turned_away, self._head_begun = _TOO_MANY, True
+            self._set_deadline(LINGER_SECONDS)
         else:
             self._set_deadline(self._shared.limits.idle_timeout)
 
@@ -218,8 +226,10 @@ class Connection(asyncio.Protocol):
         """The deadline has passed."""
         if self._phase is _Phase.CLOSED or self._transport.get_write_buffer_size():
             self.abort()  # the client does not even take its reply
+        elif self._turned_away and self._phase is _Phase.HEAD:
+            self._refuse_head(ErrorKind.UNAVAILABLE, self._turned_away)
         elif self._head_begun:
-            self._refuse(ErrorKind.CLIENT_TIMEOUT, "the request head took too long", self._reader.line)
+            self._refuse_head(ErrorKind.CLIENT_TIMEOUT, "the request head took too long")
         else:
             self._close()
 
@@ -258,12 +268,15 @@ class Connection(asyncio.Protocol):
                     self._head_begun = True
                     self._set_deadline(limits.header_timeout)
                 return False
+            if self._turned_away:
+                self._refuse_head(ErrorKind.UNAVAILABLE, self._turned_away)
+                return False
             if self._burst >= MAX_BURST:
                 self._shared.loop.call_soon(self._go_on)
                 return False
             head = reader.next_head(limits.max_header_size)
         except HeadError as error:
-            self._refuse(error.kind, str(error), reader.line)
+            self._refuse_head(error.kind, str(error))
             return False
         self._begin_exchange(head)
         return True
@@ -274,7 +287,7 @@ class Connection(asyncio.Protocol):
         self._burst += 1
         self._response = ResponseWriter(head.method, http_1_0=head.http_1_0, keep=head.keep)
         headers, target, credentials = strip_credentials(head.headers, head.target)
-        self._line = head.method, target
+        self._line, self._headers = (head.method, target), headers
         driver = self._shared.driver
         exchange = self._exchange = driver.open(self)
         driver.feed(RequestStarted(exchange, head.method, target, headers, credentials, self._peer, self._scheme))
@@ -287,7 +300,7 @@ class Connection(asyncio.Protocol):
         try:
             data = reader.read_body()
         except HeadError as error:
-            self._refuse(error.kind, str(error), self._line)
+            self._refuse(error.kind, str(error), self._line, self._headers)
             return False
         if data is None:
             return False
@@ -323,19 +336,18 @@ class Connection(asyncio.Protocol):
 
     # -- endings --------------------------------------------------------------------------------------------
 
-    def _refuse(self, kind: ErrorKind, message: str, line: tuple[str, str]) -> None:
+    def _refuse_head(self, kind: ErrorKind, message: str) -> None:
+        """Refuse the request whose head waits, whole or in part."""
+        self._refuse(kind, message, self._reader.line, self._reader.origin)
+
+    def _refuse(self, kind: ErrorKind, message: str, line: tuple[str, str], headers: Headers) -> None:
         """Answer an error that no exchange will answer, and close."""
         begun = self._exchange and self._response.started
         self._leave_exchange()
         if begun:
             self._cut()
             return
-        method, target = line
-        status, headers, body = self._shared.render(kind, message, target.partition("?")[0])
-        response = ResponseWriter(method, http_1_0=False, keep=False)
-        fields = [*headers, (b"content-length", b"%d" % len(body))]
-        response.start(status, fields, self._shared.date.now(), close=True)
-        self._transport.write(response.body(body) + response.end())
+        self._transport.write(self._shared.refusal(kind, message, line, headers))
         self._linger()
 
     def _finish(self) -> None:

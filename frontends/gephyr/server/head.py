@@ -23,7 +23,10 @@ _USUAL_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.1\r\n")
 _USUAL_LENGTH = re.compile(rb"[0-9]{1,20}")
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _ABSOLUTE = re.compile(r"https?://([^/?]*)", re.IGNORECASE)
+_ORIGIN = re.compile(rb"\norigin:[ \t]*([!-~]+)[ \t]*\r?\n", re.IGNORECASE)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+_READ_OF_REFUSED = 8192
+"""Bytes in which line and origin of a refused head are looked for."""
 
 
 class HeadError(Exception):
@@ -167,7 +170,13 @@ def _origin_form(method: str, target: str, headers: list[Header]) -> tuple[str, 
 
 def request_line(raw: bytes) -> tuple[str, str]:
     """Make out method and path of a request that was refused; an unreadable path is ``/``."""
-    words = raw[:8192].partition(b"\n")[0].decode("latin-1").split(" ")
+    words = raw[:_READ_OF_REFUSED].partition(b"\n")[0].decode("latin-1").split(" ")
     target = words[1].strip() if len(words) > 1 else ""
     path = _ABSOLUTE.sub("", target, count=1).partition("?")[0]
     return words[0], path if path.startswith("/") else "/"
+
+
+def request_origin(raw: bytes) -> tuple[Header, ...]:
+    """Make out the ``origin`` of a request that was refused, so that the page that made it may read why."""
+    found = _ORIGIN.search(raw[:_READ_OF_REFUSED].partition(b"\r\n\r\n")[0] + b"\r\n")
+    return () if found is None else ((b"origin", found[1]),)

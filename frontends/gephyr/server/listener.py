@@ -13,6 +13,7 @@ from gephyr.runtime.upstream import lacks
 from gephyr.server.connection import Connection
 from gephyr.server.response import Render, plain_error
 from gephyr.server.shared import LINGER_SECONDS, ServerLimits, Shared
+from gephyr_core.guards import Cors
 
 _BACKLOG = 2048
 """Connections that the system holds until they are accepted."""
@@ -99,14 +100,16 @@ class Listener:
         limits: ServerLimits | None = None,
         tls: ssl.SSLContext | None = None,
         render: Render = plain_error,
+        cors: Cors | None = None,
     ) -> None:
-        """Port 0 takes a free one. *render* makes the error replies that no exchange makes."""
+        """Port 0 takes a free one. *render* makes the error replies that no exchange makes, and *cors* lets the pages
+        of a browser read them."""
         self._host = host
         self._port = port
         self._limits = limits or ServerLimits()
         self._tls = tls
         loop = asyncio.get_running_loop()
-        self._shared = Shared(driver=driver, limits=self._limits, render=render, loop=loop)
+        self._shared = Shared(driver=driver, limits=self._limits, render=render, loop=loop, cors=cors or Cors())
         self._server: asyncio.Server | None = None
         self._handler: Handler | None = None
         """The loop's exception handler before this server's."""

@@ -6,7 +6,8 @@ pipelined ones too, and nothing of a body is read before it is wanted. h11 decod
 
 import h11
 
-from gephyr.server.head import HeadError, RequestHead, check_partial, read_head, request_line
+from gephyr.server.head import HeadError, RequestHead, check_partial, read_head, request_line, request_origin
+from gephyr_core.http import Header
 
 
 class RequestReader:
@@ -49,6 +50,11 @@ class RequestReader:
     def line(self) -> tuple[str, str]:
         """Method and path in the waiting bytes, as far as they can be made out."""
         return request_line(self._buffer[self._offset :])
+
+    @property
+    def origin(self) -> tuple[Header, ...]:
+        """The ``origin`` header in the waiting bytes, if it can be made out."""
+        return request_origin(self._buffer[self._offset :])
 
     def append(self, data: bytes) -> None:
         """Take bytes from the socket."""

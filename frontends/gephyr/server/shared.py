@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from gephyr.runtime.driver import Driver
-from gephyr.server.response import DateHeader, Render
+from gephyr.server.response import DateHeader, Render, ResponseWriter
+from gephyr_core.errors import ErrorKind
+from gephyr_core.guards import Cors
+from gephyr_core.http import Headers
 
 if TYPE_CHECKING:
     from gephyr.server.connection import Connection
@@ -45,11 +48,24 @@ class Shared:
     limits: ServerLimits
     render: Render
     loop: asyncio.AbstractEventLoop
+    cors: Cors = attrs.field(factory=Cors)
     date: DateHeader = attrs.field(factory=DateHeader)
     connections: set["Connection"] = attrs.field(factory=set)
     draining: bool = False
     """Connections end with their present response."""
     _emptied: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def refusal(self, kind: ErrorKind, message: str, line: tuple[str, str], headers: Headers) -> bytes:
+        """Return the response to a request that never becomes an exchange, after which its connection closes.
+
+        *line*: method and target. *headers*: the request's, as far as they are known; a page's origin counts.
+        """
+        method, target = line
+        status, told, body = self.render(kind, message, target.partition("?")[0])
+        fields = [*told, *self.cors.response_headers(headers), (b"content-length", b"%d" % len(body))]
+        response = ResponseWriter(method, http_1_0=False, keep=False)
+        response.start(status, fields, self.date.now(), close=True)
+        return response.body(body) + response.end()
 
     def joined(self, connection: "Connection") -> int:
         """Count *connection* in; return how many there are beyond the limit."""
