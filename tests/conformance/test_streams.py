@@ -51,6 +51,23 @@ async def test_a_stream_that_just_stops_is_told_where_the_dialect_can_tell(serve
         assert data == begun
 
 
+@event_streams
+async def test_the_last_event_ends_the_response_though_the_call_goes_on(serve: Serve, sample: Sample) -> None:
+    """The provider keeps its connection open. The one place on its account is free for the next client at once."""
+    async with serve(account("a", sample.provider, max_concurrency=1)) as front:
+        talk = await front.talk("POST", sample.stream_path, sample.stream_body)
+        call = await front.upstream.called()
+        call.start(sample.stream_headers)
+        call.send(sample.prelude + sample.content + sample.ending)
+        assert (await talk.head())[0] == 200
+        assert await talk.rest() == sample.prelude + sample.content + sample.ending
+        assert (call.detached, call.cancels) == (True, 0)
+        assert await front.in_use() == (0, 0)
+        front.upstream.replies["a"] = Reply([sample.prelude, sample.content, sample.ending], sample.stream_headers)
+        assert (await front.ask("POST", sample.stream_path, sample.stream_body)).status == 200
+    assert [record["outcome"] for record in front.records] == ["ok", "ok"]
+
+
 async def test_a_slow_client_stops_the_provider(serve: Serve) -> None:
     """The call is paused while the client does not read, and goes on when it does; nothing is lost."""
     async with serve(account("a")) as front:
