@@ -174,3 +174,10 @@ def test_a_restored_binding_expires_by_its_own_last_use() -> None:
     bindings.restore([Binding("s", "a", NOW - 80, NOW - 80, NOW + 20)], NOW)
     assert bindings.find("s", NOW + 19.9) == "a"
     assert bindings.find("s", NOW + 20) is None
+
+
+def test_what_happens_to_bindings_is_called_as_invariants_and_traces_call_it() -> None:
+    assert {change.value for change in BindingChange} == {
+        *("bound", "reused", "kept_for_a_short_wait", "released_for_a_long_wait", "released_missing"),
+        *("released_failing", "fallback_used", "expired"),
+    }

@@ -213,3 +213,4 @@ def test_a_risky_status_leaves_the_account_alone_for_all_models_where_the_operat
     assert (block is not None and block.until == NOW + 20 and block.reason == "compliance") is waits
     assert second.block("m", 10, NOW) is None
     assert [event.reason for event in told(world)] == ["overloaded", *(["compliance"] if waits else [])]
+    assert all(event.stated for event in told(world)), "the operator's rule is as good as the provider's word"
