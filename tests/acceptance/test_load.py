@@ -38,6 +38,19 @@ async def test_a_thousand_requests_in_a_row_use_one_connection(stub: Stub) -> No
     assert (count["requests"], count["connections"]["http"]) == (1000, 1)
 
 
+@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+async def test_a_provider_that_keeps_its_socket_open_holds_no_place(stub: Stub, speech: Speech) -> None:
+    """A stream is over with its last event: the account's one place is free for the next, and that for the next."""
+    await stub.script("a", *[{**speech.answer(stream=True), "then": "stay"}] * 3)
+    one_place = {**account("a", stub.url("a"), speech.provider), "max_concurrency": 1}
+    async with gateway(configuration([one_place])) as world, connected(world.port) as client:
+        bodies = [(await client.ask("POST", speech.stream_target, speech.body(stream=True))).body for _ in range(3)]
+    assert bodies[0]
+    assert bodies == [bodies[0]] * 3
+    assert [record.outcome for record in world.records] == ["ok"] * 3
+    assert (await stub.count())["requests"] == 3
+
+
 async def test_64_clients_at_a_time_use_at_most_64_connections(stub: Stub) -> None:
     await stub.script("a", CHAT.answer())
     async with gateway(configuration([account("a", stub.url("a"))])) as world:
