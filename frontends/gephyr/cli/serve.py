@@ -1,6 +1,7 @@
 """``gephyr serve``: the gateway, with the operator's accounts."""
 
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,11 @@ def _serve(
             most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
             credential_digests=loaded.credential_digests,
         )
-    except StoreError as error:
+        config = harden(loaded.config, store, allow_no_auth=allow_no_auth)
+    except (StoreError, sqlite3.Error) as error:
         click.echo(f"error: server.data_dir: {error}", err=True)
         return EXIT_BAD_CONFIGURATION
-    loaded = attrs.evolve(loaded, config=harden(loaded.config, store, allow_no_auth=allow_no_auth))
+    loaded = attrs.evolve(loaded, config=config)
     if not loaded.config.accounts:
         _log.warning("no account is configured: every request will be answered 503")
 

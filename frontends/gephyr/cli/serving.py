@@ -2,9 +2,11 @@
 
 import contextlib
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,6 +16,7 @@ import structlog
 
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.runtime.service import Service, render_error
+from gephyr.runtime.store_file import reason_of
 from gephyr.server import Listener, ListenError, ServerLimits, raise_open_file_limit, tls_context
 from gephyr_core.config import Config, ConfigError
 from gephyr_core.guards import Cors
@@ -30,7 +33,8 @@ rotation, a service manager's reload."""
 _log = structlog.get_logger()
 MakeService = Callable[[Callable[[], None]], Service]
 """Makes the service on the running loop; takes what is to be called when draining is over. Raises ``OSError`` if
-``outbound.ca_file`` is bad, and ``ConfigError`` if accounts that commands added do not fit."""
+``outbound.ca_file`` is bad, ``sqlite3.Error`` if the store cannot be read or written, and ``ConfigError`` if accounts
+that commands added do not fit."""
 
 
 def run_server(config: Config, make_service: MakeService) -> int:
@@ -68,6 +72,9 @@ async def _serve(config: Config, make_service: MakeService) -> int:
     except OSError as error:
         click.echo(f"error: outbound.ca_file: {error.strerror or error}", err=True)
         return EXIT_BAD_CONFIGURATION
+    except sqlite3.Error as error:
+        click.echo(f"error: server.data_dir: {_reason(error, config)}", err=True)
+        return EXIT_BAD_CONFIGURATION
     except ConfigError as error:
         report(error)
         return EXIT_BAD_CONFIGURATION
@@ -87,6 +94,10 @@ async def _serve(config: Config, make_service: MakeService) -> int:
     close_metrics()
     await service.aclose()
     return code
+
+
+def _reason(error: sqlite3.Error, config: Config) -> str:
+    return reason_of(error, Path(config.server.data_dir).expanduser())
 
 
 def _listener(config: Config, service: Service) -> Listener:

@@ -181,11 +181,26 @@ def socket_service(
         fetcher=fetcher,
         errands=Errands(refresher=refresher, checker=ProxyCheck(loaded.routes, ca_file=ca_file)),
     )
+    if isinstance(store, Store):
+        _show_store(observers, store)
     if live is not None:
         service.keep_up(live)
         live.attach(refresher, service.driver.feed)
     _show_connections(observers, upstream)
     return service
+
+
+def _show_store(observers: Observers, store: Store) -> None:
+    observers.add_gauge(
+        "gephyr_store_unwritten_records",
+        "Records that are kept in memory until the disk takes them.",
+        lambda: float(store.unwritten),
+    )
+    observers.add_counter(
+        "gephyr_store_records_dropped_total",
+        "Records that were given up: the disk takes none or too few, or they are too long.",
+        lambda: float(store.dropped),
+    )
 
 
 def _show_connections(observers: Observers, upstream: SocketUpstream) -> None:

@@ -22,7 +22,7 @@ from gephyr.runtime.store_accounts import (
     save_states,
 )
 from gephyr.runtime.store_bindings import load_bindings, prune_bindings, save_bindings
-from gephyr.runtime.store_file import FILE_NAME, DirectoryLock, StoreError, open_database, prepare_directory
+from gephyr.runtime.store_file import FILE_NAME, DirectoryLock, StoreError, open_database, prepare_directory, reason_of
 from gephyr.runtime.store_memory import MemoryStore
 from gephyr.runtime.store_objects import ObjectTable
 from gephyr.runtime.store_pins import load_pins, prune_pins, save_pins
@@ -45,6 +45,8 @@ _RETRY_INTERVAL = 2.0
 """Seconds between two attempts to write while the disk refuses."""
 _PRUNE_INTERVAL = 3600.0
 """Seconds between two removals of expired records."""
+_KEPT = "the store cannot be written; what it was given stays in memory until it can"
+_LOST = "the store cannot be written; what it was given and could not write is lost"
 
 
 class Store:
@@ -82,6 +84,7 @@ class Store:
         self._objects = ObjectTable(database, most_object_bytes)
         self._queue = WriteQueue(_MOST_QUEUED_BYTES)
         self._dropped = 0
+        self._writing = 0
         self._overflowing = False
         self._pruned_at = clock()
         self._work = threading.Event()
@@ -125,7 +128,7 @@ class Store:
             try:
                 _report(accounts)
             except sqlite3.Error as error:
-                raise StoreError(f"{path}: cannot read the store: {error}") from error
+                raise StoreError(f"{path}: cannot read the store: {reason_of(error, path)}") from error
             opened.pop_all()
         return cls(
             path,
@@ -139,8 +142,13 @@ class Store:
 
     @property
     def dropped(self) -> int:
-        """How many records were given up because the disk could not keep up."""
+        """How many records were given up: the disk could not keep up or takes none, or they were too long."""
         return self._dropped
+
+    @property
+    def unwritten(self) -> int:
+        """How many records wait to be written, or are being written. They are found all the same."""
+        return self._writing + len(self._queue)
 
     def load_pins(self, now: float) -> list[Pin]:
         """Return the pins that have not expired, the oldest first, and remove the others."""
@@ -181,6 +189,7 @@ class Store:
             queued: Record = FoundState(record, self.credential_digests.get(record.account, ""))
         else:
             queued = without_excess(record)
+            self._dropped += queued is not record
         given_up = self._queue.add(queued, _MOST_QUEUED)
         if given_up:
             self._dropped += given_up
@@ -241,16 +250,19 @@ class Store:
             closing = self._closing.is_set()
             self._work.clear()
             batch = batch or self._queue.take()
+            self._writing = len(batch)
             try:
                 self._write_or_drop(batch)
             except sqlite3.OperationalError as error:  # full, locked, gone: it may pass
                 if not failing or closing:
-                    unwritten = len(batch) + len(self._queue)
-                    _log.error("the store cannot be written", reason=str(error), unwritten=unwritten)
+                    message = _LOST if closing else _KEPT
+                    _log.error(message, reason=reason_of(error, self.directory), unwritten=self.unwritten)
                 failing = True
             else:
+                if failing:
+                    _log.info("the store can be written again", written=len(batch))
                 self._queue.done(batch)
-                batch, failing, self._overflowing = [], False, False
+                batch, failing, self._writing, self._overflowing = [], False, 0, False
             if closing and (failing or not self._queue):
                 return
 

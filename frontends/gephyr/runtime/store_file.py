@@ -20,6 +20,8 @@ FILE_NAME = "gephyr.sqlite3"
 
 _BUSY_TIMEOUT = 10.0
 """Seconds that one waits for another's transaction."""
+_LEAST_ROOM = 65536
+"""Bytes. With less, SQLite cannot make the files of its log."""
 _NOT_A_SOUND_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -56,6 +58,20 @@ def prepare_directory(directory: Path) -> None:
         raise StoreError(f"{directory}: cannot create the data directory: {error.strerror}") from error
 
 
+def reason_of(error: Exception, directory: Path) -> str:
+    """Say why a database in *directory* cannot be used. SQLite calls a full disk an I/O error, or a file that cannot be
+    opened, where it hits its log (sqlite.org/rescode.html)."""
+    try:
+        system = os.statvfs(directory)
+    except (OSError, AttributeError):  # AttributeError: Windows has none
+        return str(error)
+    if system.f_flag & os.ST_RDONLY:
+        return f"{error} (the file system is read-only)"
+    if system.f_bavail * system.f_frsize < _LEAST_ROOM:
+        return f"{error} (the file system is full)"
+    return str(error)
+
+
 def open_database(path: Path, now: float) -> sqlite3.Connection:
     """Open the database at *path*, made if absent. A corrupt file is set aside under a name that ends in the time
     *now* (seconds since the epoch), and a new one started.
@@ -72,7 +88,7 @@ def open_database(path: Path, now: float) -> sqlite3.Connection:
             _log.error("the store was corrupt and was set aside", file=str(path), kept_as=str(aside), reason=str(error))
             return _opened(path)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path}: cannot open the store: {error}") from error
+        raise StoreError(f"{path}: cannot open the store: {reason_of(error, path.parent)}") from error
 
 
 def open_shared(path: Path) -> sqlite3.Connection:
@@ -92,7 +108,7 @@ def open_shared(path: Path) -> sqlite3.Connection:
             database.close()
             raise
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path}: cannot open the store: {error}") from error
+        raise StoreError(f"{path}: cannot open the store: {reason_of(error, path.parent)}") from error
     return database
 
 

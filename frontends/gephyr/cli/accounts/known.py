@@ -14,7 +14,7 @@ import click
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.runtime.account_book import AccountBook, AddedAccount
 from gephyr.runtime.configuration import Loaded, find_config, load
-from gephyr.runtime.store_file import StoreError
+from gephyr.runtime.store_file import StoreError, reason_of
 from gephyr_core.config import AccountConfig, ConfigError
 
 EXIT_FAILED = 1
@@ -107,4 +107,5 @@ def known_accounts(config_path: Path | None) -> Iterator[KnownAccounts]:
         click.echo(f"error: server.data_dir: {error}", err=True)
         raise SystemExit(EXIT_BAD_CONFIGURATION) from None
     except sqlite3.Error as error:
-        fail(f"the data directory cannot be used now: {error}")
+        reason = reason_of(error, Path(loaded.config.server.data_dir).expanduser())
+        fail(f"the data directory cannot be used now, and nothing was changed: {reason}")
