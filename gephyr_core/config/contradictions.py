@@ -1,11 +1,11 @@
 """What is wrong between settings that are each well-formed by themselves."""
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from gephyr_core import addresses
 from gephyr_core.config.problems import Path, shown
 from gephyr_core.config.schema import Config
 from gephyr_core.config.schema_providers import AccountConfig
@@ -43,10 +43,7 @@ def contradictions(config: Config, providers: Mapping[str, ProviderFacts]) -> Fo
 
 def is_loopback(host: str) -> bool:
     """Whether *host* can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    return host.lower() == "localhost" or addresses.is_loopback(host)
 
 
 def provider_kind(config: Config, name: str) -> str:

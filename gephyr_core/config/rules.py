@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from gephyr_core.addresses import parse_range
 from gephyr_core.config.problems import RefusedValueError, kind_of, shown
 from gephyr_core.model_names import fault_of_name
 
@@ -140,7 +141,7 @@ def _browser_origin(text: str) -> str:
 
 
 def _network(text: str) -> str:
-    return str(ipaddress.ip_network(text))
+    return str(parse_range(text))
 
 
 def _host(text: str) -> str:
@@ -154,7 +155,7 @@ def _host(text: str) -> str:
 
 def _network_or_name(text: str) -> str:
     try:
-        return _network(text)
+        return str(ipaddress.ip_network(text))
     except ValueError:
         # What ends in a number is an address gone wrong, never a name.
         if re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9_-]{0,62})\.)*[A-Za-z]([A-Za-z0-9-]{0,62})", text):

@@ -1,13 +1,11 @@
 """Allow and block lists of client addresses."""
 
-import ipaddress
 from collections.abc import Sequence
-from functools import lru_cache
 
+from gephyr_core import addresses
+from gephyr_core.addresses import AddressRange, parse_address, parse_range
 from gephyr_core.http import Headers
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LONGEST_ADDRESS = 64
 """Characters of an address with its zone; what is longer is none, and is not worth remembering."""
 
@@ -15,18 +13,24 @@ _LONGEST_ADDRESS = 64
 class IpFilter:
     """Decides by a client's address; behind trusted proxies, by the address they forward."""
 
-    def __init__(self, *, allow: Sequence[str], block: Sequence[str], trusted_proxies: Sequence[str]) -> None:
+    def __init__(
+        self, *, allow: Sequence[str] = (), block: Sequence[str] = (), trusted_proxies: Sequence[str] = ()
+    ) -> None:
         """Entries are addresses or CIDR networks. An empty *allow* list allows everybody; *block* wins."""
-        self._allow = _networks(allow)
-        self._block = _networks(block)
-        self._trusted = _networks(trusted_proxies)
+        self._allow = _ranges(allow)
+        self._block = _ranges(block)
+        self._trusted = _ranges(trusted_proxies)
+
+    def trusts(self, peer: str) -> bool:
+        """Whether *peer* is a proxy whose word on its clients is taken."""
+        return bool(self._trusted) and _within(peer, self._trusted)
 
     def client_address(self, peer: str, headers: Headers) -> str:
         """Return the client's address: the last one in ``x-forwarded-for`` that is no trusted proxy's own.
 
         A proxy may add to the client's header by a second one of the name: all of them are one list, in order.
         """
-        if not self._trusted or not _within(peer, self._trusted):
+        if not self.trusts(peer):
             return peer
         forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
         for hop in reversed(",".join(forwarded).split(",")):
@@ -48,24 +52,12 @@ class IpFilter:
 
 def is_loopback(address: str) -> bool:
     """Whether the address is this machine's own; a local socket (no address) is."""
-    parsed = parse_address(address)
-    return not address or (parsed is not None and parsed.is_loopback)
+    return not address or addresses.is_loopback(address)
 
 
-@lru_cache(maxsize=4096)
-def parse_address(text: str) -> Address | None:
-    """Read an address; an IPv4-mapped IPv6 one becomes the IPv4 one it stands for."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+def _ranges(entries: Sequence[str]) -> tuple[AddressRange, ...]:
+    return tuple(parse_range(entry) for entry in entries)
 
 
-def _networks(entries: Sequence[str]) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(entry, strict=False) for entry in entries)
-
-
-def _within(address: str, networks: tuple[Network, ...]) -> bool:
-    parsed = parse_address(address)
-    return parsed is not None and any(parsed in network for network in networks)
+def _within(address: str, ranges: tuple[AddressRange, ...]) -> bool:
+    return any(entry.contains(address) for entry in ranges)

@@ -7,12 +7,12 @@ from urllib.parse import quote, urlsplit
 
 import attrs
 
+from gephyr_core.addresses import Address, Network, parse_range, unmapped
 from gephyr_core.http import DEFAULT_PORTS, Origin
 
 MOST_URL_LENGTH = 8192
 """Characters."""
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 _UNFIT = re.compile(r"[\x00-\x20\x7f\\]")
@@ -102,7 +102,7 @@ def _host(name: str) -> str:
     return host.removesuffix(".")
 
 
-def is_public(address: _Address) -> bool:
+def is_public(address: Address) -> bool:
     """Whether an address is on the public internet, whichever way it is written."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = _carried(address)
@@ -123,11 +123,11 @@ class Vetting:
 
     def __init__(self, allow: Sequence[str] = ()) -> None:
         """*allow* lists networks in CIDR form, addresses and host names."""
-        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        self._networks: list[Network] = []
         self._names: list[str] = []
         for entry in allow:
             try:
-                self._networks.append(ipaddress.ip_network(entry))
+                self._networks.append(_network(entry))
             except ValueError:
                 self._names.append(entry.lower())
 
@@ -147,7 +147,15 @@ class Vetting:
             if port not in DEFAULT_PORTS.values():
                 raise FetchError("the URL names a port other than 80 and 443")
 
-    def _allows(self, address: _Address) -> bool:
+    def _allows(self, address: Address) -> bool:
         # A mapped address is that IPv4 address; one of NAT64 leads to another network's.
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return any((mapped or address) in network for network in self._networks)
+        plain = unmapped(address) or address
+        return any(plain in network for network in self._networks)
+
+
+def _network(entry: str) -> Network:
+    """Read an entry of *allow*: one of mapped addresses is the IPv4 network that it maps. Raises ``ValueError``."""
+    network = ipaddress.ip_network(entry)
+    if unmapped(network.network_address) is None or network.prefixlen < 96:
+        return network
+    return parse_range(entry).network
