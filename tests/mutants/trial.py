@@ -20,6 +20,8 @@ LONGEST_TRIAL = 90.0
 _MOST_SECONDS = (4.0, 9.0)
 """What the tests of the first and of the second round may take together, by their own times."""
 _MOST_TESTS = (80, 600)
+_MOST_FILES = (5, 1000)
+"""Each has to be imported first."""
 _COPIED = (
     "gephyr_core",
     "frontends",
@@ -193,12 +195,17 @@ def rounds(tests: Sequence[Candidate]) -> list[list[Candidate]]:
         turns.append((turn, len(turns), test.seconds, test))
     found: list[list[Candidate]] = []
     left = [test for *_, test in sorted(turns, key=lambda one: one[:2])]
-    for most_seconds, most_tests in zip(_MOST_SECONDS, _MOST_TESTS, strict=True):
+    for most_seconds, most_tests, most_files in zip(_MOST_SECONDS, _MOST_TESTS, _MOST_FILES, strict=True):
         chosen: list[Candidate] = []
+        allowed = list(dict.fromkeys(test.file for test in left))[:most_files]
         seconds = 0.0
         rest: list[Candidate] = []
         for test in left:
-            if len(chosen) < most_tests and (seconds + test.seconds <= most_seconds or not chosen):
+            if (
+                test.file in allowed
+                and len(chosen) < most_tests
+                and (seconds + test.seconds <= most_seconds or not chosen)
+            ):
                 chosen.append(test)
                 seconds += test.seconds
             else:
