@@ -140,23 +140,33 @@ class Attempting(Translating):
         if not self.shared.config.proxy_pool.auto_failover:
             return False
         if failure.outcome.says is Says.UNREACHABLE:
-            assert self.search is not None
-            return lease.current not in self.search.unreachable
+            account = lease.current
+            return any(
+                (account.origin, route) not in self.dead_ends for route in self.shared.proxies.routes(account.id)
+            )
         if failure.label != Fault.PROXY.value:
             return False
         route = self.shared.proxies.choose(lease.account.id, now, self.failed_routes)
         return route is not None and route not in self.failed_routes
 
     def _note_dead_end(self, attempt: Attempt, failure: Failure, now: float) -> None:
-        """No connection could be made: the accounts of the host are not asked in vain by the same routes."""
+        """No connection could be made: the accounts of the host are not asked in vain by the same routes.
+
+        A failure that came fast (a refusal, a name that is not found) may be a moment's: the host is tried a second
+        time where it may be tried again soon. A failure that took longer is not waited for twice.
+        """
         assert self.search is not None
         shared, origin = self.shared, attempt.lease.account.origin
         shared.origin_failed(origin, attempt.route, self.id, attempt.called_at, failure.detail or failure.label, now)
-        self.dead_ends.append((origin, attempt.route))
+        end = (origin, attempt.route)
+        lost = max(now - attempt.called_at, shared.origins.dead[end].until - now)
+        if end in self.dead_ends or lost > LONGEST_COOLDOWN_WAIT:
+            self.closed_ends.append(end)
+        self.dead_ends.append(end)
         self.search.unreachable = tuple(
             account
             for account in shared.scheduler.accounts.values()
-            if all((account.origin, route) in self.dead_ends for route in shared.proxies.routes(account.id))
+            if all((account.origin, route) in self.closed_ends for route in shared.proxies.routes(account.id))
         )
 
     def _soon_over(self, failure: Failure) -> bool:

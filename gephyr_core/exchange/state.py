@@ -107,6 +107,8 @@ class AttemptsState(TranslationState):
         """Outbound routes whose proxies failed this request."""
         self.dead_ends: list[tuple[Origin, str]] = []
         """Hosts to which this request got no connection, each with the outbound route."""
+        self.closed_ends: list[tuple[Origin, str]] = []
+        """Those of them that it does not ask again."""
         self.dead_targets: list[Target] = []
         """Targets whose model turned out unknown at the provider."""
         self.failures: list[Failure] = []

@@ -55,7 +55,7 @@ class Search:
     avoids: Mapping[str, list[str]] = _NOTHING
     """Ids of the accounts that failed the session twice in a row, by model, as the request came upon them."""
     unreachable: tuple["Account", ...] = ()
-    """Accounts of hosts to which the request got no connection."""
+    """Accounts of hosts to which the request got no connection, and which it does not ask again."""
     strikes: tuple[Strike, ...] = ()
     """Failures of its attempts that may be the accounts' fault."""
 

@@ -46,11 +46,40 @@ def test_accounts_of_a_dead_host_cost_one_attempt_not_one_each(fault: Fault, sen
     """Four accounts on one host that does not answer must not cost four times ``connect_timeout``."""
     play = on_one_host(4)
     call = begin(play, stream=False)
+    play.now += play.config.upstream.connect_timeout
     breaks(play, call, fault, sent)
     start, body, _ = play.expect(StartResponse, SendBody, EndResponse)
     assert start.status in {502, 504}
     assert b"provider" in body.data
     assert len(play.records[-1].attempts) == 1
+
+
+@pytest.mark.parametrize(("fault", "sent"), UNREACHABLE)
+def test_a_moments_refusal_is_hidden(fault: Fault, sent: Sent) -> None:
+    """A name that is not found, or a connection that is refused, may be well a second later: no client sees that."""
+    play = on_one_host(4)
+    assert dies(play, fault, sent) == []
+    again = passes(play)
+    assert play.now == 1000.0 + STEPS[0]
+    serve(play, again, stream=False)
+    first, second = play.records[-1].attempts
+    assert [first.outcome, second.outcome] == [fault.value, "ok"]
+    assert first.account != second.account
+
+
+def test_a_host_that_refuses_twice_is_not_asked_a_third_time() -> None:
+    play = on_one_host(4)
+    assert dies(play) == []
+    breaks(play, passes(play), Fault.CONNECT, Sent.NONE)
+    assert play.expect(StartResponse, SendBody, EndResponse)[0].status == 502
+    assert len(play.records[-1].attempts) == 2
+
+
+def passes(play: Play) -> CallUpstream:
+    """Time passes until the gateway's deadline; return the call that it makes then."""
+    play.feed(TimePassed(), at=play.gateway.deadline)
+    (call,) = calls(play)
+    return call
 
 
 @pytest.mark.parametrize(("fault", "sent"), UNREACHABLE)
@@ -151,9 +180,10 @@ def test_calls_that_were_under_way_together_count_once() -> None:
 def test_where_every_account_is_on_a_dead_host_each_request_tries_it_once() -> None:
     """The optimistic reset: a host that is back is found by the next request, and a dead one costs one attempt."""
     play = on_one_host(4)
-    for seconds in STEPS[:2]:
-        assert dies(play) == []
-        play.now += seconds
+    assert dies(play) == []
+    breaks(play, passes(play), Fault.CONNECT, Sent.NONE)
+    take(play)
+    play.now += STEPS[1]
     for _ in range(5):  # left alone for longer than the two seconds that are waited out
         assert dies(play) == []
         assert len(play.records[-1].attempts) == 1
