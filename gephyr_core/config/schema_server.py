@@ -37,6 +37,8 @@ class ServerConfig:
     header_timeout: Annotated[float, Seconds()] = 10.0
     idle_timeout: Annotated[float, Seconds()] = 75.0
     max_connections: Annotated[int, Whole(1)] = 10000
+    max_connections_per_address: Annotated[int, Whole(0)] = 2000
+    """Of one client's address; trusted proxies have as many as they like. 0: no limit."""
     max_buffered_bytes: Annotated[int, Whole(1)] = 1073741824
     """Bytes of all request bodies, whole replies being collected and preludes held at one time."""
     keepalive_interval: Annotated[float, Seconds(1, 60)] = 10.0

@@ -1,8 +1,13 @@
 """Sizes, times and numbers that a client may not exceed."""
 
+import asyncio
+
 import pytest
 
-from gephyr.server import connection as connection_module
+from gephyr.server import shared as shared_module
+from gephyr.server.connection import Connection
+from gephyr.server.response import plain_error
+from gephyr.server.shared import ServerLimits, Shared
 from gephyr_core.commands import EndResponse, SendBody
 from gephyr_core.errors import ErrorKind
 from gephyr_core.events import ClientBlocked, ClientReady, RequestEnded, RequestStarted
@@ -54,7 +59,7 @@ async def test_a_head_may_be_larger_than_what_waits_of_a_body() -> None:
 
 @pytest.mark.parametrize("anyio_backend", [MOVABLE])
 async def test_a_stalled_head_is_408_in_the_dialect_of_its_path() -> None:
-    """The time counts from the head's first byte: a connection that is merely silent stays."""
+    """The time counts from the head's first byte: a kept connection that is merely silent stays."""
     asked = []
 
     def render(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
@@ -63,12 +68,24 @@ async def test_a_stalled_head_is_408_in_the_dialect_of_its_path() -> None:
 
     async with serving(header_timeout=LIMIT, idle_timeout=100 * LIMIT, render=render) as world:
         silent = await world.connect()
+        silent.send(GET)
+        await silent.read_until(b'["GET","/a","h",""]')
         stalled = await sent(world, b"GET /v1/messages HTTP/1.1\r\nHos")
         pass_time(PAST)
         [(status, headers, _)] = responses(await stalled.read_all())
         assert (status, headers[b"connection"], asked) == (408, b"close", ["/v1/messages"])
         silent.send(LAST)
         assert responses(await silent.read_all())[0][0] == 200
+
+
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
+@pytest.mark.parametrize("before", [b"", b"\r\n\r\n"])
+async def test_a_connection_that_never_asks_has_the_time_of_a_head(before: bytes) -> None:
+    """A kept one has the longer time of those who may come back; opening connections must not cost others theirs."""
+    async with serving(header_timeout=LIMIT, idle_timeout=100 * LIMIT) as world:
+        client = await sent(world, before)
+        pass_time(PAST)
+        assert await client.read_all() == b""
 
 
 @pytest.mark.parametrize("anyio_backend", [MOVABLE])
@@ -171,9 +188,44 @@ async def test_connections_over_the_limit_are_told_so() -> None:
         assert responses(await world.talk(LAST))[0][0] == 200
 
 
+async def test_connections_of_one_address_are_limited() -> None:
+    """One client cannot take the places of all; who leaves makes room again."""
+    async with serving(max_connections_per_address=1) as world:
+        first = await world.connect()
+        first.send(GET)
+        await first.read_until(b'["GET","/a","h",""]')
+        [(status, headers, body)] = responses(await world.talk(GET))
+        assert (status, headers[b"connection"], b"max_connections_per_address" in body) == (429, b"close", True)
+        assert world.listener.turned_away == 1
+        await first.close()
+        await until(lambda: not world.connections)
+        assert responses(await world.talk(LAST))[0][0] == 200
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        *[("192.0.2.1", "192.0.2.1", True), ("192.0.2.1", "192.0.2.2", False), ("192.0.2.1", "::ffff:192.0.2.1", True)],
+        *[("2001:db8::1", "2001:db8::2", True), ("2001:db8::1", "2001:db8:0:1::1", False), ("", "", False)],
+        *[("10.0.0.5", "10.0.0.5", False), ("::ffff:10.0.0.5", "10.0.0.5", False)],
+    ],
+)
+async def test_who_counts_as_one_client(one: str, other: str, same: bool) -> None:
+    """Trusted proxies and local sockets bring many."""
+    limits = ServerLimits(max_connections_per_address=1, trusted_proxies=("10.0.0.5",))
+    async with serving() as world:
+        shared = Shared(driver=world.driver, limits=limits, render=plain_error, loop=asyncio.get_running_loop())
+        first, second, third = (Connection(shared) for _ in range(3))
+        assert shared.joined(first, one) is None
+        assert (shared.joined(second, other) is not None) is same
+        for connection in (first, second):
+            shared.left(connection)
+        assert shared.joined(third, other) is None
+
+
 async def test_connections_far_over_the_limit_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Telling costs a file descriptor for a while; that is bounded too."""
-    monkeypatch.setattr(connection_module, "EXCESS_CONNECTIONS", 1)
+    monkeypatch.setattr(shared_module, "EXCESS_CONNECTIONS", 1)
     async with serving(max_connections=1) as world:
         first = await world.connect()
         told = await world.connect()

@@ -111,6 +111,8 @@ def _listener(config: Config, service: Service) -> Listener:
             header_timeout=server.header_timeout,
             idle_timeout=server.idle_timeout,
             max_connections=server.max_connections,
+            max_connections_per_address=server.max_connections_per_address,
+            trusted_proxies=config.security.trusted_proxies,
         ),
         tls=tls_context(server.tls_cert, server.tls_key) if server.tls_cert else None,
         render=render_error,
@@ -118,6 +120,11 @@ def _listener(config: Config, service: Service) -> Listener:
     )
     service.observers.add_gauge(
         "gephyr_client_connections", "Open connections of clients.", lambda: float(listener.open_connections)
+    )
+    service.observers.add_counter(
+        "gephyr_client_connections_refused_total",
+        "Connections of clients beyond server.max_connections or server.max_connections_per_address.",
+        lambda: float(listener.turned_away),
     )
     return listener
 

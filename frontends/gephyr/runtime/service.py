@@ -217,6 +217,7 @@ def _show_connections(observers: Observers, upstream: SocketUpstream) -> None:
 def render_error(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
     """Render an error about a request that never became an exchange, in the dialect of its path."""
     request_id = f"req_{secrets.token_hex(12)}"
-    problem = Problem(kind, message, retry_after=_COME_BACK if kind is ErrorKind.UNAVAILABLE else None)
+    passing = kind in {ErrorKind.UNAVAILABLE, ErrorKind.RATE_LIMIT}
+    problem = Problem(kind, message, retry_after=_COME_BACK if passing else None)
     rendered = DIALECTS[dialect_of_path(path)].render_error(problem, request_id)
     return rendered.status, [*rendered.headers, (b"x-request-id", request_id.encode())], rendered.body

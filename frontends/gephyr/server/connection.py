@@ -15,19 +15,17 @@ from gephyr.server.head import HeadError, RequestHead
 from gephyr.server.request import RequestReader
 from gephyr.server.response import ResponseWriter
 from gephyr.server.shared import (
-    EXCESS_CONNECTIONS,
     LINGER_SECONDS,
     MAX_BURST,
     MAX_DISCARDED,
     MAX_DRAINED,
     MAX_WAITING,
     Shared,
+    TurnedAway,
 )
 from gephyr_core.errors import ErrorKind
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
 from gephyr_core.http import Headers
-
-_TOO_MANY = "the gateway has too many connections (server.max_connections)"
 
 
 class _Phase(enum.Enum):
@@ -81,8 +79,7 @@ class Connection(asyncio.Protocol):
         self._peer = ""
         self._scheme = "http"
         self._head_begun = False
-        self._turned_away = ""
-        """Why the first request will be refused; empty for a connection that is served."""
+        self._turned_away: TurnedAway | None = None
         self._reading_body = False
         self._burst = 0
         self._discarded = 0
@@ -102,16 +99,17 @@ class Connection(asyncio.Protocol):
             self._peer = peer[0]
         if transport.get_extra_info("sslcontext") is not None:
             self._scheme = "https"
-        excess = self._shared.joined(self)
-        if excess > EXCESS_CONNECTIONS:
+        limits = self._shared.limits
+        self._turned_away = self._shared.joined(self, self._peer)
+        if self._turned_away is None:
+            self._set_deadline(min(limits.header_timeout, limits.idle_timeout))
+        elif self._turned_away.silent:
             self.abort()
-        elif excess > 0:
+        else:
             # Told when the request has come: what answers earlier is lost on many clients, and a browser's page may
             # read the answer only if it names the origin that the request tells.
-            self._turned_away, self._head_begun = _TOO_MANY, True
+            self._head_begun = True
             self._set_deadline(LINGER_SECONDS)
-        else:
-            self._set_deadline(self._shared.limits.idle_timeout)
 
     def data_received(self, data: bytes) -> None:
         """Take what was read from the socket."""
@@ -227,7 +225,7 @@ class Connection(asyncio.Protocol):
         if self._phase is _Phase.CLOSED or self._transport.get_write_buffer_size():
             self.abort()  # the client does not even take its reply
         elif self._turned_away and self._phase is _Phase.HEAD:
-            self._refuse_head(ErrorKind.UNAVAILABLE, self._turned_away)
+            self._refuse_head(self._turned_away.kind, self._turned_away.message)
         elif self._head_begun:
             self._refuse_head(ErrorKind.CLIENT_TIMEOUT, "the request head took too long")
         else:
@@ -269,7 +267,7 @@ class Connection(asyncio.Protocol):
                     self._set_deadline(limits.header_timeout)
                 return False
             if self._turned_away:
-                self._refuse_head(ErrorKind.UNAVAILABLE, self._turned_away)
+                self._refuse_head(self._turned_away.kind, self._turned_away.message)
                 return False
             if self._burst >= MAX_BURST:
                 self._shared.loop.call_soon(self._go_on)

@@ -155,6 +155,11 @@ class Listener:
         """How many connections there are, closing ones included."""
         return len(self._shared.connections)
 
+    @property
+    def turned_away(self) -> int:
+        """How many connections were not served because of a limit."""
+        return self._shared.turned_away
+
     def stop_accepting(self) -> None:
         """Take no further connections; those there are end with their present response, which says so."""
         self._shared.draining = True

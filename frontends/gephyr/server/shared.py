@@ -1,14 +1,16 @@
 """What the connections of one listener have in common: limits, the driver, and who is connected."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from gephyr.runtime.driver import Driver
 from gephyr.server.response import DateHeader, Render, ResponseWriter
+from gephyr_core.addresses import parse_address
 from gephyr_core.errors import ErrorKind
-from gephyr_core.guards import Cors
+from gephyr_core.guards import Cors, IpFilter
 from gephyr_core.http import Headers
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ LINGER_SECONDS = 2.0
 MAX_BURST = 16
 """Pipelined requests started in one go; then other connections get their turn."""
 EXCESS_CONNECTIONS = 64
-"""Connections beyond the limit that are told so; further ones are cut without a word."""
+"""Connections beyond a limit that are told so; further ones are cut without a word."""
 
 
 @attrs.frozen
@@ -34,10 +36,30 @@ class ServerLimits:
 
     max_header_size: int = 64 * 1024
     header_timeout: float = 30.0
-    """From the first byte of a head to its last."""
+    """From the first byte of a head to its last; and from the start of a connection to its first byte."""
     idle_timeout: float = 120.0
-    """Without a request, and for a client that does not take the rest of a reply."""
+    """Without a further request, and for a client that does not take the rest of a reply."""
     max_connections: int = 10_000
+    max_connections_per_address: int = 0
+    """0: no limit. An IPv6 client is counted by its /64 network, of which it may choose every address."""
+    trusted_proxies: Sequence[str] = ()
+    """Addresses and networks that this limit is not for: they bring many clients each."""
+
+
+@attrs.frozen
+class TurnedAway:
+    """Why a connection is not served."""
+
+    kind: ErrorKind
+    message: str
+    silent: bool = False
+    """It is not even told."""
+
+
+_TOO_MANY = TurnedAway(ErrorKind.UNAVAILABLE, "the gateway has too many connections (server.max_connections)")
+_TOO_MANY_OF_ONE = TurnedAway(
+    ErrorKind.RATE_LIMIT, "this address has too many connections (server.max_connections_per_address)"
+)
 
 
 @attrs.define(eq=False)
@@ -50,10 +72,18 @@ class Shared:
     loop: asyncio.AbstractEventLoop
     cors: Cors = attrs.field(factory=Cors)
     date: DateHeader = attrs.field(factory=DateHeader)
-    connections: set["Connection"] = attrs.field(factory=set)
+    connections: dict["Connection", str] = attrs.field(factory=dict)
+    """With whom each is counted; empty where that is nobody."""
+    turned_away: int = 0
+    """Connections that a limit kept from being served."""
     draining: bool = False
     """Connections end with their present response."""
+    _of_address: dict[str, int] = attrs.field(factory=dict)
+    _proxies: IpFilter = attrs.field(init=False)
     _emptied: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self._proxies = IpFilter(trusted_proxies=self.limits.trusted_proxies)
 
     def refusal(self, kind: ErrorKind, message: str, line: tuple[str, str], headers: Headers) -> bytes:
         """Return the response to a request that never becomes an exchange, after which its connection closes.
@@ -67,15 +97,35 @@ class Shared:
         response.start(status, fields, self.date.now(), close=True)
         return response.body(body) + response.end()
 
-    def joined(self, connection: "Connection") -> int:
-        """Count *connection* in; return how many there are beyond the limit."""
-        self.connections.add(connection)
+    def joined(self, connection: "Connection", peer: str) -> TurnedAway | None:
+        """Count *connection* of *peer* in; return why it is not served, if it is not."""
+        client = self._client(peer) if self.limits.max_connections_per_address else ""
+        self.connections[connection] = client
         self._emptied.clear()
-        return len(self.connections) - self.limits.max_connections
+        reason, excess = _TOO_MANY, len(self.connections) - self.limits.max_connections
+        if client:
+            count = self._of_address[client] = self._of_address.get(client, 0) + 1
+            if excess <= 0:
+                reason, excess = _TOO_MANY_OF_ONE, count - self.limits.max_connections_per_address
+        if excess <= 0:
+            return None
+        self.turned_away += 1
+        return reason if excess <= EXCESS_CONNECTIONS else attrs.evolve(reason, silent=True)
+
+    def _client(self, peer: str) -> str:
+        """What the connections of *peer* are counted under; empty where they are not."""
+        address = parse_address(peer)
+        if address is None or self._proxies.trusts(peer):
+            return ""
+        return str(address) if address.version == 4 else address.packed[:8].hex()
 
     def left(self, connection: "Connection") -> None:
         """Count *connection* out."""
-        self.connections.discard(connection)
+        client = self.connections.pop(connection, "")
+        if client:
+            self._of_address[client] -= 1
+            if not self._of_address[client]:
+                del self._of_address[client]
         if not self.connections:
             self._emptied.set()
 
