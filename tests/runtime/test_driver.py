@@ -147,7 +147,7 @@ class World:
             self.records.append(fact)
         self._maybe("observe")
 
-    def metrics(self) -> tuple[str, bytes]:
+    def metrics_for_clients(self) -> tuple[str, bytes]:
         self._maybe("metrics")
         return "text/plain", b"up 1\n"
 

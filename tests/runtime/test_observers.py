@@ -233,6 +233,32 @@ def test_a_request_is_counted_under_bounded_labels():
     assert any(name == "process_resident_memory_bytes" for name, _ in found)
 
 
+def test_holders_of_a_client_key_see_no_accounts_proxies_or_routes() -> None:
+    """Which accounts there are, and what each costs, is the operator's business; the sums stay."""
+    observers = Observers()
+    limited = attrs.evolve(OK, attempt=2, account="openai-2", outcome="status", status=429)
+    observers.observe(attrs.evolve(FACT, attempts=(OK, limited)))
+    observers.observe(attrs.evolve(FACT, account="openai-2", attempts=(attrs.evolve(OK, account="openai-2"),)))
+    observers.observe(AccountEvent("openai-1", "cooldown", 1.0, reason="rate limited"))
+    observers.observe(ProxyEvent("eu-1", healthy=False, at=1.0))
+    observers.observe(OriginEvent("https://h", "proxy:openai-1", reachable=False, at=1.0))
+    own, shown = observers.metrics()[1], observers.metrics_for_clients()[1]
+    for name in (b"openai-1", b"openai-2", b"eu-1"):
+        assert name in own
+        assert name not in shown
+    whole, found = samples(own), samples(shown)
+    assert found["gephyr_upstream_attempts_total", (("outcome", "ok"), ("status", ""))] == 2
+    assert found["gephyr_upstream_attempts_total", (("outcome", "status"), ("status", "429"))] == 1
+    assert found["gephyr_tokens_total", (("kind", "input"),)] == 824
+    assert found["gephyr_proxy_events_total", (("event", "unhealthy"),)] == 1
+    nameless = {
+        key: value for key, value in whole.items() if not {"account", "proxy", "route"} & {n for n, _ in key[1]}
+    }
+    assert {key: found[key] for key in nameless if key[0].startswith("gephyr_")} == {
+        key: value for key, value in nameless.items() if key[0].startswith("gephyr_")
+    }
+
+
 def test_no_model_name_becomes_a_label():
     """A client that invents names must not grow the process."""
     metrics = Metrics()

@@ -133,7 +133,7 @@ class NoObserver:
     def observe(self, fact: Fact) -> None:
         raise NotImplementedError
 
-    def metrics(self) -> tuple[str, bytes]:
+    def metrics_for_clients(self) -> tuple[str, bytes]:
         raise NotImplementedError
 
 

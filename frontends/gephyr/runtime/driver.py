@@ -68,8 +68,8 @@ class Observer(Protocol):
     def observe(self, fact: Fact) -> None:
         """Take one fact. Must not raise."""
 
-    def metrics(self) -> tuple[str, bytes]:
-        """Return the content type and the text of the metrics page."""
+    def metrics_for_clients(self) -> tuple[str, bytes]:
+        """Return the content type and the text of the metrics page that a client may see."""
 
 
 class Store(Protocol):
@@ -270,7 +270,7 @@ class Driver:
             call.detach()
 
     def _collect_metrics(self, command: CollectMetrics) -> None:
-        content_type, data = self._observer.metrics()
+        content_type, data = self._observer.metrics_for_clients()
         self.feed(MetricsCollected(command.exchange, content_type, data))
 
     def _fetch_url(self, command: FetchUrl) -> None:

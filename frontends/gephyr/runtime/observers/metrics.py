@@ -19,7 +19,7 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gephyr_core import __version__
@@ -27,6 +27,9 @@ from gephyr_core.records import AttemptRecord, RequestRecord, Usage
 
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Seconds. A count of tokens takes milliseconds, a long answer with reasoning many minutes."""
+
+_NAMING = dict.fromkeys(("account", "proxy", "route"))
+"""Labels whose values the operator chose as names; a route may name an account."""
 
 _Add = Callable[[float], None]
 
@@ -108,6 +111,13 @@ class Metrics:
         """Return the content type and the text of the page that Prometheus reads."""
         return CONTENT_TYPE_LATEST, generate_latest(self.registry)
 
+    def page_for_clients(self) -> tuple[str, bytes]:
+        """Return the page as the holder of a client key may see it: without the names of accounts, proxies and routes.
+
+        What they were counted by is summed up.
+        """
+        return CONTENT_TYPE_LATEST, generate_latest(_WithoutNames(self.registry))
+
     def listen(self, host: str, port: int) -> Callable[[], None]:
         """Serve the page on a listener of its own, from a thread; returns what closes it. Raises ``OSError``."""
         server, thread = start_http_server(port, addr=host, registry=self.registry)
@@ -151,6 +161,35 @@ class Metrics:
             counts[3](usage.output)
         if usage.reasoning:
             counts[4](usage.reasoning)
+
+
+class _WithoutNames(CollectorRegistry):
+    """Another registry, without the labels that are the operator's own business."""
+
+    def __init__(self, whole: CollectorRegistry) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what the other one has, summed up over what is left out."""
+        for family in self._whole.collect():
+            if any(_NAMING.keys() & sample.labels.keys() for sample in family.samples):
+                yield _summed_up(family)
+            else:
+                yield family
+
+
+def _summed_up(family: Metric) -> Metric:
+    sums: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for sample in family.samples:
+        if sample.name.endswith("_created"):  # when each began to be counted; the sum has no such time
+            continue
+        labels = tuple((name, value) for name, value in sample.labels.items() if name not in _NAMING)
+        sums[sample.name, labels] = sums.get((sample.name, labels), 0.0) + sample.value
+    summed = Metric(family.name, family.documentation, family.type, family.unit)
+    for (name, labels), value in sums.items():
+        summed.add_sample(name, dict(labels), value)
+    return summed
 
 
 class _ReadCounter(Collector):

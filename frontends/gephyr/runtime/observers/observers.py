@@ -62,8 +62,12 @@ class Observers:
                         _log.exception("a request could not be observed", request=fact.request_id)
 
     def metrics(self) -> tuple[str, bytes]:
-        """Return the content type and the text of the metrics page."""
+        """Return the content type and the text of the metrics page, for the operator."""
         return self._metrics.page()
+
+    def metrics_for_clients(self) -> tuple[str, bytes]:
+        """Return the content type and the text of the metrics page, for who holds a client key."""
+        return self._metrics.page_for_clients()
 
     def listen_for_metrics(self, host: str, port: int) -> Callable[[], None]:
         """Serve the metrics page on a listener of its own; returns what closes it. Raises ``OSError``."""
