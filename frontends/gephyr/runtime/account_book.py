@@ -21,7 +21,8 @@ from gephyr.runtime.store_accounts import (
 )
 from gephyr.runtime.store_durable import DurableDatabase
 from gephyr.runtime.store_file import FILE_NAME, StoreError, prepare_directory
-from gephyr.runtime.store_tokens import StoredToken, StoredTokens, delete_tokens, write_token
+from gephyr.runtime.store_salvage import Salvage
+from gephyr.runtime.store_tokens import StoredToken, StoredTokens, delete_tokens, unsealed, write_token
 from gephyr.runtime.token_encryption import Cipher, UnreadableSecretError, load_cipher
 from gephyr_core.records import AccountState, Cooldown
 
@@ -39,6 +40,21 @@ class AddedAccount:
     """What would stand in ``[[accounts]]`` in its place, secrets included."""
     added_at: float
     """Seconds since the epoch."""
+
+
+@attrs.frozen
+class Readable:
+    """What of a damaged file can be read with the present key, the oldest first."""
+
+    accounts: tuple[AddedAccount, ...]
+    tokens: tuple[StoredToken, ...]
+    """The newest of each account that can be read."""
+    disabled: tuple[AccountState, ...]
+    """By the operator's command."""
+    unreadable_accounts: tuple[str, ...]
+    """Sealed with another key, or damaged."""
+    unreadable_tokens: tuple[str, ...]
+    """Accounts, likewise."""
 
 
 class AccountBook:
@@ -175,9 +191,60 @@ class AccountBook:
     def _read_account(self, account: str, settings: bytes, sealed: bytes, added_at: float) -> AddedAccount | None:
         try:
             secrets = msgspec.json.decode(self._cipher.unseal(sealed, _purpose(account)), type=dict[str, str])
-        except UnreadableSecretError:
+            return AddedAccount(account, _joined(msgspec.json.decode(settings), secrets), added_at)
+        except (UnreadableSecretError, msgspec.DecodeError):
             return None
-        return AddedAccount(account, _joined(msgspec.json.decode(settings), secrets), added_at)
+
+    # -- what a damaged file still holds --------------------------------------------------------------------------
+
+    def read(self, found: Salvage) -> Readable:
+        """Unseal what was found in a damaged file."""
+        accounts = {row.account: self._read_account(*attrs.astuple(row)) for row in found.accounts}
+        tokens: dict[str, StoredToken] = {}
+        for row in found.tokens:
+            secrets = unsealed(self._cipher, row.account, row.key_id, row.sealed)
+            if secrets is not None:
+                tokens[row.account] = StoredToken(
+                    row.account, *secrets, row.expires_at, row.configured, row.obtained_at
+                )
+        return Readable(
+            accounts=tuple(account for account in accounts.values() if account is not None),
+            tokens=tuple(tokens.values()),
+            disabled=tuple(AccountState(row.account, row.disabled, row.since) for row in found.states if row.disabled),
+            unreadable_accounts=(*(name for name, read in accounts.items() if read is None), *found.lost_accounts),
+            unreadable_tokens=tuple(
+                name
+                for name in dict.fromkeys([*(row.account for row in found.tokens), *found.lost_tokens])
+                if name not in tokens
+            ),
+        )
+
+    def recover_token(self, token: StoredToken) -> bool:
+        """Keep a token of an older file, unless there is one that is as new; return whether it was kept.
+
+        What was found out meanwhile without it (``invalid_grant``, of an older token) does not hold any more.
+        """
+        with self._database.transaction() as database:
+            (newest,) = database.execute(
+                "SELECT max(obtained_at) FROM tokens WHERE account = ?", (token.account,)
+            ).fetchone()
+            if newest is not None and newest >= token.obtained_at:
+                return False
+            write_token(database, self._cipher, token)
+            database.execute("DELETE FROM account_states WHERE account = ? AND NOT by_command", (token.account,))
+            count_change(database)
+            return True
+
+    def recover_disabled(self, state: AccountState) -> bool:
+        """Take an account out of service as in an older file, unless the operator has decided since; return whether it
+        was done."""
+        with self._database.transaction() as database:
+            row = (state.account,)
+            if database.execute("SELECT 1 FROM account_states WHERE account = ? AND by_command", row).fetchone():
+                return False
+            command_state(database, state)
+            count_change(database)
+            return True
 
 
 def _purpose(account: str) -> str:

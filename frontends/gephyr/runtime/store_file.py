@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import sys
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ _log = structlog.get_logger()
 
 FILE_NAME = "gephyr.sqlite3"
 
+_LOG = ("-wal", "-shm")
+"""What SQLite keeps beside a file that is in use."""
 _BUSY_TIMEOUT = 10.0
 """Seconds that one waits for another's transaction."""
 _LEAST_ROOM = 65536
@@ -74,19 +77,28 @@ def reason_of(error: Exception, directory: Path) -> str:
 
 def open_database(path: Path, now: float) -> sqlite3.Connection:
     """Open the database at *path*, made if absent. A corrupt file is set aside under a name that ends in the time
-    *now* (seconds since the epoch), and a new one started.
+    *now* (seconds since the epoch), and a new one started. So is one that is empty: Gephyr never makes such a file.
 
     Raises ``StoreError`` when the file was written by a newer version of Gephyr or cannot be read or written.
     """
     try:
-        try:
-            return _opened(path)
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_A_SOUND_DATABASE:
-                raise
-            aside = _set_aside(path, now)
-            _log.error("the store was corrupt and was set aside", file=str(path), kept_as=str(aside), reason=str(error))
-            return _opened(path)
+        reason = _lost(path)
+        if not reason:
+            try:
+                return _opened(path)
+            except sqlite3.DatabaseError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_A_SOUND_DATABASE:
+                    raise
+                reason = str(error)
+        aside = _set_aside(path, now)
+        _log.error(
+            "the store was corrupt and was set aside",
+            file=str(path),
+            kept_as=str(aside),
+            reason=reason,
+            recover=f"gephyr accounts recover {aside}",
+        )
+        return _opened(path)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path}: cannot open the store: {reason_of(error, path.parent)}") from error
 
@@ -98,6 +110,9 @@ def open_shared(path: Path) -> sqlite3.Connection:
     Raises ``StoreError``, for a corrupt file too: to set it aside is a server's, which has the directory for itself.
     """
     try:
+        reason = _lost(path)
+        if reason:
+            raise StoreError(f"{path}: {reason}; gephyr serve sets it aside when it starts")
         database = _connected(path)
         try:
             # In WAL mode FULL waits for the disk at each commit (sqlite.org/pragma.html#pragma_synchronous).
@@ -110,6 +125,17 @@ def open_shared(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path}: cannot open the store: {reason_of(error, path.parent)}") from error
     return database
+
+
+def _lost(path: Path) -> str:
+    """Say what became of a store that SQLite would take for a new one; empty where nothing did. A log without its file
+    would be deleted. Raises ``StoreError`` for a directory."""
+    if path.is_dir():
+        raise StoreError(f"{path}: is a directory")
+    if path.exists():
+        return "" if path.stat().st_size else "the file is empty"
+    log = path.with_name(path.name + "-wal")
+    return "its log is there, and the file is not" if log.exists() and log.stat().st_size else ""
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -131,11 +157,39 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    # The write-ahead log takes the mode of the file it belongs to. A file that is there must not be opened so: to close
-    # it would drop this process's locks on it (sqlite.org/howtocorrupt.html, section 2.2), and the next command to end
-    # would delete the log from under a server.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    # A file that is there must not be opened but by SQLite: to close it would drop this process's locks on it
+    # (sqlite.org/howtocorrupt.html, section 2.2), and the next command to end would delete the log from under a server.
+    if not path.exists():
+        _make(path)
+    return _connected_to(path)
+
+
+def _make(path: Path) -> None:
+    """Make a store, whole or not at all: an empty file is what is left of one, and no new one."""
+    draft = path.with_name(f"{path.name}.new-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # the log takes the mode of its file
+        with contextlib.closing(_connected_to(draft)) as database:
+            _migrate(database, path)
+        with contextlib.suppress(FileExistsError):  # somebody else was first
+            os.link(draft, path)
+    finally:
+        for suffix in ("", *_LOG):
+            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names of *directory* on the disk; raises ``OSError``. Windows does it by itself."""
+    if os.name == "posix":
+        folder = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _connected_to(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
@@ -171,11 +225,12 @@ def _set_aside(path: Path, now: float) -> Path:
     """Rename the file, and its write-ahead log so that what it holds can still be salvaged."""
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     aside, number = path.with_name(f"{path.name}.corrupt-{stamp}"), 1
-    while aside.exists():
+    while aside.exists() or aside.with_name(f"{aside.name}-wal").exists():
         number += 1
         aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
+    if path.exists():
+        path.rename(aside)
+    for suffix in _LOG:
         companion = path.with_name(path.name + suffix)
         if companion.exists():
             companion.rename(aside.with_name(aside.name + suffix))

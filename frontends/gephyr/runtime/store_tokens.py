@@ -108,26 +108,28 @@ class StoredTokens:
         tokens: dict[str, StoredToken] = {}
         unreadable: dict[str, bool] = {}
         for account, key_id, sealed, expires_at, configured, obtained_at in rows:
-            access, refresh = self._unsealed(account, key_id, sealed)
-            unreadable[account] = access is None
-            if access is not None:
-                tokens[account] = StoredToken(account, access, refresh, expires_at, configured, obtained_at)
+            secrets = unsealed(self._cipher, account, key_id, sealed)
+            unreadable[account] = secrets is None
+            if secrets is not None:
+                tokens[account] = StoredToken(account, *secrets, expires_at, configured, obtained_at)
         return list(tokens.values()), [account for account, is_unreadable in unreadable.items() if is_unreadable]
 
-    def _unsealed(self, account: str, key_id: str, sealed: bytes) -> tuple[str | None, str]:
-        if key_id == self._cipher.key_id:
-            try:
-                return _unseal(self._cipher, account, sealed)
-            except UnreadableSecretError:
-                pass
-        return None, ""
+
+def unsealed(cipher: Cipher, account: str, key_id: str, sealed: bytes) -> tuple[str, str] | None:
+    """Return access and refresh token of a row; None where another key sealed them, or they were damaged."""
+    if key_id != cipher.key_id:
+        return None
+    try:
+        return _unseal(cipher, account, sealed)
+    except UnreadableSecretError:
+        return None
 
 
 def write_token(database: sqlite3.Connection, cipher: Cipher, token: StoredToken) -> None:
     """Write a token within a transaction, set a damaged one aside, and remove the note of a refresh."""
     place = (token.account, cipher.key_id)
     row = database.execute("SELECT sealed FROM tokens WHERE account = ? AND key_id = ?", place).fetchone()
-    if row is not None and not _is_readable(cipher, token.account, row[0]):
+    if row is not None and unsealed(cipher, *place, row[0]) is None:
         database.execute(
             "UPDATE tokens SET key_id = key_id || ' damaged, replaced at ' || ? WHERE account = ? AND key_id = ?",
             (token.obtained_at, *place),
@@ -153,11 +155,3 @@ def _purpose(account: str) -> str:
 
 def _unseal(cipher: Cipher, account: str, sealed: bytes) -> tuple[str, str]:
     return msgspec.json.decode(cipher.unseal(sealed, _purpose(account)), type=tuple[str, str])
-
-
-def _is_readable(cipher: Cipher, account: str, sealed: bytes) -> bool:
-    try:
-        _unseal(cipher, account, sealed)
-    except UnreadableSecretError:
-        return False
-    return True

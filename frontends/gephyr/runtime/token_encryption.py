@@ -14,7 +14,7 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gephyr.runtime.store_file import StoreError
+from gephyr.runtime.store_file import StoreError, sync_directory
 
 VARIABLE = "GEPHYR_ENCRYPTION_KEY"
 """The environment variable that gives the key: 32 bytes in URL-safe base64."""
@@ -101,9 +101,4 @@ def _make_key_file(path: Path) -> None:
         os.link(draft, path)  # unlike a rename, never in place of another's key
     finally:
         draft.unlink()
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_directory(path.parent)

@@ -5,6 +5,7 @@ import click
 from gephyr.cli.accounts.adding import add
 from gephyr.cli.accounts.listing import list_accounts
 from gephyr.cli.accounts.login import login
+from gephyr.cli.accounts.recovering import recover
 from gephyr.cli.accounts.switching import disable, enable, remove
 from gephyr.cli.accounts.testing import test_account
 from gephyr.runtime.observers import configure_logging
@@ -19,5 +20,5 @@ def accounts() -> None:
     configure_logging("warning")
 
 
-for _command in (list_accounts, add, remove, enable, disable, test_account, login):
+for _command in (list_accounts, add, remove, enable, disable, test_account, login, recover):
     accounts.add_command(_command)
