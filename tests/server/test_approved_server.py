@@ -111,7 +111,8 @@ def told(world: World) -> Iterator[str]:
 
 def answer(data: bytes) -> Iterator[str]:
     """What came back, without what changes: long repetitions are counted."""
-    text = re.sub(rb"date: [^\r]*", b"date: now", re.sub(rb"req_[0-9a-f]+", b"req_1", data)).decode("latin-1")
+    data = re.sub(rb"req_[0-9a-f]+", b"req_1", re.sub(rb"date: [^\r]*", b"date: now", data))
+    text = re.sub(rb"(HTTP/1\.1 \d+) [^\r]*", rb"\1", data).decode("latin-1")  # phrases are Python's, and change
     parts = re.split(r"(?=HTTP/1\.1 )", text)
     shown = [part for part in parts if part]
     for at, part in enumerate(shown):
