@@ -29,6 +29,8 @@ _MOST_CONNECTIONS = 16
 _READ_TIMEOUT = 10.0
 """Seconds that a browser gets to send its request."""
 _MOST_HEAD = 65536
+_MOST_FIELDS = 32
+"""Of the query that a browser comes back with."""
 _GOOGLE = "accounts.google.com"
 _PAGE = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Gephyr</title>"
@@ -52,6 +54,7 @@ class BrowserLogin:
         self._verifier = secrets.token_urlsafe(64)
         self._code: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._visits: dict[asyncio.Task[None], None] = {}
+        self._strangers = 0
         self.url = _authorize_url(grant, authorize_url, redirect_uri, self._state, self._verifier)
         """What the browser is to open."""
 
@@ -102,11 +105,16 @@ class BrowserLogin:
             async with asyncio.timeout(timeout):
                 code = await asyncio.shield(self._code)
         except TimeoutError:
-            raise LoginError(f"nobody signed in within {timeout:g} s") from None
+            raise LoginError(f"nobody signed in within {timeout:g} s{self._turned_away()}") from None
         try:
             return await self._exchange(code, account, endpoint, clock, route)
         except GrantError as error:
             raise LoginError(f"the token endpoint gave no token: {error}") from None
+
+    def _turned_away(self) -> str:
+        """Tell of those that came from elsewhere: a login page that was left open, perhaps."""
+        visits = f"{self._strangers} visit{'s' * (self._strangers != 1)}"
+        return f"; {visits} came without this login's state: use the address shown here" if self._strangers else ""
 
     async def aclose(self) -> None:
         """Listen no more."""
@@ -153,11 +161,14 @@ class BrowserLogin:
         task = asyncio.current_task()
         assert task is not None
         try:
-            if len(self._visits) < _MOST_CONNECTIONS:
-                self._visits[task] = None
-                with contextlib.suppress(OSError, TimeoutError, h11.RemoteProtocolError):
-                    async with asyncio.timeout(_READ_TIMEOUT):
-                        await self._answer(reader, writer)
+            if len(self._visits) >= _MOST_CONNECTIONS:  # the oldest says nothing: browsers connect ahead of need
+                oldest = next(iter(self._visits))
+                del self._visits[oldest]
+                oldest.cancel()
+            self._visits[task] = None
+            with contextlib.suppress(OSError, TimeoutError, h11.ProtocolError):
+                async with asyncio.timeout(_READ_TIMEOUT):
+                    await self._answer(reader, writer)
         finally:
             self._visits.pop(task, None)
             writer.close()
@@ -182,33 +193,43 @@ class BrowserLogin:
                 ("connection", "close"),
             ],
         )
-        for event in (head, h11.Data(page), h11.EndOfMessage()):
+        body = () if request.method == b"HEAD" else (h11.Data(page),)
+        for event in (head, *body, h11.EndOfMessage()):
             writer.write(connection.send(event) or b"")
         await writer.drain()
 
     def _answered(self, method: bytes, target: str) -> tuple[int, str, str]:
         """Take in what the browser was sent back with; returns status, title and text of the page it is shown."""
         path, _, query = target.partition("?")
-        if method != b"GET" or path != urlsplit(self._redirect_uri).path:
+        if method not in (b"GET", b"HEAD") or path != urlsplit(self._redirect_uri).path:
             return 404, "Not found", "Gephyr waits here for a browser to sign in."
+        try:
+            fields = parse_qs(query, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            fields = {}
+        if not self._is_ours(fields):
+            self._strangers += 1
+            return 400, "Another sign-in", "Gephyr still waits for the one whose address the terminal shows."
+        if method == b"HEAD":
+            return 200, "Waiting", ""
         if self._code.done():
             return 200, "Already done", "You may close this page."
         try:
-            self._code.set_result(self._read(parse_qs(query, max_num_fields=32)))
-        except ValueError:
-            error = LoginError("the browser was sent back with a query that cannot be read")
+            self._code.set_result(self._read(fields))
         except LoginError as refusal:
-            error = refusal
-        else:
-            return 200, "Signed in", "You may close this page and go back to the terminal."
-        self._code.set_exception(error)
-        return 400, "Not signed in", "The terminal says why."
+            self._code.set_exception(refusal)
+            return 400, "Not signed in", "The terminal says why."
+        return 200, "Signed in", "You may close this page and go back to the terminal."
+
+    def _is_ours(self, fields: Mapping[str, list[str]]) -> bool:
+        """Whether a visit has this login's state. Whoever has not says nothing of it: somebody else's code would sign
+        the operator in to somebody else's account, and any page could end the login (RFC 6749 section 10.12)."""
+        states = fields.get("state", [])
+        return len(states) == 1 and secrets.compare_digest(states[0].encode(), self._state.encode())
 
     def _read(self, fields: Mapping[str, list[str]]) -> str:
         """Return the code (RFC 6749 section 4.1.2). Raises :class:`LoginError`."""
-        state, code, error = (fields.get(name, [""])[0] for name in ("state", "code", "error"))
-        if not secrets.compare_digest(state.encode(), self._state.encode()):
-            raise LoginError("the browser was sent back with another login's state: start again, from one page only")
+        code, error = (fields.get(name, [""])[0] for name in ("code", "error"))
         if error:
             words = ": ".join(text for text in (error, fields.get("error_description", [""])[0]) if text)
             raise LoginError(f"the provider refused: {cleaned(words, (self._state, self._verifier))}")
