@@ -265,3 +265,16 @@ async def test_providers_are_reached_by_sockets_unless_told_otherwise() -> None:
     async with GephyrApp(configuration([unreachable]), request_log=RequestLog(log), environ={}) as app:
         assert (await ask(app)).status == 502
     assert b'"outcome":"connect"' in log.getvalue()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", [b"a\x01b", b"\x7f", b"a\nb", b"\0"])
+async def test_a_control_character_in_a_header_is_a_400(value: bytes) -> None:
+    """Not every host refuses it, and other readers of a header come after us."""
+    app, upstream = make_app(CONFIGURATION | {"cors": {"origins": ["*"]}})
+    async with app:
+        response = await ask(app, headers=(AUTHORIZED, (b"x-a", value), (b"origin", b"https://a")))
+        assert (response.status, response.header(b"access-control-allow-origin")) == (400, b"https://a")
+        assert "control character" in response.json()["error"]["message"]
+        assert (await ask(app, headers=(AUTHORIZED, (b"x-a", b"a\tb \xe4")))).status == 200
+    assert len(upstream.calls) == 1

@@ -23,6 +23,7 @@ def scope(raw_path: bytes | None, query: bytes = b"", **more: Any) -> dict[str, 
         (b"/v1/models/a%2Fb%25", b"", "/v1/models/a%2Fb%25"),
         (b"/v1/models?limit=1", b"limit=1", "/v1/models?limit=1"),
         (b"/v1/models/\xc3\xbc", b"q=\xc3\xbc", "/v1/models/%C3%BC?q=%C3%BC"),
+        (b"/v1/models/a#b", b"q=1#2", "/v1/models/a%23b?q=1%232"),
         (b"/v1/a b\r\nx: y", b"q= \n", "/v1/a%20b%0D%0Ax:%20y?q=%20%0A"),
     ],
 )

@@ -1,7 +1,12 @@
 """What the core is told about a request, and when."""
 
+import h11
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gephyr.server.chunks import ChunkError, ChunkReader
+from gephyr.server.request import RequestReader
 from gephyr_core.commands import ReadBody
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
 from tests.server.world import reply, responses, serving
@@ -9,6 +14,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
+_PIECES = [b"5", b"0", b"a", b"\r\n", b"\r", b"\n", b"hello", b"5\r\nhello\r\n", b"0\r\n\r\n", b";x", b"A: b\r\n", b" "]
 CLOSE = b"Host: h\r\nConnection: close\r\n"
 
 
@@ -163,3 +169,44 @@ async def test_chunks_that_turn_malformed_during_a_response_cut_it() -> None:
         world.command(ReadBody(1))
         client.send(b"nonsense\r\n")
         assert await client.read_all() == b""
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+async def test_a_chunked_body_is_the_same_however_it_is_split(size: int) -> None:
+    """Sizes, ends of lines and trailers may come in two reads."""
+    body = b"5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nA: b\r\n\r\n"
+    reader = RequestReader()
+    reader.append(b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert reader.has_head(1000)
+    reader.next_head(1000)
+    data = b""
+    following = b"GET"
+    stream = body + following
+    for start in range(0, len(stream), size):
+        reader.append(stream[start : start + size])
+        while (part := reader.read_body()) is not None:
+            data += part
+    assert (data, reader.complete, reader.waiting) == (b"hello world", True, len(following))
+
+
+@given(st.binary(max_size=60) | st.lists(st.sampled_from(_PIECES), max_size=12).map(b"".join), st.integers(1, 9))
+def test_chunks_that_are_read_are_read_as_h11_reads_them(stream: bytes, size: int) -> None:
+    """Ours is stricter, and never of another opinion."""
+    chunks, data, offset, buffer = ChunkReader(), b"", 0, b""
+    try:
+        for start in range(0, len(stream), size):
+            buffer += stream[start : start + size]
+            part, offset = chunks.read(buffer, offset)
+            data += part
+    except ChunkError:
+        return
+    parser = h11.Connection(h11.SERVER)
+    parser.receive_data(b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + stream)
+    assert type(parser.next_event()) is h11.Request
+    expected = b""
+    while type(event := parser.next_event()) is h11.Data:
+        expected += event.data
+    assert data == expected
+    assert chunks.complete is (type(event) is h11.EndOfMessage)
+    if chunks.complete:
+        assert buffer[offset:] + stream[len(buffer) :] == parser.trailing_data[0]

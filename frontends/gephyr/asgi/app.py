@@ -26,6 +26,7 @@ from gephyr.asgi.scope import (
 from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.fetching import UrlFetcher
+from gephyr.runtime.fields import has_controls
 from gephyr.runtime.observers import LineWriter, Observers, RequestLog
 from gephyr.runtime.observers.lines import binary
 from gephyr.runtime.ports import UpstreamPort
@@ -206,18 +207,26 @@ class GephyrApp:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find out who asks, and serve the request."""
         driver, method, target = self._service().driver, scope["method"], target_of(scope)
+        headers = headers_of(scope)
+        if has_controls(headers):
+            await self._refuse(scope, send, ErrorKind.BAD_REQUEST, "a header has a control character")
+            return
         try:
             who = await identity_of(self._identify, scope, auth=self._loaded.config.auth.mode)
         except IdentifyError:
-            status, headers, body = render_error(ErrorKind.SERVER, UNKNOWN_CALLER, target.partition("?")[0])
-            cors = Cors(self._loaded.config.cors.origins).response_headers(headers_of(scope))
-            headers = [*headers, *cors, (b"content-length", b"%d" % len(body))]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            body = b"" if method == "HEAD" else body
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+            await self._refuse(scope, send, ErrorKind.SERVER, UNKNOWN_CALLER)
             return
         exchange = HostedExchange(driver, receive, send)
-        await exchange.serve(method, target, headers_of(scope), peer_of(scope), scheme_of(scope), who)
+        await exchange.serve(method, target, headers, peer_of(scope), scheme_of(scope), who)
+
+    async def _refuse(self, scope: Scope, send: Send, kind: ErrorKind, message: str) -> None:
+        """Answer an error that no exchange will answer."""
+        status, told, body = render_error(kind, message, target_of(scope).partition("?")[0])
+        cors = Cors(self._loaded.config.cors.origins).response_headers(headers_of(scope))
+        headers = [*told, *cors, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _deny(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a WebSocket: with the core's answer where the host can send one, else by closing (403)."""

@@ -11,7 +11,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")  # a fragment does not travel
 _IN_A_PATH = "/:@!$&'()*+,;="  # RFC 3986, section 3.3, beyond the unreserved characters
 _UPGRADE = (b"upgrade", b"websocket")
 

@@ -8,24 +8,39 @@ import re
 
 from gephyr_core.http import Header, Headers
 
-# What is allowed in a value is what h11 allows: all but NUL and line breaks of any kind.
+# What is allowed in a provider's value, and in one of ours, is what h11 allows: all but NUL and line breaks.
+# A client's has no control characters but the tab (RFC 9110, section 5.5): other readers see it after us.
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _VALUE = rb"[^\0\r\n\v\f]*"
 _FIELD = re.compile(rb"^(%b):(%b)\r\n" % (_TOKEN, _VALUE), re.MULTILINE)
+_STRICT_VALUE = rb"[^\0-\x08\n-\x1f\x7f]*"
+_STRICT_FIELD = re.compile(rb"^(%b):(%b)\r\n" % (_TOKEN, _STRICT_VALUE), re.MULTILINE)
+_ONE_FIELD = re.compile(rb"%b:%b" % (_TOKEN, _STRICT_VALUE))
+_CONTROLS = re.compile(rb"[\0-\x08\n-\x1f\x7f]")
 _SECTION = re.compile(rb"(?:%b: %b\r\n)*\r\n" % (_TOKEN, _VALUE))
 
 
-def read_fields(head: bytes, start: int) -> list[Header] | None:
+def read_fields(head: bytes, start: int, *, strict: bool = False) -> list[Header] | None:
     """Read the fields that begin at *start*, where a line begins; *head* ends with the empty line after them.
 
     Names become lower case, values lose the blanks around them. None when a line is no plain field: folded, ended by
-    a bare LF, or malformed.
+    a bare LF, or malformed; *strict* ones have no control characters either.
     """
-    fields = _FIELD.findall(head, start)
+    fields = (_STRICT_FIELD if strict else _FIELD).findall(head, start)
     # Each match is one line from its beginning to its end, so as many matches as lines leave nothing unread.
     if len(fields) != head.count(b"\n", start) - 1:
         return None
     return [(name.lower(), value.strip()) for name, value in fields]
+
+
+def is_field(line: bytes) -> bool:
+    """Whether *line*, without its end, is a field without control characters."""
+    return _ONE_FIELD.fullmatch(line) is not None
+
+
+def has_controls(fields: Headers) -> bool:
+    """Whether a value has a control character."""
+    return _CONTROLS.search(b" ".join([value for _, value in fields])) is not None
 
 
 def write_head(first_line: bytes, fields: Headers) -> bytes:

@@ -2,8 +2,8 @@
 
 h11 is lenient where a proxy before the gateway may be lenient in another way, and every such difference can
 hide a second request inside the first (RFC 9112, section 11.2). What h11 leaves to its user is refused here:
-folded lines, lines that end in a bare LF, several lengths, a length beside a transfer coding, and a transfer
-coding in HTTP/1.0.
+folded lines, lines that end in a bare LF, several lengths, a length beside a transfer coding, a transfer coding in
+HTTP/1.0, control characters in values, and URLs without a host.
 
 A usual head leaves nothing to interpret: HTTP/1.1, a path for a target, plain lines, no name twice, and neither
 a transfer coding nor an expectation. It is read at a fifth of h11's cost, and a property test holds what comes
@@ -15,13 +15,14 @@ import re
 import attrs
 import h11
 
-from gephyr.runtime.fields import closes, read_fields
+from gephyr.runtime.fields import closes, has_controls, read_fields
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Header
 
-_USUAL_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.1\r\n")
+_USUAL_LINE = re.compile(rb"([A-Z]+) (/[!\"$-~]*) HTTP/1\.1\r\n")  # without "#": a fragment is the client's own
 _USUAL_LENGTH = re.compile(rb"[0-9]{1,20}")
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+_AUTHORITY = re.compile(r"(?!:)[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]+")
 _ABSOLUTE = re.compile(r"https?://([^/?]*)", re.IGNORECASE)
 _ORIGIN = re.compile(rb"\norigin:[ \t]*([!-~]+)[ \t]*\r?\n", re.IGNORECASE)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
@@ -52,8 +53,6 @@ class RequestHead:
     """The client may send another request on this connection."""
     awaits_continue: bool = False
     """The client sends the body only once it is told to (RFC 9110, section 10.1.1)."""
-    parser: h11.Connection | None = None
-    """Has read the head, and reads the body if that is chunked. None where the head was a usual one."""
 
 
 def check_partial(raw: bytes, start: int, searched: int, max_size: int) -> None:
@@ -86,7 +85,7 @@ def read_head(raw: bytes, max_size: int) -> RequestHead:
 def read_usual(raw: bytes) -> RequestHead | None:
     """Read a usual head; None for any other, which may be good or bad."""
     line = _USUAL_LINE.match(raw)
-    headers = None if line is None else read_fields(raw, line.end())
+    headers = None if line is None else read_fields(raw, line.end(), strict=True)
     if line is None or headers is None:
         return None
     fields = dict(headers)
@@ -120,16 +119,18 @@ def read_by_h11(raw: bytes) -> RequestHead:
         raise HeadError(str(error).partition(": bytearray")[0]) from None
     if type(request) is not h11.Request:
         raise HeadError("the request head is malformed")
+    if has_controls(request.headers.raw_items()):
+        raise HeadError("a header has a control character")
     headers = [(name.lower(), value) for name, value in request.headers.raw_items()]
     length = _body_length(raw, request.http_version, dict(headers))
     method, target = request.method.decode("ascii"), request.target.decode("ascii")
+    if "#" in target:
+        raise HeadError("the request target has a fragment")
     if target[0] != "/":
         target, headers = _origin_form(method, target, headers)
     http_1_0 = request.http_version == b"1.0"
     keep = not http_1_0 and not closes(headers)
-    return RequestHead(
-        method, target, headers, length, http_1_0, keep, parser.they_are_waiting_for_100_continue, parser
-    )
+    return RequestHead(method, target, headers, length, http_1_0, keep, parser.they_are_waiting_for_100_continue)
 
 
 def _body_length(raw: bytes, version: bytes, fields: dict[bytes, bytes]) -> int | None:
@@ -159,7 +160,7 @@ def _origin_form(method: str, target: str, headers: list[Header]) -> tuple[str, 
     if method == "OPTIONS" and target == "*":
         return target, headers
     absolute = _ABSOLUTE.match(target)
-    if absolute is None or method == "CONNECT" or not _HOST.fullmatch(absolute[1].encode()):
+    if absolute is None or method == "CONNECT" or not _AUTHORITY.fullmatch(absolute[1]):
         raise HeadError("the request target is neither a path nor an http(s) URL")
     rest = target[absolute.end() :]
     if not rest.startswith("/"):

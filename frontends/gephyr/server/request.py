@@ -1,11 +1,10 @@
 """Requests off the wire: the bytes that wait, and what is read from them when its turn comes.
 
 Bytes are read a head at a time, then a body at a time, so that every head is scanned before h11 may see it,
-pipelined ones too, and nothing of a body is read before it is wanted. h11 decodes chunked bodies.
+pipelined ones too, and nothing of a body is read before it is wanted.
 """
 
-import h11
-
+from gephyr.server.chunks import ChunkError, ChunkReader
 from gephyr.server.head import HeadError, RequestHead, check_partial, read_head, request_line, request_origin
 from gephyr_core.http import Header
 
@@ -16,11 +15,10 @@ class RequestReader:
     __slots__ = (
         "_body_left",
         "_buffer",
+        "_chunks",
         "_head_end",
         "_offset",
-        "_parser",
         "_searched",
-        "_tail",
         "awaits_continue",
         "complete",
     )
@@ -35,11 +33,9 @@ class RequestReader:
         self._offset = 0
         self._searched = 0
         self._head_end = 0
-        # Bytes of the body still to be read. Of a chunked one it is 0, and there is a parser, with the last four
-        # bytes that it had.
+        # Bytes of the body still to be read; of a chunked one it is 0, and there is a reader of chunks.
         self._body_left = 0
-        self._parser: h11.Connection | None = None
-        self._tail = b""
+        self._chunks: ChunkReader | None = None
 
     @property
     def waiting(self) -> int:
@@ -98,12 +94,12 @@ class RequestReader:
         head = read_head(self._buffer[self._offset : self._head_end], max_size)
         self._offset, self._searched = self._head_end, 0
         self._body_left, self.complete = head.length or 0, head.length == 0
-        self._parser, self._tail = (head.parser, b"") if head.length is None else (None, b"")
+        self._chunks = ChunkReader() if head.length is None else None
         self.awaits_continue = head.awaits_continue
         return head
 
     def read_body(self) -> bytes | None:
-        """Return what waits of the body, without transfer coding; None when nothing does.
+        """Return what waits of the body, without transfer coding; None when nothing that can be read does.
 
         Raises:
             HeadError: The chunks are malformed.
@@ -112,33 +108,18 @@ class RequestReader:
         if self.complete or start == len(self._buffer):
             return None
         self.awaits_continue = False
-        if self._parser is not None:
-            return self._read_chunks(self._parser, self._buffer[start:])
+        if self._chunks is not None:
+            try:
+                data, self._offset = self._chunks.read(self._buffer, start)
+            except ChunkError:
+                raise HeadError("the chunks of the request's body are malformed") from None
+            self.complete = self._chunks.complete
+            return data if self._offset > start else None
         data = self._buffer[start : start + self._body_left]
         self._offset = start + len(data)
         self._body_left -= len(data)
         self.complete = self._body_left == 0
         return data
-
-    def _read_chunks(self, parser: h11.Connection, data: bytes) -> bytes:
-        """Decode *data*, and leave what follows the body. Its last lines may not end in a bare LF, as h11 lets them."""
-        self._offset = len(self._buffer)
-        parser.receive_data(data)
-        parts: list[bytes] = []
-        try:
-            while type(event := parser.next_event()) is h11.Data:
-                parts.append(event.data)
-        except h11.RemoteProtocolError:
-            raise HeadError("the chunks of the request's body are malformed") from None
-        self.complete = type(event) is h11.EndOfMessage
-        if self.complete:
-            following = len(parser.trailing_data[0])
-            self._offset -= following
-            data = data[: len(data) - following]
-        self._tail = (self._tail + data[-4:])[-4:]
-        if self.complete and self._tail != b"\r\n\r\n":
-            raise HeadError("the body's last line does not end in CRLF")
-        return b"".join(parts)
 
     def can_skip_body(self, max_size: int) -> bool:
         """Whether at most *max_size* bytes of the body are outstanding, and sure to come.
@@ -147,4 +128,4 @@ class RequestReader:
         """
         if self.complete:
             return True
-        return self._parser is None and self._body_left <= max_size and not self.awaits_continue
+        return self._chunks is None and self._body_left <= max_size and not self.awaits_continue
