@@ -10,6 +10,10 @@ class LocalProtocolError(Exception):
     """The caller broke the core's contract: an event for an unknown exchange, a second entry of ``receive``."""
 
 
+class BrokenLawError(Exception):
+    """The core was about to break a law of its own: a second head or end of a response, a lease given back twice."""
+
+
 class Blame(enum.Enum):
     """Who has to change something for the request to succeed."""
 

@@ -1,4 +1,9 @@
-"""The gateway: the one door of the core. Events go in, commands come out; time and chance are given to it."""
+"""The gateway: the one door of the core. Events go in, commands come out; time and chance are given to it.
+
+It is also where an exception that nobody foresaw stops. One that is raised while an exchange takes a step ends that
+exchange (:mod:`gephyr_core.exchange.collapse`); one that is raised beside all exchanges costs what was to be done.
+Either is told as an :class:`~gephyr_core.records.InternalError`, and the others do not notice.
+"""
 
 import heapq
 import math
@@ -6,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gephyr_core.commands import Command, StopServing
+from gephyr_core.commands import Command, Observe, StopServing
 from gephyr_core.config import Config
 from gephyr_core.errors import LocalProtocolError
 from gephyr_core.events import (
@@ -25,11 +30,16 @@ from gephyr_core.events import (
     UpstreamBody,
 )
 from gephyr_core.exchange import Exchange
+from gephyr_core.exchange.collapse import collapse, refuse_unmade
+from gephyr_core.faults import internal_error
 from gephyr_core.operations import Operations
 from gephyr_core.providers.capabilities import learn
 from gephyr_core.scheduling.bindings import BindingEvent
 from gephyr_core.scheduling.decisions import Decisions
 from gephyr_core.shared import Shared
+
+_REST = 1.0
+"""Seconds in which what failed beside all exchanges is not tried again for the time's sake alone."""
 
 
 class Gateway:
@@ -38,8 +48,11 @@ class Gateway:
     The same configuration, seed, events and times give the same commands, on every machine.
     """
 
-    def __init__(self, config: Config, rng: random.Random) -> None:
-        """*rng* is the only source of chance."""
+    def __init__(
+        self, config: Config, rng: random.Random, *, on_fault: Callable[[Exception], None] = lambda _error: None
+    ) -> None:
+        """*rng* is the only source of chance. *on_fault* gets every exception that nobody foresaw, before it is dealt
+        with; with :func:`~gephyr_core.faults.raise_again` it is raised by :meth:`receive` after all."""
         self._shared = Shared(config, rng)
         self._operations = Operations(self._shared)
         self._queue, self._sign_in = self._shared.scheduler.queue, self._shared.sign_in
@@ -51,6 +64,9 @@ class Gateway:
         """Times at which an exchange wants to be looked at. A later wish leaves the earlier entry, which then looks
         again: no push for every chunk."""
         self._now = -math.inf
+        self._on_fault = on_fault
+        self._rest_until = -math.inf
+        """Until when nothing is done beside the exchanges for the time's sake, after a fault there."""
         self._busy = False
         self._drain_until = math.inf
         self._stopped = False
@@ -58,13 +74,13 @@ class Gateway:
     @property
     def deadline(self) -> float:
         """When ``TimePassed`` is wanted if nothing else happens; ``math.inf`` when idle."""
-        soonest = self._heap[0][0] if self._heap else math.inf
-        soonest = min(soonest, self._drain_until)
+        beside = self._proxies.deadline
         if self._queue.places:
-            soonest = min(soonest, self._queue.wake_at())
+            beside = min(beside, self._queue.wake_at())
         if self._sign_in.lives:
-            soonest = min(soonest, self._sign_in.deadline)
-        return min(soonest, self._proxies.deadline)
+            beside = min(beside, self._sign_in.deadline)
+        soonest = self._heap[0][0] if self._heap else math.inf
+        return min(soonest, self._drain_until, max(beside, self._rest_until))
 
     @property
     def open_exchanges(self) -> int:
@@ -99,7 +115,8 @@ class Gateway:
     def receive(self, event: Event, now: float) -> Sequence[Command]:
         """Take one event, and return what is to be done, in order.
 
-        *now*: seconds since the epoch, never less than before. Raises ``LocalProtocolError`` for misuse only.
+        *now*: seconds since the epoch, never less than before. Raises ``LocalProtocolError`` for misuse only; a fault
+        of our own is a fact among the commands.
         """
         if self._busy:
             raise LocalProtocolError("receive was entered twice")
@@ -112,9 +129,12 @@ class Gateway:
                 exchange = self._exchanges.get(event.exchange)
                 if exchange is not None:
                     row = exchange.row
-                    exchange.handle_upstream(event, now)
+                    try:
+                        exchange.handle_upstream(event, now)
+                    except Exception as error:
+                        self._broke(exchange, error, "UpstreamBody")
                     if exchange.row is not row:
-                        self._settle(exchange)
+                        self._settle(exchange, "UpstreamBody")
                         self._after(now)
             else:
                 if self._queue.places and type(event) not in _WITHOUT_RIVALS:
@@ -129,8 +149,11 @@ class Gateway:
         take = _TAKE.get(type(event))
         if take is None:
             self._pass_on(event, now)  # type: ignore[arg-type]
-        else:
+            return
+        try:
             take(self, event, now)
+        except Exception as error:
+            self._broke_beside(error, type(event).__name__)
 
     def _restore(self, event: StateRestored, now: float) -> None:
         self._shared.pins.restore(event.pins, now)
@@ -148,23 +171,54 @@ class Gateway:
         if event.exchange <= self._newest:
             raise LocalProtocolError(f"exchange {event.exchange} is not new")
         self._newest = event.exchange
-        exchange = self._exchanges[event.exchange] = Exchange(self._shared, event, now)
-        exchange.start(now)
-        self._settle(exchange)
+        try:
+            exchange = self._exchanges[event.exchange] = Exchange(self._shared, event, now)
+        except Exception as error:
+            self._on_fault(error)
+            refuse_unmade(self._shared, event, internal_error(error, "RequestStarted", now), now)
+            return
+        self._step(exchange, "RequestStarted", exchange.start, now)
 
     def _pass_on(self, event: ExchangeEvent, now: float) -> None:
         exchange = self._exchanges.get(event.exchange)
         if exchange is not None:
-            exchange.handle(event, now)
-            self._settle(exchange)
+            self._step(exchange, type(event).__name__, exchange.handle, event, now)
         elif event.exchange > self._newest:
             raise LocalProtocolError(f"exchange {event.exchange} was never started")
 
-    def _settle(self, exchange: Exchange) -> None:
+    def _step(self, exchange: Exchange, during: str, step: Callable[..., None], *given: object) -> None:
+        """Have an exchange take a step."""
+        try:
+            step(*given)
+        except Exception as error:
+            self._broke(exchange, error, during)
+        self._settle(exchange, during)
+
+    def _settle(self, exchange: Exchange, during: str) -> None:
         """After an exchange changed: look at the time, and forget it if it is over."""
-        self._schedule(exchange)
+        try:
+            self._schedule(exchange)
+        except Exception as error:
+            self._broke(exchange, error, during)
         if self._shared.finished:
             self._forget_finished()
+
+    # -- faults of our own --------------------------------------------------------------------------------------
+
+    def _broke(self, exchange: Exchange, error: Exception, during: str) -> None:
+        """An exchange raised what nobody foresaw: it is over, and nobody else notices."""
+        if isinstance(error, LocalProtocolError):
+            raise error
+        self._on_fault(error)
+        collapse(exchange, internal_error(error, during, self._now), self._now)
+
+    def _broke_beside(self, error: Exception, during: str) -> None:
+        """What concerns no exchange, or all of them, failed: that is told, and everything else goes on."""
+        if isinstance(error, LocalProtocolError):
+            raise error
+        self._on_fault(error)
+        self._rest_until = self._now + _REST
+        self._shared.emit(Observe(internal_error(error, during, self._now)))
 
     def _after(self, now: float) -> None:
         """After every event: ask those who wait, and hand on what the scheduler has to say."""
@@ -176,19 +230,26 @@ class Gateway:
 
     def _serve_who_waited(self, now: float) -> None:
         """Before an event: who waited comes before whoever this is about, where time has freed an account."""
-        if self._queue.wake_at() <= now < self._drain_until:
+        try:
+            due = self._queue.wake_at() <= now < self._drain_until
+        except Exception as error:
+            self._broke_beside(error, "waiting")
+            return
+        if due:
             self._wake_waiters(now)
 
     def _wake_waiters(self, now: float) -> None:
         """Offer what became free to those who wait, first come first served."""
         queue = self._queue
-        if queue.wake_at() <= now:
-            queue.time_passed(now)
-        while (number := queue.next(now)) is not None:
-            waiter = self._exchanges[number]
-            waiter.acquire(now)
-            self._settle(waiter)
-        queue.asked()
+        try:
+            if queue.wake_at() <= now:
+                queue.time_passed(now)
+            while (number := queue.next(now)) is not None:
+                waiter = self._exchanges[number]
+                self._step(waiter, "waiting", waiter.acquire, now)
+            queue.asked()
+        except Exception as error:
+            self._broke_beside(error, "waiting")
 
     def _forget_finished(self) -> None:
         """Drop the exchanges that are over, and with them the deadlines they leave at the top of the heap."""
@@ -221,24 +282,36 @@ class Gateway:
         heapq.heapify(self._heap)
 
     def _time_passed(self, _event: TimePassed, now: float) -> None:
-        if self._sign_in.deadline <= now:
-            self._operations.refresh_tokens(now)
-        if self._proxies.deadline <= now:
-            self._operations.check_proxies(now)
+        if now >= self._rest_until:
+            self._do_what_is_due(now)
         if now >= self._drain_until:
             self._drain_until = math.inf
-            for running in self._exchanges.values():
-                running.shut_down(now)  # all of them before any lease is offered on: nothing new is to be called
-            self._forget_finished()
+            for running in list(self._exchanges.values()):  # before any lease is offered on: nothing new is called
+                self._step(running, "draining", running.shut_down, now)
         while self._heap and self._heap[0][0] <= now:
             when, number = heapq.heappop(self._heap)
             exchange = self._exchanges.get(number)
             if exchange is None or exchange.scheduled_at != when:
                 continue
             exchange.scheduled_at = math.inf
-            if exchange.next_wake() <= now:
-                exchange.time_passed(now)
-            self._settle(exchange)
+            self._step(exchange, "TimePassed", self._wake, exchange, now)
+
+    @staticmethod
+    def _wake(exchange: Exchange, now: float) -> None:
+        if exchange.next_wake() <= now:
+            exchange.time_passed(now)
+
+    def _do_what_is_due(self, now: float) -> None:
+        """What is done beside all exchanges: one that fails does not keep the other from being done."""
+        for one, work in (
+            (self._sign_in, self._operations.refresh_tokens),
+            (self._proxies, self._operations.check_proxies),
+        ):
+            try:
+                if one.deadline <= now:
+                    work(now)
+            except Exception as error:
+                self._broke_beside(error, "TimePassed")
 
     # -- the end ------------------------------------------------------------------------------------------------
 

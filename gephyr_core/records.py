@@ -95,8 +95,8 @@ class RequestRecord:
     status: int
     """The status sent to the client; 0 when it left before one was sent, 499 is never used."""
     outcome: str
-    """``ok``, ``refused`` (by Gephyr), ``provider_error``, ``failed`` (after the commit point or with no account
-    left), ``client_gone``, ``aborted`` (shutdown)."""
+    """``ok``, ``refused`` (by Gephyr), ``provider_error``, ``failed`` (after the commit point, with no account
+    left, or by a fault of our own), ``client_gone``, ``aborted`` (shutdown)."""
     error: str | None
     """The error kind's name, where there was one."""
     attempts: tuple[AttemptRecord, ...]
@@ -118,6 +118,8 @@ class RequestRecord:
     translation: tuple[Entry, ...] = ()
     """What became of the fields that a translation could not carry as they are: of the attempt that served the client,
     or of the last one that was tried. Bounded; see :mod:`gephyr_core.conversation.report`."""
+    fault: str = ""
+    """Where the gateway's own code failed, if that is what ended the request: as :attr:`InternalError.place`."""
 
 
 @attrs.frozen
@@ -248,7 +250,32 @@ class OriginEvent:
     """When it is tried again, seconds since the epoch."""
 
 
-Fact = RequestRecord | AccountEvent | ProxyEvent | OriginEvent
+@attrs.frozen
+class InternalError:
+    """The gateway's own code raised an exception that nobody foresaw. Holds no value and no message: they may hold a
+    client's content or a secret."""
+
+    error: str
+    """The exception's type."""
+    file: str
+    """Where in Gephyr's code it was raised, or came from: ``gephyr_core/exchange/plan.py``."""
+    line: int
+    during: str
+    """The event, command or piece of work that was under way."""
+    at: float
+    """Seconds since the epoch."""
+    trace: tuple[str, ...] = ()
+    """``FILE:LINE FUNCTION`` of the innermost frames, the innermost first."""
+    request_id: str = ""
+    """The request that it ended; empty where it concerned none."""
+
+    @property
+    def place(self) -> str:
+        """Type and place in one text."""
+        return f"{self.error} at {self.file}:{self.line}"
+
+
+Fact = RequestRecord | AccountEvent | ProxyEvent | OriginEvent | InternalError
 """What is observed: for logs, metrics and traces."""
 Saved = Pin | StoredObject | Binding | AccountState | Cooldown
 """What is kept on the disk. Access tokens are the runtime's to keep."""

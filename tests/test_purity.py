@@ -13,7 +13,7 @@ FRONTENDS = ROOT / "frontends"
 PURE = (
     *("attrs", "cattrs", "msgspec", "zstandard", "zlib", "json", "re", "enum", "math", "hashlib", "hmac", "ipaddress"),
     *("urllib.parse", "datetime", "fnmatch", "collections", "typing", "heapq", "itertools", "functools", "random"),
-    *("difflib", "types", "operator", "bisect", "string", "base64", "unicodedata"),
+    *("difflib", "types", "operator", "contextlib", "bisect", "string", "base64", "unicodedata"),
 )
 """What the core may import: no I/O, no clock, no chance of their own (``random`` only for the type of what is given
 to the gateway). ``datetime`` and ``json`` are functions of their arguments as the core uses them, see BANNED."""
@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "error_words",
         "records",
+        "faults",
         "events",
         "commands",
         "dates",

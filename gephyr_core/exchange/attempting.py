@@ -99,14 +99,14 @@ class Attempting(Translating):
             fresh=attempt.fresh,
         )
         attempt.number, attempt.limits = self.attempt_number, call.limits
+        self.note_losses(attempt.leg)
         self.shared.proxies.opened(attempt.route)
         if self.shared.origins.dead:
             connected_by = attempt.called_at + call.limits.connect
             self.shared.origins.opened(call.origin, attempt.route, self.id, connected_by)
         self.reply.decision = attempt.lease.decision
-        self.note_losses(attempt.leg)
-        self.attempt = attempt
         self.enter(State.CALLING)
+        self.attempt = attempt  # from here on there is a call to be cancelled
         self.shared.emit(call)
 
     def fail(self, failure: Failure, now: float) -> None:

@@ -51,11 +51,12 @@ class Endings(ExchangeState):
         self.hold_nothing()
         self.shared.finished.append(self.id)
         self.shared.emit(Observe(self._record(outcome, now, error)))
+        self.recorded = True
         self.reply.close()
 
     def refuse(self, problem: Problem, now: float, outcome: str = "refused") -> None:
         """Tell the client an error of Gephyr's own."""
-        self._tell(problem, now)
+        self.tell(problem, now)
         self.finish(outcome, now, problem.kind)
 
     def give_up(self, now: float) -> None:
@@ -75,7 +76,7 @@ class Endings(ExchangeState):
             problem = failure.problem
             if failure.fail_over:
                 problem = attrs.evolve(problem, retry_after=self._soonest(now))
-            self._tell(problem, now)
+            self.tell(problem, now)
             self.finish("failed", now, problem.kind)
 
     def complete(self, now: float, last: bytes = b"") -> None:
@@ -110,14 +111,14 @@ class Endings(ExchangeState):
             return
         outcome = outcome_of_fault(fault, side=self.is_side)
         self.end_attempt(fault.value, outcome, now, detail=detail)
-        self._tell(problem, now)
+        self.tell(problem, now)
         self.finish("failed", now, problem.kind)
 
     def break_off_full(self, now: float) -> None:
         """There is no room for what has to be kept of the stream: end it, and blame nobody."""
         failure = of_full_memory()
         self.end_attempt(failure.label, failure.outcome, now, detail=failure.message)
-        self._tell(failure.problem, now)
+        self.tell(failure.problem, now)
         self.finish("failed", now, failure.kind)
 
     def cut_off(self, reason: str, now: float) -> None:
@@ -132,7 +133,7 @@ class Endings(ExchangeState):
         problem = Problem(ErrorKind.UNAVAILABLE, "the gateway is shutting down", retry_after=1.0)
         if self.attempt is not None:
             self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message)
-        self._tell(problem, now)
+        self.tell(problem, now)
         self.finish("aborted", now, problem.kind)
 
     def keep_alive(self, now: float) -> None:
@@ -203,7 +204,7 @@ class Endings(ExchangeState):
         if pin is not None:
             self.shared.emit(Save(attrs.evolve(pin, expires_at=now)))
 
-    def _tell(self, problem: Problem, now: float) -> None:
+    def tell(self, problem: Problem, now: float) -> None:
         """Send an error: as a whole reply, or as the terminal event of a stream that has begun."""
         if not self.reply.status:
             rendered = self.dialect.render_error(problem, self.reply.request_id)
@@ -283,6 +284,7 @@ class Endings(ExchangeState):
             session=None if plan is None else plan.session,
             keepalives=reply.keepalives,
             translation=() if self.report is None else tuple(self.report.entries),
+            fault=self.failed_at,
         )
 
 

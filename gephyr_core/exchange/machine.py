@@ -170,11 +170,11 @@ class Exchange(Receiving):
 
     def client_gone(self, _event: ClientGone, now: float) -> None:
         """The client left: cancel the call, and give the lease back."""
+        self.reply.over = True
         if self.attempt is not None:
             if self.state is State.CALLING:
                 self.shared.scheduler.waited_in_vain(self.attempt.lease, now - self.attempt.called_at, now)
             self.end_attempt("cancelled", NEUTRAL, now, detail="the client left")
-        self.reply.over = True
         self.finish("client_gone", now)
 
     def client_blocked(self, _event: ClientBlocked, now: float) -> None:

@@ -4,7 +4,7 @@ What ends a response is said by ``close``, after the exchange's record: whoever 
 """
 
 from gephyr_core.commands import AbortResponse, Command, EndResponse, SendBody, StartResponse
-from gephyr_core.errors import LocalProtocolError
+from gephyr_core.errors import BrokenLawError
 from gephyr_core.http import Header
 from gephyr_core.shared import Shared
 
@@ -73,8 +73,7 @@ class Reply:
 
     def _head(self, status: int, headers: list[Header], account: str | None) -> StartResponse:
         if self.status:
-            raise LocalProtocolError(f"exchange {self._exchange}: the response was started twice")
-        self.status = status
+            raise BrokenLawError(f"exchange {self._exchange}: the response was started twice")
         ours = self.request_id.encode()
         if not any(name == b"x-request-id" for name, _ in headers):
             headers.append((b"x-request-id", ours))
@@ -86,6 +85,7 @@ class Reply:
         if self.dropped:
             headers.append((b"x-gephyr-dropped", self.dropped))
         headers.extend(self._extra)
+        self.status = status
         return StartResponse(self._exchange, status, headers)
 
     def send(self, data: bytes, now: float, *, last: bool = False) -> None:
@@ -116,6 +116,22 @@ class Reply:
         """Cut the response off."""
         self._finish(AbortResponse(self._exchange, reason))
 
+    def take_back(self) -> None:
+        """Forget what was prepared of an end that did not come about."""
+        if self.over:
+            return
+        for command in self._last:
+            if isinstance(command, StartResponse):
+                self.status = 0
+            elif isinstance(command, SendBody):
+                self.bytes_out -= len(command.data)
+        self._last.clear()
+
+    def cut(self, reason: str) -> None:
+        """Cut the response off, whatever was prepared."""
+        self.over = True
+        self._last = [AbortResponse(self._exchange, reason)]
+
     def whole(self, status: int, headers: list[Header], body: bytes, now: float, account: str | None = None) -> None:
         """Answer with a whole response."""
         if status not in {204, 304}:
@@ -131,6 +147,6 @@ class Reply:
 
     def _finish(self, last: Command) -> None:
         if self.over:
-            raise LocalProtocolError(f"exchange {self._exchange}: the response was ended twice")
-        self.over = True
+            raise BrokenLawError(f"exchange {self._exchange}: the response was ended twice")
         self._last.append(last)
+        self.over = True

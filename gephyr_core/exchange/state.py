@@ -158,6 +158,10 @@ class ExchangeState(AttemptsState):
         self.released_id: str | None = None
         self.renaming: list[tuple[bytes, bytes]] = []
         """JSON strings to replace on the way to the client: the provider's ids by those the client has seen."""
+        self.recorded = False
+        """Its record was emitted."""
+        self.failed_at = ""
+        """Where our own code failed, if that is what ends it."""
         self.scheduled_at = math.inf
         """When the gateway's heap holds this exchange next."""
         self.enter(State.READING)
@@ -226,13 +230,14 @@ class ExchangeState(AttemptsState):
         stale: bool = False,
     ) -> None:
         """Record the attempt under way, and give its lease back. A call that has not ended is given up."""
-        attempt, self.attempt = self.attempt, None
+        attempt = self.attempt
         assert attempt is not None
         if not attempt.ended:
             give_up = DetachUpstream if attempt.is_over else CancelUpstream
             self.shared.emit(give_up(self.id, attempt.number))
-        self.hold_reply(0)
+        self.attempt = None
         self.shared.proxies.closed(attempt.route)
+        self.hold_reply(0)
         if self.shared.origins.dead:
             self.shared.origin_closed(attempt.lease.account.origin, attempt.route, self.id)
         record = attempt.record(label, detail, now, stale=stale)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gephyr_core.errors import LocalProtocolError
+from gephyr_core.errors import BrokenLawError
 from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.cooldowns import Estimate
 from gephyr_core.scheduling.decisions import Rule
@@ -51,6 +51,7 @@ class Lease:
         self.spent: list[Spent] = []
         self._scheduler = scheduler
         self._open = True
+        search.lease = self
         account.in_flight += 1
         scheduler.leases += 1
         scheduler.in_flight += 1
@@ -65,6 +66,11 @@ class Lease:
     def current(self) -> Account:
         """The account as it is now, if the operator has changed it since."""
         return self.account.current
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not given back yet."""
+        return self._open
 
     def _count(self, now: float) -> None:
         account, window = self.current, self._scheduler.all_requests
@@ -108,17 +114,19 @@ class Lease:
             account.changed()
 
     def done(self, outcome: Outcome, now: float) -> None:
-        """Give the lease back and tell how it went. Raises ``LocalProtocolError`` the second time."""
+        """Give the lease back and tell how it went. Raises ``BrokenLawError`` the second time."""
         if not self._open:
-            raise LocalProtocolError(f"the lease on account {self.account.id!r} was given back twice")
-        self._open = False
+            raise BrokenLawError(f"the lease on account {self.account.id!r} was given back twice")
         account = self.current
         makes_room = account.full
+        self._open = False
         account.in_flight -= 1
         self._scheduler.in_flight -= 1
-        self._scheduler.learn(self, outcome, now)  # before its probes end: one that fails is a failure more
-        for estimate in self.probes:
-            estimate.probing = False
+        try:
+            self._scheduler.learn(self, outcome, now)  # before its probes end: one that fails is a failure more
+        finally:
+            for estimate in self.probes:
+                estimate.probing = False
         if self.probes:
             account.shared.changed()
         elif makes_room:

@@ -10,6 +10,7 @@ from gephyr_core.scheduling.strikes import Strike
 
 if TYPE_CHECKING:
     from gephyr_core.scheduling.accounts import Account
+    from gephyr_core.scheduling.lease import Lease
 
 
 @attrs.frozen
@@ -58,6 +59,8 @@ class Search:
     """Accounts of hosts to which the request got no connection, and which it does not ask again."""
     strikes: tuple[Strike, ...] = ()
     """Failures of its attempts that may be the accounts' fault."""
+    lease: "Lease | None" = None
+    """The latest lease that it led to: whatever happens, it is not lost."""
 
     @property
     def who(self) -> str:

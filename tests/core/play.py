@@ -19,6 +19,7 @@ from gephyr_core.events import (
     UpstreamEnded,
     UpstreamStarted,
 )
+from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
 from gephyr_core.records import AccountEvent, AccountState, Binding, Cooldown, OriginEvent, RequestRecord, Saved
 
@@ -59,7 +60,7 @@ class Play:
         sections.setdefault("auth", OPEN)
         sections.setdefault("scheduling", ROTATING)
         self.config = Config(accounts=accounts, **sections)
-        self.gateway = Gateway(self.config, random.Random(7))
+        self.gateway = Gateway(self.config, random.Random(7), on_fault=raise_again)
         self.now = now
         self.exchange = 0
         self.records: list[RequestRecord] = []

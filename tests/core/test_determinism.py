@@ -29,6 +29,7 @@ from gephyr_core.events import (
     UpstreamFailed,
     UpstreamStarted,
 )
+from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Header
 from gephyr_core.records import Pin, RequestRecord
@@ -121,7 +122,7 @@ def _events() -> Iterator[Event]:
 
 def transcript(seed: int = 7) -> str:
     """Every command of the log, as text, with the deadline after each event."""
-    gateway = Gateway(CONFIG, random.Random(seed))
+    gateway = Gateway(CONFIG, random.Random(seed), on_fault=raise_again)
     lines = []
     for now, event in log():
         lines += [f"{now} {command!r}" for command in gateway.receive(event, now)]
@@ -132,7 +133,7 @@ def transcript(seed: int = 7) -> str:
 
 def test_the_log_goes_through_what_matters() -> None:
     """Success, fail-over, a broken stream, a client that left, refusals, a shutdown: what is compared is worth it."""
-    gateway = Gateway(CONFIG, random.Random(7))
+    gateway = Gateway(CONFIG, random.Random(7), on_fault=raise_again)
     commands = [command for now, event in log() for command in gateway.receive(event, now)]
     facts = [command.fact for command in commands if isinstance(command, Observe)]
     records = [fact for fact in facts if isinstance(fact, RequestRecord)]

@@ -36,6 +36,7 @@ from gephyr_core.events import (
     UpstreamFailed,
     UpstreamStarted,
 )
+from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
 from gephyr_core.records import RequestRecord
 
@@ -85,7 +86,7 @@ class Life(RuleBasedStateMachine):
             upstream=UpstreamConfig(first_byte_timeout=15, idle_timeout=12, total_timeout=40, max_reply_size=500),
             scheduling=SchedulingConfig(acquire_timeout=3),
         )
-        self.gateway = Gateway(config, random.Random(seed))
+        self.gateway = Gateway(config, random.Random(seed), on_fault=raise_again)
         self.laws = LawBook()
         self.now = 0.0
         self.newest = 0

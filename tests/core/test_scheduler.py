@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
-from gephyr_core.errors import ErrorKind, LocalProtocolError
+from gephyr_core.errors import BrokenLawError, ErrorKind
 from gephyr_core.http import Origin
 from gephyr_core.scheduling import (
     NEUTRAL,
@@ -78,7 +78,7 @@ def test_a_lease_is_given_back_exactly_once(outcome: Outcome) -> None:
     world = World(account("a"))
     lease = world.lease()
     lease.done(outcome, NOW)
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(BrokenLawError):
         lease.done(outcome, NOW)
     assert world.scheduler.in_flight == 0
 

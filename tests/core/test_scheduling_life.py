@@ -33,6 +33,7 @@ from gephyr_core.events import (
     UpstreamFailed,
     UpstreamStarted,
 )
+from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
 from gephyr_core.records import AccountState, TokenState
 
@@ -98,7 +99,7 @@ class Life(RuleBasedStateMachine):
                 acquire_timeout=patience,
             ),
         )
-        self.gateway = Gateway(config, random.Random(seed))
+        self.gateway = Gateway(config, random.Random(seed), on_fault=raise_again)
         self.laws, self.audit = LawBook(), Auditor(self.gateway, config)
         self.now, self.newest = 1000.0, 0
         self.configured = {one.id: one for one in chosen}

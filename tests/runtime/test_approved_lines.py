@@ -10,7 +10,16 @@ import structlog
 
 from gephyr.runtime.observers import Metrics, RequestLog, configure_logging
 from gephyr.runtime.observers.events import OperationsLog
-from gephyr_core.records import AccountEvent, AttemptRecord, Entry, Fate, ProxyEvent, RequestRecord, Usage
+from gephyr_core.records import (
+    AccountEvent,
+    AttemptRecord,
+    Entry,
+    Fate,
+    InternalError,
+    ProxyEvent,
+    RequestRecord,
+    Usage,
+)
 from tests.approved import check_table
 
 
@@ -42,6 +51,7 @@ def records() -> Iterator[RequestRecord]:
     yield attrs.evolve(usual, usage=None, first_byte=None, keepalives=3, session=None, stream=False)
     yield attrs.evolve(usual, usage=Usage(), model_asked=None, model_served=None, account=None, attempts=(), status=0)
     yield attrs.evolve(usual, outcome="failed", error="rate_limit", status=429, bytes_in=0, bytes_out=0)
+    yield attrs.evolve(usual, outcome="failed", error="server", status=500, fault="TypeError at gephyr_core/a.py:7")
     waited = attrs.evolve(well, waited=0.0004), attrs.evolve(well, waited=0.0005), attrs.evolve(well, waited=1.23456)
     yield from (attrs.evolve(usual, attempts=(one,)) for one in waited)
     refused = AttemptRecord(
@@ -66,6 +76,8 @@ EVENTS = (
     AccountEvent("a", "token_refresh_failed", 1.8e9, reason="http_503: try later", until=253402300799.0),
     ProxyEvent("p", healthy=False, at=1.8e9, reason="a call through it failed"),
     ProxyEvent("p", healthy=True, at=1.8e9),
+    InternalError("TypeError", "gephyr_core/exchange/plan.py", 7, "RequestEnded", 1.8e9, ("f.py:7 go",), "req_1"),
+    InternalError("OSError", "gephyr/runtime/driver.py", 9, "Save", 1.8e9),
 )
 
 

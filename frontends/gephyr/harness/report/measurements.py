@@ -8,7 +8,7 @@ from gephyr.harness.report.bands import Bands
 from gephyr.harness.report.quantiles import Histogram
 from gephyr.harness.report.timeline import Axis, Counts, Durations
 from gephyr_core.config import AccountConfig
-from gephyr_core.records import AccountEvent, AttemptRecord, Fact, ProxyEvent, RequestRecord, Usage
+from gephyr_core.records import AccountEvent, AttemptRecord, Fact, OriginEvent, ProxyEvent, RequestRecord, Usage
 
 SERVED, REFUSED, FAILED, LEFT = "served", "refused", "failed", "left"
 """What became of a request: answered; refused by Gephyr; failed at the provider or on the way; left by its client."""
@@ -84,7 +84,7 @@ class Measurements:
         elif isinstance(fact, ProxyEvent):
             self.end = max(self.end, fact.at)
             self._proxy(fact)
-        else:
+        elif isinstance(fact, OriginEvent):
             self.end = max(self.end, fact.at)
             self._count(self.events, "host reachable" if fact.reachable else "host unreachable")
 

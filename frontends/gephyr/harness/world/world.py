@@ -37,6 +37,7 @@ from gephyr_core.events import (
     UpstreamStarted,
     UrlFetchFailed,
 )
+from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import media_type
 from gephyr_core.records import Fact, Saved
@@ -118,7 +119,7 @@ class World:
         self._seed = seed
         self._agenda = Agenda(EPOCH)
         # Each part has chance of its own: another provider's pace does not change who asks when.
-        self._gateway = Gateway(config, random.Random(f"gateway {seed}"))
+        self._gateway = Gateway(config, random.Random(f"gateway {seed}"), on_fault=raise_again)
         self._providers = Providers(
             config, providers, tuple(faults), self._agenda, self._feed, random.Random(f"providers {seed}")
         )

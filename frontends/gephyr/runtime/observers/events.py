@@ -1,11 +1,11 @@
-"""What happens to accounts and proxies beside requests, as log lines and counts."""
+"""What happens beside requests, to accounts, proxies and in our own code, as log lines and counts."""
 
 from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from gephyr_core.records import AccountEvent, OriginEvent, ProxyEvent
+from gephyr_core.records import AccountEvent, InternalError, OriginEvent, ProxyEvent
 
 _log = structlog.get_logger()
 _WARNINGS = ("disabled", "token_refresh_failed")
@@ -46,8 +46,18 @@ class OperationsLog:
             registry=registry,
         )
 
-    def write(self, fact: AccountEvent | ProxyEvent | OriginEvent) -> None:
+        self._faults = Counter(
+            "gephyr_internal_errors_total",
+            "Exceptions in Gephyr's own code that nobody foresaw. Each is a bug to be reported.",
+            ["error", "file"],
+            registry=registry,
+        )
+
+    def write(self, fact: AccountEvent | ProxyEvent | OriginEvent | InternalError) -> None:
         """Take one fact."""
+        if isinstance(fact, InternalError):
+            self._fault(fact)
+            return
         if isinstance(fact, OriginEvent):
             self._origin(fact)
             return
@@ -65,6 +75,12 @@ class OperationsLog:
         if fact.what == "cooldown":
             told["stated"] = fact.stated
         log(_MESSAGES.get(fact.what, fact.what), **told, **_until(fact.until), **_reason(fact.reason))
+
+    def _fault(self, fact: InternalError) -> None:
+        self._faults.labels(fact.error, fact.file).inc()
+        told: dict[str, object] = {"id": fact.request_id} if fact.request_id else {}
+        told |= {"error": fact.error, "place": f"{fact.file}:{fact.line}", "during": fact.during}
+        _log.error("the gateway itself failed", **told, trace=list(fact.trace))
 
     def _origin(self, fact: OriginEvent) -> None:
         event = "reachable" if fact.reachable else "unreachable"

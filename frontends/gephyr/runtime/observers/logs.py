@@ -102,8 +102,7 @@ def _fields(fact: RequestRecord) -> dict[str, object]:
         "status": fact.status,
         "outcome": fact.outcome,
     }
-    if fact.error is not None:
-        fields["error"] = fact.error
+    fields.update(_error(fact))
     if fact.model_asked is not None:
         fields["model"] = _safe(fact.model_asked)
     if fact.model_served is not None:
@@ -133,6 +132,12 @@ def _fields(fact: RequestRecord) -> dict[str, object]:
     if fact.keepalives:
         fields["keepalives"] = fact.keepalives
     return fields
+
+
+def _error(fact: RequestRecord) -> dict[str, object]:
+    """What was told to the client, and where our own code failed, if it did."""
+    told: dict[str, object] = {} if fact.error is None else {"error": fact.error}
+    return told | {"fault": fact.fault} if fact.fault else told
 
 
 def _decision(fact: RequestRecord) -> dict[str, object]:
