@@ -107,6 +107,12 @@ _WAYS: list[tuple[str, dict[str, str]]] = [
     ("", {"api-key": "{}"}),
     ("key={}", {}),
     ("a=b&%6Be%79={}&c=d", {}),
+    ("KEY={}", {}),
+    ("key[]={}&a=b", {}),
+    ("a=b;key={}", {}),
+    ("access_token={}&api_key={}&token={}", {}),
+    ("", {"Ocp-Apim-Subscription-Key": "{}"}),
+    ("", {"x-api-key": "{}", "Cookie": "session={}", "Sec-WebSocket-Protocol": "a, openai-insecure-api-key.{}"}),
     ("key={}&key={}", {"Authorization": "Bearer {}", "x-api-key": "{}"}),
 ]
 """Every way to send a key: what stands in the query, and which headers."""

@@ -36,6 +36,8 @@ def sha(text: str) -> str:
         (b"x-api-key", b"k1", "k1"),
         (b"x-goog-api-key", b"k1", "k1"),
         (b"api-key", b"k1", "k1"),
+        (b"ocp-apim-subscription-key", b"k1", "k1"),
+        (b"x-auth-token", b"k1", "k1"),
     ],
 )
 def test_a_key_is_taken_out_of_every_header_that_sdks_use(name, value, key):
@@ -58,6 +60,16 @@ def test_an_empty_key_presents_nothing(header):
     assert strip_credentials([header], "/?key=") == ([], "/", ())
 
 
+def test_the_key_in_the_protocols_of_a_websocket_is_taken_out():
+    """Pages send it there; OpenAI calls it insecure for a reason."""
+    sent = b"realtime, openai-insecure-api-key.k1, openai-beta.realtime-v1"
+    headers, _, digests = strip_credentials([(b"sec-websocket-protocol", sent), (b"host", b"h")], "/v1/realtime")
+    assert headers == [(b"sec-websocket-protocol", b"realtime, openai-beta.realtime-v1"), (b"host", b"h")]
+    assert digests == (sha("k1"),)
+    plain = [(b"sec-websocket-protocol", b"realtime,  a")]
+    assert strip_credentials(plain, "/") == (plain, "/", ())
+
+
 def test_a_credential_for_a_proxy_is_removed_and_is_no_key():
     """It was meant for somebody on the way here."""
     assert strip_credentials([(b"proxy-authorization", b"Bearer k1")], "/") == ([], "/", ())
@@ -73,6 +85,22 @@ def test_a_credential_for_a_proxy_is_removed_and_is_no_key():
         ("/m:x?%6b%65y=k1&a=%7E", "/m:x?a=%7E", ["k1"]),
         ("/m:x?a=%zz&&monkey=1&b", "/m:x?a=%zz&&monkey=1&b", []),
         ("/m:x?", "/m:x?", []),
+        ("/m:x?KEY=k1&Api_Key=k2&api-key=k3&apikey=k4&ACCESS_TOKEN=k5", "/m:x", ["k1", "k2", "k3", "k4", "k5"]),
+        ("/m:x?key[]=k1&key[0]=k2&key%5B%5D=k3&%20key=k4&alt=sse", "/m:x?alt=sse", ["k1", "k2", "k3", "k4"]),
+        ("/m:x?alt=sse;key=k1", "/m:x?alt=sse", ["k1"]),
+        ("/m:x?key=k1;alt=sse", "/m:x?alt=sse", ["k1", "k1;alt=sse"]),
+        ("/m:x?a=b;key=k1;c=d&e=f;g", "/m:x?a=b;c=d&e=f;g", ["k1", "k1;c=d"]),
+        ("/m:x?key=k1;k2&a=b", "/m:x?a=b", ["k1", "k1;k2"]),
+        ("/m:x?a=b&token=k1&subscription-key=k2&x-goog-api-key=k3&$key=k4", "/m:x?a=b", ["k1", "k2", "k3", "k4"]),
+        ("/m:x;key=k1?a=b", "/m:x?a=b", ["k1"]),
+        ("/v1/models;a=b;KEY=k1/m;access_token=k2", "/v1/models;a=b/m", ["k1", "k2"]),
+        (
+            "/m:x?pageToken=1&page_token=2&keyword=3&keys=4&tokens=5",
+            "/m:x?pageToken=1&page_token=2&keyword=3&keys=4&tokens=5",
+            [],
+        ),
+        ("/m:x?a=key=k1&passwords=1&keyfield[]=2", "/m:x?a=key=k1&passwords=1&keyfield[]=2", []),
+        ("/m:x?a=%3D;;b;&token", "/m:x?a=%3D;;b;&token", []),
         ("/key=k1", "/key=k1", []),
         ("/m:x?a=1?key=2", "/m:x?a=1?key=2", []),
         ("/m:x?key", "/m:x?key", []),

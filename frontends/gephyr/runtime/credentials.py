@@ -4,7 +4,9 @@ No other module puts a credential on the wire, and none reads one from it.
 """
 
 import hashlib
+import re
 import secrets
+from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -12,9 +14,35 @@ import attrs
 from gephyr_core.http import Header, Headers, Origin
 
 _AUTHORIZATION = b"authorization"
-_CLIENT_KEYS = frozenset({b"x-api-key", b"x-goog-api-key", b"api-key"})
+_SOCKET_PROTOCOL = b"sec-websocket-protocol"
+_KEY_IN_PROTOCOL = b"openai-insecure-api-key."
+"""How a page gives OpenAI's Realtime API its key: a page cannot set headers of a WebSocket."""
+_CLIENT_KEYS = frozenset(
+    {
+        b"x-api-key",  # Anthropic, and much else
+        b"x-goog-api-key",  # Google
+        b"api-key",  # Azure OpenAI
+        b"ocp-apim-subscription-key",  # Azure API Management
+        *(b"x-openai-api-key", b"x-anthropic-api-key", b"x-litellm-api-key", b"x-portkey-api-key"),
+        *(b"x-api-token", b"x-access-token", b"x-auth-token", b"x-amz-security-token"),
+    }
+)
 _CREDENTIALS = _CLIENT_KEYS | {_AUTHORIZATION, b"proxy-authorization"}
 
+_PARAMETERS = frozenset(
+    {
+        *("key", "$key", "apikey", "xapikey", "xgoogapikey"),  # Google's APIs (key), and the headers' names
+        *("accesstoken", "oauthtoken", "bearertoken"),  # RFC 6750 section 2.3; Google's APIs
+        *("token", "authtoken", "authorization"),
+        *("subscriptionkey", "ocpapimsubscriptionkey"),  # Azure API Management
+        *("clientsecret", "secret", "password"),
+    }
+)
+"""Parameters that are credentials, without case, hyphens, underscores and brackets. Names that only contain one of
+these words (``pageToken``, ``keyword``) are none."""
+_SUSPICIOUS = re.compile(r"key|token|auth|secret|pass|%", re.IGNORECASE)
+"""What every such name has in it, or an escape that may hide it."""
+_LEFT_OUT = re.compile(rb"[\0- _\x7f-]|\[.*", re.DOTALL)
 
 _REMEMBERED = 4
 """Access tokens of an account that are still taken out of texts: calls that were made with an older one may be under
@@ -124,10 +152,11 @@ def strip_credentials(headers: Headers, target: str) -> tuple[Headers, str, tupl
     """Take a client's credentials out of a request's head.
 
     *headers* have lower-case names. Returns the headers and the target (path and query) without credentials, and
-    the digests of the client keys that were presented: those of the headers in order, then those of the query.
-    Keys are read from ``Authorization`` (of the Bearer scheme; another scheme's whole value counts as a key),
-    ``x-api-key``, ``x-goog-api-key``, ``api-key`` and the query's ``key=``. ``Proxy-Authorization`` is taken out
-    and presents no key: it was meant for a proxy (RFC 9110 section 11.7.2).
+    the digests of the client keys that were presented: those of the headers in order, then those of the target.
+    Keys are read from ``Authorization`` (of the Bearer scheme; another scheme's whole value counts as a key), from
+    ``x-api-key`` and its like, from a WebSocket's protocols, and from parameters of the query (``key=``, ``KEY=``,
+    ``key[]=``, ``api_key=``, ``access_token=``; between ``&`` or ``;``) and of the path (``;key=``).
+    ``Proxy-Authorization`` is taken out and presents no key: it was meant for a proxy (RFC 9110 section 11.7.2).
     """
     digests: list[str] = []
     kept = [header for header in headers if header[0] not in _CREDENTIALS]
@@ -139,10 +168,15 @@ def strip_credentials(headers: Headers, target: str) -> tuple[Headers, str, tupl
                 continue
             if value:
                 digests.append(digest(value))
-    _, question, query = target.partition("?")
-    if question and ("key=" in query or "%" in query):
-        target = _strip_query(target, digests)
-    return kept, target, tuple(digests)
+    if any(name == _SOCKET_PROTOCOL for name, _ in kept):
+        kept = list(_without_protocol_keys(kept, digests))
+    path, question, query = target.partition("?")
+    if ";" in path:
+        path = _without_credentials(path, "/", digests)
+    if question and _SUSPICIOUS.search(query):
+        query = _without_credentials(query, "&", digests)
+        question = "?" if query else ""
+    return kept, f"{path}{question}{query}", tuple(digests)
 
 
 def _bearer_token(value: bytes) -> bytes:
@@ -152,18 +186,39 @@ def _bearer_token(value: bytes) -> bytes:
     return b"" if value.lower() == b"bearer" else value
 
 
-def _strip_query(target: str, digests: list[str]) -> str:
-    """Take ``key=`` parameters out, their names in any percent-encoding; the rest stays as it was sent."""
-    path, _, query = target.partition("?")
-    kept = []
-    for part in query.split("&"):
-        name, equals, value = part.partition("=")
-        if equals and (name == "key" or ("%" in name and _decoded(name) == b"key")):
-            if value:
-                digests.append(digest(_decoded(value)))
-        else:
-            kept.append(part)
-    return f"{path}?{'&'.join(kept)}" if kept else path
+def _without_protocol_keys(headers: list[Header], digests: list[str]) -> Iterator[Header]:
+    for name, value in headers:
+        protocols = [one.strip() for one in value.split(b",")] if name == _SOCKET_PROTOCOL else []
+        keys = [one for one in protocols if one.lower().startswith(_KEY_IN_PROTOCOL)]
+        digests += [digest(key[len(_KEY_IN_PROTOCOL) :]) for key in keys if len(key) > len(_KEY_IN_PROTOCOL)]
+        yield (name, b", ".join(one for one in protocols if one not in keys)) if keys else (name, value)
+
+
+def _without_credentials(text: str, separator: str, digests: list[str]) -> str:
+    """Take the credentials among the parameters out of a path or a query; the rest stays as it was sent.
+
+    Parameters stand between *separator* and ``;``. In a path, only what follows a ``;`` is one.
+    """
+    kept: list[str] = []
+    for part in text.split(separator):
+        pieces = part.split(";")
+        rest: list[str] = []
+        taken = False
+        for index, piece in enumerate(pieces):
+            name, equals, value = piece.partition("=")
+            if equals and (index or separator == "&") and _is_credential(name):
+                taken = True
+                values = [value, ";".join([value, *pieces[index + 1 :]])]  # a ";" may be part of it
+                digests += [digest(_decoded(one)) for one in dict.fromkeys(values) if one]
+            elif equals or not taken:
+                rest.append(piece)
+        if rest or not taken:
+            kept.append(";".join(rest))
+    return separator.join(kept)
+
+
+def _is_credential(name: str) -> bool:
+    return _LEFT_OUT.sub(b"", _decoded(name)).lower().decode("latin-1") in _PARAMETERS
 
 
 def _decoded(text: str) -> bytes:
