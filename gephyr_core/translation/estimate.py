@@ -52,7 +52,7 @@ def estimate_tokens(prompt: Prompt) -> int:
         total += _tool(tool)
     if prompt.output is not None and prompt.output.schema is not None:
         total += _text(_ENCODE(prompt.output.schema).decode())
-    return max(1, round(total))
+    return round(total)
 
 
 def _text(text: str) -> float:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -93,7 +94,7 @@ def test_each_command_tells_what_it_takes_as_was_approved() -> None:
         command: click.Command = main
         for name in names:
             command = command.commands[name]  # type: ignore[attr-defined]
-        lines.append(f"## gephyr {' '.join(names)}: {command.help or ''}")
+        lines.append(f"## gephyr {' '.join(names)}: {cleandoc(command.help or '')}")
         for parameter in command.params:
             told = f"{parameter.name} {list(parameter.opts)} {parameter.type.name}, required {parameter.required}"
             shown = parameter.default if isinstance(parameter.default, str | int | float | bool) else None

@@ -7,7 +7,7 @@ import msgspec
 
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.errors import ErrorKind, Problem
-from gephyr_core.providers.classification import classify_reply
+from gephyr_core.providers.classification import classify_error, classify_reply
 from tests.approved import check_table
 
 NOW = 1_800_000_000.0
@@ -153,6 +153,26 @@ def verdicts() -> Iterator[str]:
 
 def test_each_error_of_a_provider_means_what_was_approved() -> None:
     check_table("errors-of-providers", verdicts())
+
+
+TOLD: dict[str, object] = {
+    **{f"code {code!r}": {"message": "told", "code": code} for code in (400, 399, 401, 429, 503, 599, 600)},
+    **{f"code {code!r}": {"message": "told", "code": code} for code in ("429", "503", "42", "4290", "server_error")},
+    "code True": {"message": "told", "code": True},
+    "a type": {"message": "told", "type": "overloaded_error"},
+    "only a message": {"message": "told"},
+    "a text": "told",
+    "nothing": None,
+}
+
+
+def test_each_error_within_a_reply_means_what_was_approved() -> None:
+    lines = []
+    for (name, told), kind in itertools.product(TOLD.items(), ErrorKind):
+        for status in (None, 402, 500):
+            code, one = classify_error(told, kind, status, (), NOW)
+            lines.append(f"{name}, {kind.value}, {status}: {code} {one.kind.value} fails over {one.fail_over}")
+    check_table("errors-within-replies", lines)
 
 
 def test_each_error_is_told_in_each_dialect_as_was_approved() -> None:

@@ -186,7 +186,6 @@ def test_each_body_is_opened_as_was_approved() -> None:
             b"\xef\xbb\xbf{}",
             b'{"a":NaN}',
             b'{"a":1}x',
-            b'{"a":' + b"[" * 2000,
             b"null",
             b'"x"',
             b"7",
