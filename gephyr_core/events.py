@@ -12,7 +12,7 @@ import msgspec
 from gephyr_core.config import AccountConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Headers
-from gephyr_core.records import AccountState, Binding, Cooldown, Pin, StoredObject, TokenState
+from gephyr_core.records import AccountState, Binding, Cooldown, InternalError, Pin, StoredObject, TokenState
 
 
 @attrs.frozen
@@ -56,6 +56,18 @@ class ClientGone:
     """The client closed, half-closed or reset its connection before the response ended."""
 
     exchange: int
+
+
+@attrs.frozen
+class FrontEndFailed:
+    """An exception that nobody foresaw was raised in a front end or in the runtime: a fault of our own.
+
+    It ends the exchange that it happened to as one in the core does: with an error in the client's dialect.
+    """
+
+    exchange: int
+    """0: it concerns no exchange."""
+    fault: InternalError
 
 
 @attrs.frozen
@@ -250,6 +262,7 @@ ExchangeEvent = (
     | RequestBody
     | RequestEnded
     | ClientGone
+    | FrontEndFailed
     | ClientBlocked
     | ClientReady
     | UpstreamStarted

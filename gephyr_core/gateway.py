@@ -11,6 +11,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
+
 from gephyr_core.commands import Command, Observe, StopServing
 from gephyr_core.config import Config
 from gephyr_core.errors import LocalProtocolError
@@ -20,6 +22,7 @@ from gephyr_core.events import (
     DrainRequested,
     Event,
     ExchangeEvent,
+    FrontEndFailed,
     ModelDescribed,
     ProxyChecked,
     RequestStarted,
@@ -183,6 +186,8 @@ class Gateway:
         exchange = self._exchanges.get(event.exchange)
         if exchange is not None:
             self._step(exchange, type(event).__name__, exchange.handle, event, now)
+        elif isinstance(event, FrontEndFailed):
+            self._shared.emit(Observe(attrs.evolve(event.fault, at=now)))
         elif event.exchange > self._newest:
             raise LocalProtocolError(f"exchange {event.exchange} was never started")
 

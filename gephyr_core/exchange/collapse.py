@@ -27,7 +27,7 @@ _FAILED = Problem(ErrorKind.SERVER, "the gateway failed on this request; its log
 def collapse(exchange: Endings, fault: InternalError, now: float) -> None:
     """End *exchange* with an error in its dialect; everything it holds is given back."""
     exchange.failed_at = fault.place
-    exchange.shared.emit(Observe(attrs.evolve(fault, request_id=exchange.reply.request_id)))
+    exchange.shared.emit(Observe(attrs.evolve(fault, at=now, request_id=exchange.reply.request_id)))
     _end_call(exchange, now)
     lease = None if exchange.search is None else exchange.search.lease
     if lease is not None and lease.is_open:

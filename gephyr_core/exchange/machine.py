@@ -26,6 +26,7 @@ from gephyr_core.events import (
     ClientGone,
     ClientReady,
     ExchangeEvent,
+    FrontEndFailed,
     Loaded,
     MetricsCollected,
     RequestBody,
@@ -38,6 +39,7 @@ from gephyr_core.events import (
     UrlFetchFailed,
 )
 from gephyr_core.exchange.admission import admit
+from gephyr_core.exchange.collapse import collapse
 from gephyr_core.exchange.plan import decoded_body, make_plan, rewritten
 from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.state import Cell, Row, State
@@ -177,6 +179,10 @@ class Exchange(Receiving):
             self.end_attempt("cancelled", NEUTRAL, now, detail="the client left")
         self.finish("client_gone", now)
 
+    def front_end_failed(self, event: FrontEndFailed, now: float) -> None:
+        """A fault of our own outside the core: end with an error, and give everything back."""
+        collapse(self, event.fault, now)
+
     def client_blocked(self, _event: ClientBlocked, now: float) -> None:
         """The client is slow: the idle clock and keep-alives stand still."""
         self.blocked_at = now
@@ -263,6 +269,7 @@ UPSTREAM_EVENTS = (UpstreamStarted, UpstreamBody, UpstreamEnded, UpstreamFailed)
 
 _CLIENT: Row = {
     ClientGone: Exchange.client_gone,
+    FrontEndFailed: Exchange.front_end_failed,
     ClientBlocked: Exchange.client_blocked,
     ClientReady: Exchange.client_ready,
 }
@@ -325,7 +332,16 @@ ILLEGAL: dict[State, tuple[type, ...]] = {
     State.COLLECTING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.RELAYING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
     State.ENDING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
-    State.DONE: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, ClientGone, ClientBlocked, ClientReady, *_QUESTIONS),
+    State.DONE: (
+        *_BODY,
+        MetricsCollected,
+        *UPSTREAM_EVENTS,
+        ClientGone,
+        FrontEndFailed,
+        ClientBlocked,
+        ClientReady,
+        *_QUESTIONS,
+    ),
 }
 """What a front end may not say in a state. News of an attempt that is over is no offence in any state, and what comes
 for an exchange that is over never reaches it."""

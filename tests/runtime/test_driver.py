@@ -24,10 +24,14 @@ from gephyr_core.events import (
 )
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import Fact, Pin, RequestRecord, StoredObject
+from gephyr_core.records import Fact, InternalError, Pin, RequestRecord, StoredObject
 from tests.server.world import NoQuestions
 
 REPLY = b'{"id":"chatcmpl-1","choices":[{"message":{"content":"hi"}}]}'
+
+
+SESSION = [(b"x-session-id", b"s")]
+"""It is bound to its account, and that is saved."""
 
 
 class Client:
@@ -66,7 +70,7 @@ class Client:
         self.note("abort")
 
     def request(self, target: str = "/v1/chat/completions", method: str = "POST") -> "Client":
-        self.world.driver.feed(RequestStarted(self.number, method, target, [], (), "127.0.0.1"))
+        self.world.driver.feed(RequestStarted(self.number, method, target, SESSION, (), "127.0.0.1"))
         return self
 
 
@@ -89,6 +93,11 @@ class Call:
     def resume(self) -> None:
         self.asked.append("resume")
 
+    def begin(self) -> None:
+        at = self.command.exchange, self.command.attempt
+        self.feed(UpstreamStarted(*at, 200, [(b"content-type", b"text/event-stream")]))
+        self.feed(UpstreamBody(*at, b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'))
+
     def answer(self) -> None:
         at = self.command.exchange, self.command.attempt
         self.feed(UpstreamStarted(*at, 200, [(b"content-type", b"application/json")]))
@@ -110,9 +119,11 @@ class World:
         self.fails: dict[str, None] = {}
         self.now = 1000.0
         self.stopped = 0
-        self.faults: list[str] = []
+        self.faults: list[InternalError] = []
+        self.last_words: list[str] = []
+        """What the loop's exception handler was told."""
         self.stream = False
-        asyncio.get_running_loop().set_exception_handler(lambda _, told: self.faults.append(told["message"]))
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: self.last_words.append(told["message"]))
         self.driver = Driver(
             self.gateway,
             upstream=self,
@@ -145,6 +156,8 @@ class World:
     def observe(self, fact: Fact) -> None:
         if isinstance(fact, RequestRecord):
             self.records.append(fact)
+        if isinstance(fact, InternalError):
+            self.faults.append(fact)
         self._maybe("observe")
 
     def metrics_for_clients(self) -> tuple[str, bytes]:
@@ -175,17 +188,40 @@ def play(scene: Callable[[World], None]) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("fails", ["read_body", "start 200", "send"])
-def test_a_client_port_that_raises_costs_its_own_exchange_only(fails: str) -> None:
-    """It is cut off, its call is cancelled, and its lease given back."""
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fails", ["start 200", "send"])
+def test_a_client_port_that_raises_costs_its_own_exchange_only(fails: str, stream: bool) -> None:
+    """It is cut off, its call is cancelled, its lease given back, and the log says where."""
 
     def scene(world: World) -> None:
+        world.stream = stream
         client = Client(world, fails).request()
-        if fails != "read_body":
-            world.calls[-1].answer()
+        call = world.calls[-1]
+        call.begin() if stream else call.answer()
         assert client.asked[-2:] == [fails, "abort"]
-        assert len(world.faults) == 1
-        assert len(world.records) == 1
+        assert [(one.error, one.during) for one in world.faults] == [
+            ("RuntimeError", "StartResponse" if fails == "start 200" else "SendBody")
+        ]
+        assert [one.outcome for one in world.records] == ["failed" if stream else "ok"]
+        assert call.asked == (["cancel"] if stream else [])
+        world.stream = False
+        world.finish()
+
+    play(scene)
+
+
+def test_a_body_that_cannot_be_read_is_a_500() -> None:
+    """The way back to the client is whole."""
+
+    def scene(world: World) -> None:
+        client = Client(world, "read_body").request()
+        assert client.asked == ["read_body", "start 500", "send", "end"]
+        assert b"the gateway failed on this request" in client.sent
+        (fault,), (record,) = world.faults, world.records
+        assert (fault.error, fault.during, fault.request_id) == ("RuntimeError", "ReadBody", record.request_id)
+        assert fault.file == "gephyr/runtime/driver.py"
+        assert "broke" not in repr(fault)
+        assert (record.outcome, record.fault) == ("failed", fault.place)
         world.finish()
 
     play(scene)
@@ -209,6 +245,9 @@ def test_an_observer_or_store_that_raises_costs_nothing_but_the_fact(fails: str)
         client = Client(world).request()
         world.calls[-1].answer()
         assert client.asked[-1] == "end"
+        assert world.faults
+        assert bool(world.last_words) is (fails == "observe")
+        assert not any("broke" in words for words in world.last_words)
         world.finish()
 
     play(scene)
@@ -222,19 +261,20 @@ def test_a_call_that_cannot_begin_is_a_failed_call() -> None:
         client = Client(world).request()
         assert client.asked == ["read_body", "start 500", "send", "end"]
         assert [attempt.outcome for attempt in world.records[0].attempts] == ["gateway", "gateway"]
-        assert len(world.faults) == 2
+        assert [fault.during for fault in world.faults] == ["CallUpstream"] * 2
         world.finish()
 
     play(scene)
 
 
-def test_metrics_that_raise_cut_the_one_who_asked() -> None:
+def test_metrics_that_raise_are_a_500_for_the_one_who_asked() -> None:
     def scene(world: World) -> None:
         client = Client(world).request("/metrics", "GET")
         assert (client.asked, client.sent) == (["start 200", "send", "end"], b"up 1\n")
         world.fails["metrics"] = None
         client = Client(world).request("/metrics", "GET")
-        assert client.asked == ["abort"]
+        assert client.asked == ["start 500", "send", "end"]
+        assert [fault.during for fault in world.faults] == ["CollectMetrics"]
         world.finish()
 
     play(scene)
@@ -244,9 +284,25 @@ def test_an_event_that_breaks_the_contract_costs_its_own_exchange_only() -> None
     def scene(world: World) -> None:
         client = Client(world).request()
         world.driver.feed(RequestEnded(client.number))  # it has ended already
-        assert client.asked == ["read_body", "abort"]
+        assert client.asked == ["read_body", "start 500", "send", "end"]
         assert world.calls[-1].asked == ["cancel"]
-        assert world.faults == ["RequestEnded failed"]
+        assert [(fault.error, fault.during) for fault in world.faults] == [("LocalProtocolError", "RequestEnded")]
+        world.finish()
+
+    play(scene)
+
+
+def test_a_request_that_the_core_will_not_hear_of_is_cut_off() -> None:
+    """No exchange exists that could answer it."""
+
+    def scene(world: World) -> None:
+        first = Client(world).request()
+        second = Client(world).request()
+        world.calls[-1].answer()
+        world.driver.feed(RequestStarted(first.number, "GET", "/v1/models", [], (), ""))
+        assert first.asked[-1] == "abort"
+        assert second.asked[-1] == "end"
+        assert [fault.during for fault in world.faults] == ["RequestStarted"]
         world.finish()
 
     play(scene)

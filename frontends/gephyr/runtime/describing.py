@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from gephyr.runtime.faults import failure
 from gephyr.runtime.ports import Feed, UpstreamCall, UpstreamPort
 from gephyr_core.commands import CallUpstream, DescribeModel, TimeLimits
 from gephyr_core.events import Event, ModelDescribed, UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
@@ -66,8 +67,7 @@ class _Description:
         try:
             self._call = upstream.call(call, self._take)
         except Exception as error:
-            told = {"message": "DescribeModel failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(told)
+            self._feed(failure(error, "DescribeModel"))
             self.end(0)
 
     def end(self, status: int) -> None:

@@ -4,16 +4,19 @@
 arise while commands are performed wait in a queue, so the core is never entered twice and the stack never grows with
 the number of pipelined requests.
 
-A port that raises is a fault of ours. It is told to the loop's exception handler, the exchange it happened to is cut
-off, and everything else goes on: the remaining commands are performed, and the queue is emptied.
+A port that raises is a fault of ours. The core is told (``FrontEndFailed``): it answers the client and has the fault
+logged. Where the client's own port is what raised, its connection is cut. A question or an errand that cannot even
+begin is answered by its failure, so that nobody waits for it. Everything else goes on: the remaining commands are
+performed, and the queue is emptied.
 """
 
 import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
+from gephyr.runtime.faults import failure
 from gephyr.runtime.ports import ClientPort, ErrandPort, QuestionPort, UpstreamCall, UpstreamPort
 from gephyr_core.commands import (
     AbortResponse,
@@ -42,13 +45,20 @@ from gephyr_core.events import (
     ClientGone,
     ClientReady,
     Event,
+    FrontEndFailed,
     MetricsCollected,
+    ModelDescribed,
+    ProxyChecked,
+    RequestStarted,
     TimePassed,
+    TokenRefreshFailed,
     UpstreamFailed,
 )
-from gephyr_core.records import Fact, Saved
+from gephyr_core.records import Fact, InternalError, Saved
 
 _OUR_FAULT = "a fault of the gateway"
+_SOON = 1.0
+"""Seconds until the core is asked again for a deadline that it could not tell."""
 
 
 class Core(Protocol):
@@ -136,16 +146,22 @@ class Driver:
         """The client's transport is full: stop reading its provider, and tell the core."""
         if exchange in self._clients:
             self._blocked.add(exchange)
-        if exchange in self._calls:
-            self._calls[exchange][1].pause()
+        self._steer(exchange, "pause")
         self.feed(ClientBlocked(exchange))
 
     def client_ready(self, exchange: int) -> None:
         """The client's transport has room again."""
         self._blocked.discard(exchange)
-        if exchange in self._calls:
-            self._calls[exchange][1].resume()
+        self._steer(exchange, "resume")
         self.feed(ClientReady(exchange))
+
+    def _steer(self, exchange: int, how: Literal["pause", "resume"]) -> None:
+        if exchange in self._calls:
+            call = self._calls[exchange][1]
+            try:
+                call.pause() if how == "pause" else call.resume()
+            except Exception as error:
+                self.failed(error, how, exchange)
 
     def feed(self, event: Event) -> None:
         """Hand *event* to the core and perform what it answers, now or when what is under way is done."""
@@ -160,7 +176,7 @@ class Driver:
                 try:
                     commands = receive(event, clock())
                 except Exception as error:
-                    self._failed(event, error)
+                    self._refused(event, error)
                     continue
                 for command in commands:
                     try:
@@ -170,48 +186,96 @@ class Driver:
         finally:
             self._draining_queue = False
         while self._gone:
-            exchange = self._gone.pop()
-            self._questions.cancel(exchange)
-            self._calls.pop(exchange, None)
-            self._blocked.discard(exchange)
-        if self._core.deadline < self._armed_at:
+            self._forget(self._gone.pop())
+        try:
+            sooner = self._core.deadline < self._armed_at
+        except Exception:
+            sooner = True
+        if sooner:
             self._arm()
+
+    def failed(self, error: BaseException, during: str, exchange: int = 0) -> None:
+        """Tell the core of an exception that nobody foresaw: it ends *exchange*, if that is none of the others' (0)."""
+        self.feed(failure(error, during, exchange))
 
     def close(self) -> None:
         """Stop the timer; nothing is fed any more by the driver itself."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _failed(self, what: Event | Command, error: Exception) -> None:
-        """Report a fault of ours, and cut off the exchange it happened to."""
-        self._loop.call_exception_handler({"message": f"{type(what).__name__} failed", "exception": error})
-        exchange = getattr(what, "exchange", 0)
-        if client := self._clients.pop(exchange, None):
-            self._gone.append(exchange)
-            self._queue.append(ClientGone(exchange))
-            self._cut_off(client)
+    def _refused(self, event: Event, error: Exception) -> None:
+        """The core did not take an event: nobody knows better than to end the exchange that it was about."""
+        exchange = getattr(event, "exchange", 0)
+        if isinstance(event, FrontEndFailed):
+            self._say(event.fault)
+        if isinstance(event, RequestStarted | FrontEndFailed):
+            self._cut_off(exchange)
+        if isinstance(event, FrontEndFailed):
+            self._say(failure(error, "FrontEndFailed").fault)
+        else:
+            self._queue.append(failure(error, type(event).__name__, exchange))
 
-    def _cut_off(self, client: ClientPort) -> None:
+    def _failed(self, command: Command, error: Exception) -> None:
+        """A port raised: have the fault told, and do what is left to be done for who waits."""
+        kind = type(command)
+        if isinstance(command, Observe) and isinstance(command.fact, InternalError):
+            self._say(command.fact)
+            return
+        if isinstance(command, _TO_THE_CLIENT):
+            self._cut_off(command.exchange)
+        exchange = command.exchange if isinstance(command, _ENDING_THEIR_EXCHANGE) else 0
+        self._queue.append(failure(error, kind.__name__, exchange))
+        answer = _ANSWERS.get(kind)
+        if answer is not None:
+            self._queue.append(answer(command))
+
+    def _forget(self, exchange: int) -> None:
+        """Let go of what was done for a client that left."""
+        self._calls.pop(exchange, None)
+        self._blocked.discard(exchange)
+        try:
+            self._questions.cancel(exchange)
+        except Exception as error:
+            self.failed(error, "CancelQuestions")
+
+    def _cut_off(self, exchange: int) -> None:
+        """Cut the client's connection: what can still be said to it is not what it was promised."""
+        client = self._clients.pop(exchange, None)
+        if client is None:
+            return
+        self._gone.append(exchange)
         try:
             client.abort_response(_OUR_FAULT)
         except Exception as error:
-            self._loop.call_exception_handler({"message": "AbortResponse failed", "exception": error})
+            self._queue.append(failure(error, "AbortResponse"))
+
+    def _say(self, fault: InternalError) -> None:
+        """Log a fault that cannot be observed as others are."""
+        message = f"the gateway itself failed: {fault.place}, during {fault.during}"
+        self._loop.call_exception_handler({"message": message})
 
     # -- time ---------------------------------------------------------------------------------------------------
+
+    def _deadline(self) -> float:
+        try:
+            return self._core.deadline
+        except Exception as error:
+            self._say(failure(error, "deadline").fault)
+            return self._clock() + _SOON
 
     def _arm(self) -> None:
         """Re-arm the one timer. It is moved only to an earlier time; a later deadline lets it fire and look again."""
         if self._timer is not None:
             self._timer.cancel()
-        self._armed_at = self._core.deadline
+        self._armed_at = self._deadline()
         delay = max(0.0, self._armed_at - self._clock())
         self._timer = self._loop.call_later(delay, self._time_passed)
 
     def _time_passed(self) -> None:
         self._timer, self._armed_at = None, math.inf
-        if self._core.deadline <= self._clock():
+        if self._deadline() <= self._clock():
             self.feed(TimePassed())
-        if self._timer is None and self._core.deadline < math.inf:
+        if self._timer is None and self._deadline() < math.inf:
             self._arm()
 
     # -- performing ---------------------------------------------------------------------------------------------
@@ -232,12 +296,9 @@ class Driver:
         self._questions.cancel(command.exchange)
         self._calls.pop(command.exchange, None)
         self._blocked.discard(command.exchange)
-        if client := self._clients.pop(command.exchange, None):
-            try:
-                client.end_response()
-            except Exception:
-                self._cut_off(client)
-                raise
+        if client := self._clients.get(command.exchange):
+            client.end_response()
+            self._clients.pop(command.exchange, None)
 
     def _abort_response(self, command: AbortResponse) -> None:
         self._questions.cancel(command.exchange)
@@ -250,7 +311,7 @@ class Driver:
         try:
             call = self._upstream.call(command, self.feed)
         except Exception as error:  # another account may still serve the client
-            self._loop.call_exception_handler({"message": "CallUpstream failed", "exception": error})
+            self.failed(error, "CallUpstream")
             self.feed(UpstreamFailed(command.exchange, command.attempt, Fault.GATEWAY, _OUR_FAULT))
             return
         self._calls[command.exchange] = (command.attempt, call)
@@ -323,3 +384,14 @@ _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
     Observe: Driver._observe,  # type: ignore[dict-item]
     StopServing: Driver._stop_serving,  # type: ignore[dict-item]
 }
+
+_TO_THE_CLIENT = (StartResponse, SendBody, EndResponse, AbortResponse)
+"""Commands after whose failure the client's port is not to be relied on."""
+_ENDING_THEIR_EXCHANGE = (*_TO_THE_CLIENT, ReadBody, CollectMetrics, FetchUrl, Load)
+"""Commands without whose effect their exchange cannot go on."""
+_ANSWERS: dict[type[Command], Callable[[Any], Event]] = {
+    DescribeModel: lambda asked: ModelDescribed(asked.account, asked.model, 0, b""),
+    RefreshToken: lambda asked: TokenRefreshFailed(asked.account, "internal", _OUR_FAULT),
+    CheckProxy: lambda asked: ProxyChecked(asked.proxy, healthy=None, detail=_OUR_FAULT),
+}
+"""What answers a question that concerns no exchange, where it could not even be asked."""

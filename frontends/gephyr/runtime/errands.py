@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
+from gephyr.runtime.faults import failure
 from gephyr.runtime.ports import Feed
 from gephyr_core.commands import CheckProxy, RefreshToken
 from gephyr_core.events import ProxyChecked, TokenRefreshed, TokenRefreshFailed
@@ -78,7 +79,7 @@ class Errands:
         except TimeoutError:
             answer = TokenRefreshFailed(command.account, "timeout", f"no token within {command.timeout:g} s")
         except Exception as error:
-            _report("RefreshToken failed", error)
+            feed(failure(error, "RefreshToken"))
             answer = TokenRefreshFailed(command.account, "internal", _OUR_FAULT)
         feed(answer)
 
@@ -92,10 +93,6 @@ class Errands:
         except TimeoutError:
             answer = ProxyChecked(command.proxy, healthy=False, detail=f"no answer within {command.timeout:g} s")
         except Exception as error:
-            _report("CheckProxy failed", error)
+            feed(failure(error, "CheckProxy"))
             answer = ProxyChecked(command.proxy, healthy=None, detail=_OUR_FAULT)
         feed(answer)
-
-
-def _report(message: str, error: Exception) -> None:
-    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

@@ -1,6 +1,7 @@
 """Questions of the core that take time: fetching a URL, reading a stored object, having a model described."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
@@ -8,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from gephyr.runtime.describing import ModelDescriber
+from gephyr.runtime.faults import failure
 from gephyr.runtime.fetching import UrlFetcher
 from gephyr.runtime.ports import Feed, UpstreamPort
 from gephyr.runtime.vetting import FetchError
@@ -82,7 +84,7 @@ class Questions:
     # -- one question -------------------------------------------------------------------------------------------
 
     def _ask(self, exchange: int, answer: _Answer, otherwise: Event, feed: Feed) -> None:
-        """Feed what *answer* gives, or *otherwise* where it fails."""
+        """Feed what *answer* gives, *otherwise* where it cannot be had, or that our own code failed."""
         if self._closed:
             feed(otherwise)
             return
@@ -92,11 +94,13 @@ class Questions:
     async def _answer(self, exchange: int, answer: _Answer, otherwise: Event, feed: Feed) -> None:
         try:
             event = await answer()
-        except Exception as error:  # its text may hold what the client wrote
+        except (OSError, sqlite3.Error) as error:  # its text may hold what the client wrote
             _log.error(
                 "a question could not be answered", question=type(otherwise).__name__, error=type(error).__name__
             )
             event = otherwise
+        except Exception as error:
+            event = failure(error, type(otherwise).__name__, exchange)
         tasks, task = self._open.get(exchange, {}), asyncio.current_task()
         if task is not None and tasks.pop(task, None) is not None:
             if not tasks:
