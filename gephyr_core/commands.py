@@ -3,8 +3,11 @@
 Laws (checked by tests and by the simulator): attempt numbers of an exchange only grow; at most one of ``EndResponse``
 and ``AbortResponse``, exactly one unless the client left, and nothing for that exchange after it; each ``CallUpstream``
 meets exactly one of ended, failed, cancelled, detached; no ``CallUpstream`` after the commit point; each question
-(``FetchUrl``, ``Load``) is answered exactly once, unless the exchange gave its questions up or its client left.
+(``FetchUrl``, ``Load``, ``Compute``) is answered exactly once, unless the exchange gave its questions up or its client
+left.
 """
+
+from collections.abc import Callable
 
 import attrs
 import msgspec
@@ -142,8 +145,25 @@ class Load:
 
 
 @attrs.frozen
+class Compute:
+    """Do *job*, which may take long, beside everything else: answered with ``Computed``, exactly once unless
+    ``CancelQuestions`` comes first. :func:`gephyr_core.computing.answer` makes the answer.
+
+    The job calls nobody and knows nothing that may change meanwhile, so that any thread may do it.
+    """
+
+    exchange: int
+    question: int
+    job: Callable[[], object] = attrs.field(repr=lambda job: type(job).__name__)
+    """Returns the result, or raises: what is wrong with a request or a reply, or by a fault of the gateway's own."""
+    timeout: float
+    """Seconds after which the answer is not waited for any more."""
+
+
+@attrs.frozen
 class CancelQuestions:
-    """Give up every ``FetchUrl`` and ``Load`` of the exchange that is open: no answer is wanted any more."""
+    """Give up every ``FetchUrl``, ``Load`` and ``Compute`` of the exchange that is open: no answer is wanted any
+    more."""
 
     exchange: int
 
@@ -234,6 +254,7 @@ Command = (
     | CollectMetrics
     | FetchUrl
     | Load
+    | Compute
     | CancelQuestions
     | DescribeModel
     | RefreshToken

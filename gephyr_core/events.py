@@ -5,6 +5,7 @@ Events about a call to a provider carry its ``attempt`` too; news of an attempt 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import msgspec
@@ -182,6 +183,23 @@ class Loaded:
 
 
 @attrs.frozen
+class Computed:
+    """The answer to ``Compute``."""
+
+    exchange: int
+    question: int
+    result: object = attrs.field(default=None, repr=False)
+    error: Exception | None = None
+    """What the job raised in place of a result."""
+
+    def take(self) -> Any:
+        """Return the result. Raises what the job raised."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+@attrs.frozen
 class ModelDescribed:
     """The answer to ``DescribeModel``. Concerns no exchange."""
 
@@ -273,6 +291,7 @@ ExchangeEvent = (
     | UrlFetched
     | UrlFetchFailed
     | Loaded
+    | Computed
 )
 """The events that concern one exchange."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from gephyr_core.commands import Command, Observe, StopServing
+from gephyr_core.computing import HEAVY
 from gephyr_core.config import Config
 from gephyr_core.errors import LocalProtocolError
 from gephyr_core.events import (
@@ -52,11 +53,17 @@ class Gateway:
     """
 
     def __init__(
-        self, config: Config, rng: random.Random, *, on_fault: Callable[[Exception], None] = lambda _error: None
+        self,
+        config: Config,
+        rng: random.Random,
+        *,
+        heavy: float = HEAVY,
+        on_fault: Callable[[Exception], None] = lambda _error: None,
     ) -> None:
-        """*rng* is the only source of chance. *on_fault* gets every exception that nobody foresaw, before it is dealt
+        """*rng* is the only source of chance. *heavy*: bytes from which on reading or writing them value by value is a
+        job for the front end (``Compute``). *on_fault* gets every exception that nobody foresaw, before it is dealt
         with; with :func:`~gephyr_core.faults.raise_again` it is raised by :meth:`receive` after all."""
-        self._shared = Shared(config, rng)
+        self._shared = Shared(config, rng, heavy)
         self._operations = Operations(self._shared)
         self._queue, self._sign_in = self._shared.scheduler.queue, self._shared.sign_in
         self._proxies = self._shared.proxies

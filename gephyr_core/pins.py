@@ -1,7 +1,7 @@
 """Objects that live at one provider: which account each belongs to, and which client key may use it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 import msgspec
@@ -89,8 +89,18 @@ class RequestRefused(Exception):  # noqa: N818  (it says what happened, as event
         self.problem = problem
 
 
-def constraint_of(pins: Pins, owner: str, object_id: str | None, envelope: Envelope | None, now: float) -> Constraint:
-    """Read which stored objects a request refers to. Raises ``RequestRefused`` for one its client does not own."""
+def constraint_of(
+    pins: Pins,
+    owner: str,
+    object_id: str | None,
+    envelope: Envelope | None,
+    now: float,
+    encrypted: Sequence[tuple[int, str]] | None = None,
+) -> Constraint:
+    """Read which stored objects a request refers to. Raises ``RequestRefused`` for one its client does not own.
+
+    *encrypted*: what :func:`encrypted_items` says of the request, where it was asked already.
+    """
     found = []
     if object_id is not None:
         found.append(_owned(pins, owner, object_id, None, now))
@@ -103,24 +113,33 @@ def constraint_of(pins: Pins, owner: str, object_id: str | None, envelope: Envel
                 value = value.get("id")
             if isinstance(value, str):
                 found.append(_owned(pins, owner, value, field, now))
-    organization, unknown = None, None
-    if b'"encrypted_content"' in envelope.body:
-        organization, unknown = _encrypted(pins, owner, envelope, now)
+    items = encrypted_items(envelope) if encrypted is None else encrypted
+    organization, unknown = _makers(pins, owner, items, now)
     return _merged(found, organization, unknown)
 
 
-def signer_of(pins: Pins, owner: str, body: bytes, now: float) -> str | None:
-    """Return the organisation that signed the latest thinking in a request for Anthropic; None where it is not known.
-
-    Signed thinking is good at its maker's only; a client sends back what it got, turn after turn.
-    """
+def latest_signatures(body: bytes) -> tuple[str, ...]:
+    """Return the digests of the latest signatures of thinking in a request for Anthropic, the latest first."""
+    found: list[str] = []
     end = len(body)
     for _ in range(_SIGNATURES_LOOKED_AT):
         end = body.rfind(b'"signature"', 0, end)
         if end < 0:
-            return None
+            break
         match = _SIGNATURE.match(body, end)
-        pin = None if match is None else pins.find(owner, digest(match[1].decode("utf-8", "replace")), now)
+        if match is not None:
+            found.append(digest(match[1].decode("utf-8", "replace")))
+    return tuple(found)
+
+
+def signer_of(pins: Pins, owner: str, signatures: Sequence[str], now: float) -> str | None:
+    """Return the organisation that signed the latest thinking in a request; None where it is not known.
+
+    Signed thinking is good at its maker's only; a client sends back what it got, turn after turn. *signatures* are
+    those of :func:`latest_signatures`.
+    """
+    for signature in signatures:
+        pin = pins.find(owner, signature, now)
         if pin is not None:
             return pin.organization
     return None
@@ -149,18 +168,27 @@ def _owned(pins: Pins, owner: str, object_id: str, field: str | None, now: float
     return pin
 
 
-def _encrypted(pins: Pins, owner: str, envelope: Envelope, now: float) -> tuple[str | None, str | None]:
-    """Return the organisation that made the encrypted items of ``input``, and the path of one of unknown origin."""
+def encrypted_items(envelope: Envelope) -> tuple[tuple[int, str], ...]:
+    """Return the places in ``input`` of items that their provider encrypted, each with the digest of what it did."""
+    if b'"encrypted_content"' not in envelope.body:
+        return ()
     try:
         items = envelope.value("input")
     except ValueError:
-        return None, None  # the provider will say what is wrong with it
-    organization, unknown = None, None
+        return ()  # the provider will say what is wrong with it
+    found = []
     for index, item in enumerate(items if isinstance(items, list) else []):
         secret = item.get("encrypted_content") if isinstance(item, dict) else None
-        if not isinstance(secret, str) or secret.startswith(SEAL):
-            continue
-        pin = pins.find(owner, digest(secret), now)
+        if isinstance(secret, str) and not secret.startswith(SEAL):
+            found.append((index, digest(secret)))
+    return tuple(found)
+
+
+def _makers(pins: Pins, owner: str, items: Sequence[tuple[int, str]], now: float) -> tuple[str | None, str | None]:
+    """Return the organisation that made the encrypted items, and the path of one of unknown origin."""
+    organization, unknown = None, None
+    for index, secret in items:
+        pin = pins.find(owner, secret, now)
         if pin is None:
             unknown = unknown or f"input[{index}].encrypted_content"
         elif organization is None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from gephyr_core.commands import Command, Observe
+from gephyr_core.computing import HEAVY
 from gephyr_core.config import AccountConfig, Config, provider_kind
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.guards import Authenticator, Cors, IpFilter
@@ -54,8 +55,10 @@ _LONGEST_CACHED_NAME = 256
 class Shared:
     """State and configuration that outlive one exchange."""
 
-    def __init__(self, config: Config, rng: random.Random) -> None:
+    def __init__(self, config: Config, rng: random.Random, heavy: float = HEAVY) -> None:
         self.config = config
+        self.heavy = heavy
+        """Bytes from which on reading or writing them is a job for the front end."""
         self.random = rng
         self.authenticator = Authenticator(config.auth.mode, config.auth.api_keys)
         self.cors = Cors(config.cors.origins)

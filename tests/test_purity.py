@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "dates",
         "content_coding",
     ),
-    ("envelope", "conversation"),
+    ("envelope", "conversation", "computing"),
     ("dialects", "providers", "routing"),
     ("scheduling", "outbound", "guards", "pins", "forwarding", "catalog", "monitor", "translation"),
     ("shared",),

@@ -32,11 +32,10 @@ class Attempting(Translating):
                 if self.prepare(now):
                     self.acquire(now)
                 return
-            if leg.dialect and not self.opens(leg):
+            if not self.opens(leg, now):
+                if self.state in (State.COMPUTING, State.DONE):
+                    return
                 continue
-            if self.estimates:
-                self.answer_estimate(now)
-                return
             tried = [account for where, account in self.tried if where is None or where == leg.target]
             pool = self.shared.pool(leg)
             answer = self.shared.scheduler.acquire(pool, self.search, tried, now)

@@ -4,13 +4,18 @@ What a whole reply is, and what an error with a status of success looks like, is
 the same holds where the reply is passed on as it came and where it is translated.
 """
 
+from collections.abc import Callable
+
+from gephyr_core.computing import LIGHTER
 from gephyr_core.content_coding import CodingError, CutShortError, ExpansionError, as_utf8
 from gephyr_core.dialects.base import StreamError, WholeReply
 from gephyr_core.errors import Fault
 from gephyr_core.events import UpstreamBody, UpstreamEnded
 from gephyr_core.exchange.attempts import REPLY_ERROR, Attempt, is_json, of_error, of_full_memory, of_reply
+from gephyr_core.exchange.computing import stay
 from gephyr_core.exchange.delivering import NO_CONTENT
 from gephyr_core.exchange.state import State
+from gephyr_core.exchange.whole import Judged, Judging, WritingCollected
 from gephyr_core.exchange.winding_up import WindingUp
 from gephyr_core.http import without_charset
 from gephyr_core.providers import classify_reply
@@ -72,51 +77,80 @@ class Collecting(WindingUp):
     def collected(self, _event: UpstreamEnded, now: float) -> None:
         """The reply is complete: relay it, or find out what its error means."""
         attempt, plan = self.live
-        body = self._whole_body(attempt, now)
-        if body is None:
-            return
-        if attempt.collector is not None:
-            self._finish_collecting(attempt, body, now)
-        elif attempt.status >= 300:
-            verdict = classify_reply(attempt.status, attempt.headers, body, now)
-            translated = bool(attempt.leg.dialect)
-            side = plan.endpoint.operation.side
-            self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side, translated=translated), now)
-        elif not body.strip() and (attempt.status in NO_CONTENT or plan.endpoint.operation.pinned):
-            self._relay_whole(body, WholeReply(), now)
-        else:
-            self.judge(body, now)
-
-    def _whole_body(self, attempt: Attempt, now: float) -> bytes | None:
-        """Return the reply's body, decoded; None when that failed, and the attempt with it."""
         last = self.last_decoded(attempt, now)
         if last is None:
-            return None
+            return
+        if attempt.collector is not None:
+            self._finish_collecting(attempt, last, now)
+            return
         attempt.pieces.append(last)
-        body = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
-        attempt.pieces.clear()  # a large reply is in memory once, not twice
+        if attempt.status >= 300:
+            body = self._error_body(attempt, now)
+            if body is None:
+                return
+            verdict = classify_reply(attempt.status, attempt.headers, body, now)
+            translated, side = bool(attempt.leg.dialect), plan.endpoint.operation.side
+            self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side, translated=translated), now)
+        else:
+            self.judge(None, now)
+
+    def _error_body(self, attempt: Attempt, now: float) -> bytes | None:
+        """Return the body of an error, decoded; None when that failed, and the attempt with it."""
+        body = b"".join(attempt.pieces)
         text = as_utf8(body)
         if text is not body:
             attempt.headers = without_charset(attempt.headers)
-        if attempt.cut_short and attempt.collector is None and text.strip() and not is_json(text):
+        if attempt.cut_short and text.strip() and not is_json(text):
             self.fault(Fault.PROTOCOL, "the compressed body is cut short", now)
             return None
         return text
 
-    def judge(self, body: bytes, now: float) -> None:
+    def judge(self, collector: NativeCollector | None, now: float) -> None:
         """Tell a reply with a status of success from an error and from what is no reply, and go on with it."""
+        attempt, _ = self.live
+        pieces, attempt.pieces = attempt.pieces, []
+        translated = bool(attempt.leg.dialect) and self.generates
+        job = Judging(
+            pieces,
+            collector,
+            self.source(attempt),
+            self.generates,
+            attempt.cut_short and collector is None,
+            self.translating(attempt, now) if translated else None,
+            not attempt.leg.dialect and self._is_streamed,
+        )
+        size = attempt.size if translated or collector is not None or job.streams else attempt.size / LIGHTER
+        self.compute(job, self.judged, stay, size, now)
+
+    @property
+    def _is_streamed(self) -> bool:
+        """Whether the client gets a stream: it asked for one, or a keep-alive has begun one."""
+        assert self.plan is not None
+        return self.plan.stream and (self.generates or bool(self.reply.status))
+
+    def judged(self, read: Callable[[], Judged], now: float) -> None:
+        """It is known what the reply is."""
         attempt, plan = self.live
-        whole = self.source(attempt).read_whole(body, generates=self.generates)
-        if whole.error is not None:
-            self._fail_by(whole.error, whole, body, now)
+        judged = read()
+        whole = judged.whole
+        if judged.recoded:
+            attempt.headers = without_charset(attempt.headers)
+        if judged.cut:
+            self.fault(Fault.PROTOCOL, "the compressed body is cut short", now)
+        elif whole is None and (attempt.status in NO_CONTENT or plan.endpoint.operation.pinned):
+            self._relay_whole(judged.body, WholeReply(), now)
+        elif whole is None:
+            self.fault(Fault.PROTOCOL, self.source(attempt).read_whole(b"", generates=self.generates).lack, now)
+        elif whole.error is not None:
+            self._fail_by(whole.error, whole, judged.body, now)
         elif whole.lack:
             self.fault(Fault.PROTOCOL, whole.lack, now)
         elif attempt.leg.dialect:
-            self._translate_whole(body, now)
-        elif plan.stream and (self.generates or self.reply.status):  # or a keep-alive has begun a stream
-            self.stream_whole(body, now)
+            self._deliver_translated(judged, now)
+        elif judged.events or self._is_streamed:
+            self.stream_whole(judged.events or self.dialect.events_of(judged.body), now)
         else:
-            self._relay_whole(body, whole, now)
+            self._relay_whole(judged.body, whole, now)
 
     @property
     def generates(self) -> bool:
@@ -151,15 +185,18 @@ class Collecting(WindingUp):
         else:
             self.fail(failure, now)
 
-    def _translate_whole(self, body: bytes, now: float) -> None:
+    def _deliver_translated(self, judged: Judged, now: float) -> None:
         """A whole reply in another dialect than the client's."""
-        try:
-            if self.generates:
-                self.deliver(self.read_reply(body), now)
-            else:
-                self.deliver_count(body, now)
-        except ValueError as error:
-            self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now)
+        delivery = judged.delivery
+        if delivery is not None:
+            self.deliver(lambda: delivery, now)
+        elif judged.unreadable:
+            self.fault(Fault.PROTOCOL, f"the reply cannot be read: {judged.unreadable}"[:200], now)
+        else:
+            try:
+                self.deliver_count(judged.body, now)
+            except ValueError as error:
+                self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now)
 
     def _relay_whole(self, body: bytes, whole: WholeReply, now: float) -> None:
         attempt, plan = self.live
@@ -195,16 +232,17 @@ class Collecting(WindingUp):
             self._fail_by(collector.error, WholeReply(), b"", now)
         elif isinstance(collector, NativeCollector):
             if collector.complete:
-                self.judge(collector.reply(), now)
+                self.judge(collector, now)
             else:
                 self.fault(Fault.PROTOCOL, "the stream ended before the reply did", now)
         elif isinstance(collector, ReplyCollector):
-            self.deliver(collector.reply(), now)
+            job = WritingCollected(collector, self.writing(now))
+            self.compute(job, self.deliver, stay, attempt.size, now)
 
     # -- shared -----------------------------------------------------------------------------------------------------
 
-    def stream_whole(self, body: bytes, now: float) -> None:
-        """Give a client that asked for a stream the one that a whole reply would have been."""
+    def stream_whole(self, events: bytes, now: float) -> None:
+        """Give a client that asked for a stream *events*, which a whole reply would have been."""
         raise NotImplementedError
 
     def decoded(self, attempt: Attempt, data: bytes, now: float) -> bytes | None:

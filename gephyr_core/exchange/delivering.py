@@ -1,14 +1,17 @@
 """Replies on their way back through a translation: streams, whole replies, and one in place of the other."""
 
-from gephyr_core.conversation.assembly import Assembler, deltas_of
+from collections.abc import Callable
+
+from gephyr_core.conversation.assembly import Assembler
 from gephyr_core.conversation.reply import Reply, StopReason
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import organization_digest
 from gephyr_core.dialects import DIALECTS
-from gephyr_core.dialects.base import Dialect, EventClass, StreamReader
+from gephyr_core.dialects.base import Dialect, StreamReader
 from gephyr_core.dialects.translator import DeltaWriter, Written
 from gephyr_core.exchange.attempting import Attempting
 from gephyr_core.exchange.attempts import Attempt, of_bad_call
+from gephyr_core.exchange.whole import Delivery, Translating, Writing
 from gephyr_core.forwarding import to_client, translated_to_client
 from gephyr_core.http import Header, media_type
 from gephyr_core.json_array import ArrayAsEvents
@@ -21,7 +24,7 @@ from gephyr_core.translation.carrying import CarryingRestorer
 from gephyr_core.translation.collecting import Collector, NativeCollector, ReplyCollector
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
 from gephyr_core.translation.memory import FORGETFUL, ReasoningAssembler
-from gephyr_core.translation.restoring import Restorer, restored
+from gephyr_core.translation.restoring import Restorer
 from gephyr_core.translation.stream import TranslatingReader
 
 NO_CONTENT = (204, 205)
@@ -86,15 +89,24 @@ class Delivering(Attempting):
         max_line = self.shared.config.upstream.max_sse_line
         return ArrayAsEvents(max_line) if form is Form.ARRAY else SseFramer(max_line)
 
-    def read_reply(self, body: bytes) -> Reply:
-        """Read a whole reply in another dialect than the client's. Raises ``ValueError``."""
-        attempt, _ = self.live
-        reply = TRANSLATORS[attempt.leg.dialect].read_reply(body, self._losses())
-        return restored(reply, self._restorer(attempt))
+    def translating(self, attempt: Attempt, now: float) -> Translating:
+        """Return how a whole reply of the attempt is translated."""
+        return Translating(TRANSLATORS[attempt.leg.dialect], self._restorer(attempt), self.writing(now))
 
-    def deliver(self, reply: Reply, now: float) -> None:
+    def writing(self, now: float) -> Writing:
+        """Return how a translated reply is written."""
+        assert self.plan is not None
+        streams = self.plan.stream
+        writer = self._writer(now) if streams else None
+        client, released = CLIENTS[self.dialect.name], dict(self.released)
+        return Writing(client, self.context(now), self.dialect, writer, self.plan.array, released)
+
+    def deliver(self, read: Callable[[], Delivery], now: float) -> None:
         """Give the client a translated reply that is complete, in the form it asked for."""
         attempt, plan = self.live
+        delivery = read()
+        reply = delivery.reply
+        self._losses().add(delivery.report)
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             self.fail(of_bad_call(UNREADABLE_CALL), now)
             return
@@ -102,17 +114,13 @@ class Delivering(Attempting):
         self.remember(reply, now)
         headers = self.translated_headers(attempt)
         account = attempt.lease.account.id
+        if plan.stream and not self.reply.status:
+            self.reply.start(200, headers, account)
+        self._end_well(now)
         if plan.stream:
-            writer = self._writer(now)
-            data = self._unreleased(b"".join([writer.write(delta) for delta in deltas_of(reply)]))
-            if not self.reply.status:
-                self.reply.start(200, headers, account)
-            self._end_well(now)
-            self.reply.end(data, now)
+            self.reply.end(delivery.body, now)
         else:
-            body = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
-            self._end_well(now)
-            self.reply.whole(200, headers, body, now, account)
+            self.reply.whole(200, headers, delivery.body, now, account)
         self.finish("ok", now)
 
     def deliver_count(self, body: bytes, now: float) -> None:
@@ -180,19 +188,6 @@ class Delivering(Attempting):
             return Assembler()
         signs = attempt.leg.dialect != "openai-chat"
         return ReasoningAssembler() if self.dialect.name in FORGETFUL and signs else None
-
-    def _unreleased(self, data: bytes) -> bytes:
-        """Leave out opening events that the client has seen already."""
-        if not self.released:
-            return data
-        assert self.plan is not None
-        reader = self.dialect.stream_reader(max_line=len(data) + 1, array=self.plan.array)
-        kept = []
-        for event in reader.split(data):
-            opening = reader.classify(event) is EventClass.OPENING
-            if not (opening and reader.opening_name(event) in self.released):
-                kept.append(event)
-        return b"".join([*kept, reader.rest()])
 
     def remember(self, reply: Reply, now: float) -> None:
         """Keep what a later request of the client will need."""

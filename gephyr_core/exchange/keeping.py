@@ -1,5 +1,6 @@
 """Responses and conversations that Gephyr keeps itself: going on from them, and telling of them."""
 
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from gephyr_core.commands import Load, Save
@@ -8,7 +9,8 @@ from gephyr_core.dialects.translator import ReplyContext
 from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import Loaded
-from gephyr_core.exchange.endings import Endings
+from gephyr_core.exchange.body import Body, Splicing
+from gephyr_core.exchange.computing import Computing, stay
 from gephyr_core.exchange.ownerless import refuse_references
 from gephyr_core.exchange.state import State
 from gephyr_core.translation import stored
@@ -19,10 +21,10 @@ _LOAD_LIMIT = 10.0
 _JSON = (b"content-type", b"application/json")
 
 
-class Keeping(Endings):
+class Keeping(Computing):
     """Knows the objects that no provider keeps."""
 
-    def asks_store(self, body: bytes, now: float) -> bool:
+    def asks_store(self, body: Body, now: float) -> bool:
         """Whether the request concerns a kept object, which has to be loaded first, or makes one.
 
         Raises ``EnvelopeError`` and ``RequestRefused``.
@@ -32,16 +34,17 @@ class Keeping(Endings):
         operation = endpoint.operation
         if operation.dialect != "openai-responses":
             return False
-        if operation.has_body and not self.admitted.owns:
-            refuse_references(read_envelope(body))
+        envelope = body.read() if operation.has_body else None
+        if envelope is not None and not self.admitted.owns:
+            refuse_references(envelope)
         if operation.name == "conversations" and not self._has_native_account():
-            self._make_conversation(body, now)
+            self._make_conversation(body.data, now)
             return True
         reference = None
         if stored.is_kept(endpoint.object_id):
             reference = str(endpoint.object_id), "id"
-        elif operation.has_body and not operation.pinned:
-            reference = stored.kept_reference(read_envelope(body))
+        elif envelope is not None and not operation.pinned:
+            reference = stored.kept_reference(envelope)
         if reference is None:
             return False
         self.pending, (object_id, self.kept_field) = body, reference
@@ -61,17 +64,23 @@ class Keeping(Endings):
             message = f"{self.kept_field}: no such object is kept for this key"
             self.refuse(Problem(ErrorKind.NOT_FOUND, message, param=self.kept_field, code=code), now)
             return
-        body, self.pending = self.pending, b""
+        body, self.pending = self.pending, None
+        assert body is not None
         try:
             if self.kept_field == "id":
-                self._answer_kept(event, body, now)
-            else:
-                if record.kind == "conversation":
-                    self.kept_conversation = record
-                self.original_body = body
-                self.go(stored.spliced(read_envelope(body), record, self.kept_field), now)
+                self._answer_kept(event, body.data, now)
+                return
+            envelope = body.read()
         except EnvelopeError as error:
             self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
+            return
+        assert envelope is not None
+        assert self.admitted is not None
+        if record.kind == "conversation":
+            self.kept_conversation = record
+        self.original_body = body.data
+        job = Splicing(envelope, record, self.kept_field, self.admitted.endpoint.operation)
+        self.compute(job, self.go, stay, len(body.data) + len(record.data), now)
 
     def loading_took_too_long(self, now: float) -> None:
         """The store does not answer."""
@@ -114,8 +123,8 @@ class Keeping(Endings):
             self.shared.emit(Save(gone_on))
         self.kept_input = self.new_input = b""
 
-    def go(self, body: bytes, now: float) -> None:
-        """Make a plan for *body* and take an account."""
+    def go(self, read: Callable[[], Body], now: float) -> None:
+        """Make a plan for the body that *read* returns, and take an account."""
         raise NotImplementedError
 
     def context(self, now: float) -> ReplyContext:

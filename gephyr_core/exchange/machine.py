@@ -8,23 +8,28 @@ that is a stream goes through ``PRELUDE``, where events that carry no content ar
 reply is ``COLLECTING`` until it is whole. Until the first content byte goes to the client (the commit point), every
 failure leads back to ``WAITING`` and the next account; after it, a failure ends the client's stream with one terminal
 event. A reply is over with the terminal event of its dialect, whatever the call does then. One that has its finish
-reason, and may be followed by usage or a terminal event, is ``ENDING`` for a second at most.
+reason, and may be followed by usage or a terminal event, is ``ENDING`` for a second at most. Reading or writing much of
+a request or of a whole reply in one go is ``COMPUTING``: the front end does it beside the other requests, and the
+exchange goes on in the state it came from.
 
 ``ROWS`` is the table: which events a state takes, and the method that takes each. What is not in it is in ``ILLEGAL``.
 News of an attempt that is over is ignored in every state. All time limits are in ``next_wake`` and ``time_passed``.
 """
 
 import math
+from collections.abc import Callable
 
 from msgspec.json import encode
 
 from gephyr_core.commands import CollectMetrics, ReadBody
+from gephyr_core.computing import HEAVIER, LIGHTER
 from gephyr_core.envelope import EnvelopeError
 from gephyr_core.errors import ErrorKind, Fault, LocalProtocolError, Problem
 from gephyr_core.events import (
     ClientBlocked,
     ClientGone,
     ClientReady,
+    Computed,
     ExchangeEvent,
     FrontEndFailed,
     Loaded,
@@ -39,8 +44,10 @@ from gephyr_core.events import (
     UrlFetchFailed,
 )
 from gephyr_core.exchange.admission import admit
+from gephyr_core.exchange.body import Body
 from gephyr_core.exchange.collapse import collapse
-from gephyr_core.exchange.plan import decoded_body, make_plan, rewritten
+from gephyr_core.exchange.computing import LONGEST_JOB, stay
+from gephyr_core.exchange.plan import make_plan, reading_body, rewritten
 from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.state import Cell, Row, State
 from gephyr_core.exchange.winding_up import GRACE
@@ -52,12 +59,13 @@ CLIENT_STALL = 60.0
 """Seconds a client may leave the data it asked for unread."""
 # For ``next_wake``, asked after nearly every event: Python 3.11 takes five times as long for an enum's member.
 _READING, _ASKING, _WAITING, _CALLING = State.READING, State.ASKING, State.WAITING, State.CALLING
-_ENDING, _COLLECTING, _DONE, _FETCHING, _LOADING = (
+_ENDING, _COLLECTING, _DONE, _FETCHING, _LOADING, _COMPUTING = (
     State.ENDING,
     State.COLLECTING,
     State.DONE,
     State.FETCHING,
     State.LOADING,
+    State.COMPUTING,
 )
 UpstreamEvent = UpstreamStarted | UpstreamBody | UpstreamEnded | UpstreamFailed
 
@@ -121,13 +129,18 @@ class Exchange(Receiving):
             self.refuse(TOO_MUCH_HELD, now)
 
     def request_ended(self, _event: RequestEnded, now: float) -> None:
-        """The request is complete: find its route, and an account."""
+        """The request is complete: read it, find its route, and an account."""
         assert self.admitted is not None
-        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-        self.body.clear()
+        pieces, self.body = self.body, []
+        job = reading_body(self.shared, self.head, pieces, self.admitted.endpoint.operation)
+        size = self.body_size * HEAVIER if job.coding else self.body_size / LIGHTER
+        self.compute(job, self.body_read, stay, size, now)
+
+    def body_read(self, read: Callable[[], Body], now: float) -> None:
+        """The request was read: load what it refers to, or find its route."""
         try:
-            body = decoded_body(self.shared, self.head, body)
-            if len(body) != self.held and not self.hold(len(body)):
+            body = read()
+            if len(body.data) != self.held and not self.hold(len(body.data)):
                 self.refuse(TOO_MUCH_HELD, now)
                 return
             if self.asks_store(body, now):
@@ -138,15 +151,19 @@ class Exchange(Receiving):
         except EnvelopeError as error:
             self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
             return
-        self.go(body, now)
+        self.go(lambda: body, now)
 
-    def go(self, body: bytes, now: float) -> None:
-        """Make a plan for *body*, which is complete and decoded, and take an account."""
+    def go(self, read: Callable[[], Body], now: float) -> None:
+        """Make a plan for the body that *read* returns, which is complete and decoded, and take an account."""
         assert self.admitted is not None
         try:
+            body = read()
             self.plan = make_plan(self.shared, self.head, self.admitted.endpoint, self.admitted.owner, body, now)
         except RequestRefused as refusal:
             self.refuse(refusal.problem, now)
+            return
+        except EnvelopeError as error:
+            self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
             return
         expanded = len(self.plan.body)
         if expanded != self.held and not self.hold(expanded):
@@ -210,8 +227,11 @@ class Exchange(Receiving):
         if self.state is _LOADING:
             return self.load_until
         if self.state is _FETCHING:
-            return min(self.fetch_until, self._keep_alive_at())
-        if self.state is _WAITING:
+            wake = self.fetch_until
+        elif self.state is _COMPUTING:
+            assert self.computing is not None
+            wake = self.computing.since + LONGEST_JOB
+        elif self.state is _WAITING:
             assert self.search is not None
             wake = self.search.until
         else:
@@ -251,9 +271,11 @@ class Exchange(Receiving):
             self.loading_took_too_long(now)
         elif self.state is State.FETCHING and now >= self.fetch_until:
             self.fetching_took_too_long(now)
+        elif self.state is State.COMPUTING and self.computing is not None and now >= self.computing.since + LONGEST_JOB:
+            self.computing_took_too_long(now)
         elif self.state is State.WAITING and self.search is not None and now >= self.search.until:
             self.acquire(now)
-        elif self.state not in {State.WAITING, State.FETCHING} and now >= self._attempt_limit():
+        elif self.state not in _WITHOUT_ATTEMPT and now >= self._attempt_limit():
             self._timed_out(now)
         elif self.blocked_at is None and now >= self._keep_alive_at():
             self.keep_alive(now)
@@ -265,6 +287,7 @@ class Exchange(Receiving):
         self.spoiled(Fault.TIMEOUT, f"no answer for {silence:.1f} s", now)
 
 
+_WITHOUT_ATTEMPT = (State.WAITING, State.FETCHING, State.COMPUTING)
 UPSTREAM_EVENTS = (UpstreamStarted, UpstreamBody, UpstreamEnded, UpstreamFailed)
 
 _CLIENT: Row = {
@@ -280,6 +303,13 @@ ROWS: dict[State, Row] = {
     State.FETCHING: {
         UrlFetched: Exchange.url_fetched,
         UrlFetchFailed: Exchange.url_fetch_failed,
+        **_CLIENT,
+    },
+    State.COMPUTING: {
+        Computed: Exchange.computed,
+        UpstreamBody: Exchange.beside,
+        UpstreamEnded: Exchange.beside,
+        UpstreamFailed: Exchange.beside,
         **_CLIENT,
     },
     State.WAITING: {**_CLIENT},
@@ -319,12 +349,13 @@ ROWS: dict[State, Row] = {
 Exchange.rows = ROWS
 
 _BODY, _ANSWERS = (RequestBody, RequestEnded), (UpstreamBody, UpstreamEnded)
-_QUESTIONS = (UrlFetched, UrlFetchFailed, Loaded)
+_QUESTIONS = (UrlFetched, UrlFetchFailed, Loaded, Computed)
 ILLEGAL: dict[State, tuple[type, ...]] = {
     State.READING: (MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
     State.ASKING: (*_BODY, *UPSTREAM_EVENTS, *_QUESTIONS),
-    State.LOADING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, UrlFetched, UrlFetchFailed),
-    State.FETCHING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, Loaded),
+    State.LOADING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, UrlFetched, UrlFetchFailed, Computed),
+    State.FETCHING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, Loaded, Computed),
+    State.COMPUTING: (*_BODY, MetricsCollected, UpstreamStarted, UrlFetched, UrlFetchFailed, Loaded),
     State.WAITING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
     State.CALLING: (*_BODY, MetricsCollected, *_ANSWERS, *_QUESTIONS),
     State.RECOGNIZING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),

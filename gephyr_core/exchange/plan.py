@@ -6,13 +6,12 @@ import attrs
 
 from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.config import UpstreamConfig
-from gephyr_core.content_coding import DECODABLE, CodingError, ExpansionError, decode_whole
-from gephyr_core.conversation.signatures import SEAL
+from gephyr_core.content_coding import DECODABLE
 from gephyr_core.envelope import Envelope, EnvelopeError, json_type, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.exchange.admission import Head
+from gephyr_core.exchange.body import Body, ReadingBody
 from gephyr_core.forwarding import to_provider
-from gephyr_core.guards.body_limit import too_large
 from gephyr_core.http import Header, header
 from gephyr_core.model_names import fault_of_name
 from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename, signer_of
@@ -22,9 +21,7 @@ from gephyr_core.routing.endpoints import ModelIn, Operation
 from gephyr_core.routing.sessions import session_identity
 from gephyr_core.scheduling import Account
 from gephyr_core.shared import Route, Shared
-from gephyr_core.translation.dialects import TRANSLATORS
 
-_SEALED = b'"' + SEAL.encode()
 _BYTES_PER_TOKEN = 4
 """Of JSON with text in it, about."""
 _NOT_REPEATABLE = ("store", "background")
@@ -56,24 +53,24 @@ class Plan:
         return len(self.body) // _BYTES_PER_TOKEN
 
 
-def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: bytes, now: float) -> Plan:
-    """Read the request's body and find its route. Raises ``RequestRefused``."""
+def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: Body, now: float) -> Plan:
+    """Find the route of a request whose body was read. Raises ``RequestRefused``."""
     operation = endpoint.operation
     try:
-        envelope = read_envelope(body) if operation.has_body or body.strip() else None
+        envelope = body.read()
         model = _model(endpoint, envelope)
         stream = _stream(head, endpoint, envelope)
         constraint = FREE
         if operation.dialect == "openai-responses":
-            constraint = constraint_of(shared.pins, owner, endpoint.object_id, envelope, now)
+            constraint = constraint_of(shared.pins, owner, endpoint.object_id, envelope, now, body.encrypted)
         session = session_identity(head.event.headers, envelope, owner, operation.dialect)
         repeatable = operation.repeatable and not _leaves_something_behind(envelope)
     except EnvelopeError as error:
         raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param)) from error
     route = _constrained(_route(shared, operation, model), constraint)
     if operation.name == "messages":
-        route = _signed_by(route, signer_of(shared.pins, owner, body, now), operation.dialect)
-    if operation.dialect in TRANSLATORS and operation.translates and _SEALED in body:
+        route = _signed_by(route, signer_of(shared.pins, owner, body.signatures, now), operation.dialect)
+    if body.sealed:
         route = rewritten(route, operation.dialect)
     array = endpoint.stream and "alt=sse" not in head.query.split("&")
     return Plan(
@@ -86,7 +83,7 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         repeatable,
         session,
         envelope,
-        body,
+        body.data,
         to_provider(head.event.headers, accept_encoding=b"identity" if stream else DECODABLE),
         head.query,
         constraint.renamed,
@@ -176,19 +173,27 @@ def upstream_call(
     )
 
 
-def decoded_body(shared: Shared, head: Head, body: bytes) -> bytes:
-    """Undo the client's content coding; the provider gets the body as it is. Raises ``RequestRefused``."""
+def reading_body(shared: Shared, head: Head, pieces: list[bytes], operation: Operation) -> ReadingBody:
+    """Return the job that reads a body."""
     coding = header(head.event.headers, b"content-encoding")
     if coding is None or coding.strip().lower() == b"identity":
-        return body
-    limit = shared.config.server.max_body_size
-    try:
-        return decode_whole(coding, body, limit=limit)
-    except ExpansionError:
-        raise RequestRefused(too_large(limit)) from None
-    except CodingError as error:
-        message = f"the body cannot be decoded as its content-encoding says: {error}"
-        raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, message)) from error
+        coding = b""
+    return ReadingBody(pieces, coding, shared.config.server.max_body_size, operation)
+
+
+@attrs.frozen
+class WritingCall:
+    """The job: write what is asked of a provider that speaks the client's dialect."""
+
+    plan: Plan
+    target: Target
+    collects: bool
+    """A stream is asked for, although the client asked for a whole reply."""
+
+    def __call__(self) -> Asking:
+        """Do it."""
+        asking = untranslated(self.plan, self.target)
+        return collecting(self.plan, asking) if self.collects else asking
 
 
 def _model(endpoint: Endpoint, envelope: Envelope | None) -> str | None:

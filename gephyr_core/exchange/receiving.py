@@ -182,13 +182,13 @@ class Receiving(Collecting):
             return
         self.end_stream(attempt, self._commit(attempt, [rest] if rest else []), now)
 
-    def stream_whole(self, body: bytes, now: float) -> None:
-        """Give a client that asked for a stream the one that a whole reply would have been."""
+    def stream_whole(self, events: bytes, now: float) -> None:
+        """Give a client that asked for a stream *events*, which a whole reply would have been."""
         attempt, _ = self.live
         attempt.reader = self.reader(attempt, Form.EVENTS, now)
         attempt.size = 0
         self.enter(State.PRELUDE)
-        block = self._take_events(attempt, self.dialect.events_of(body), now)
+        block = self._take_events(attempt, events, now)
         if block is not None:
             self._ended(attempt, block, now)
 

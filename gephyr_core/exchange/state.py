@@ -17,7 +17,8 @@ from gephyr_core.errors import Problem
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import Admitted, read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
-from gephyr_core.exchange.plan import Plan
+from gephyr_core.exchange.body import Body
+from gephyr_core.exchange.plan import Asking, Plan
 from gephyr_core.exchange.reply import Reply
 from gephyr_core.http import Origin, header
 from gephyr_core.records import AttemptRecord, StoredObject, Usage
@@ -37,6 +38,7 @@ class State(enum.Enum):
     ASKING = "asking"
     LOADING = "loading"
     FETCHING = "fetching"
+    COMPUTING = "computing"
     WAITING = "waiting"
     CALLING = "calling"
     RECOGNIZING = "recognizing"
@@ -52,6 +54,19 @@ Row = Mapping[type, Cell]
 """The events a state takes, each with the method that takes it."""
 
 
+@attrs.frozen
+class Step:
+    """What an exchange does when a job is done."""
+
+    question: int
+    came_from: State
+    """The state in which it goes on."""
+    since: float
+    take: Callable[[Callable[[], Any], float], None]
+    """Takes what the job came to: a function that returns it, or raises what the job raised."""
+    go_on: Callable[[float], None]
+
+
 class TranslationState:
     """The fields of an exchange whose request may have to be translated."""
 
@@ -65,18 +80,21 @@ class TranslationState:
         self.translation: RequestTranslation | None = None
         self.translated_calls: list[tuple[Leg, TranslatedCall | None]] = []
         """What was written for the legs so far; None where the leg's dialect cannot count tokens."""
+        self.untranslated_calls: list[tuple[Leg, Asking]] = []
+        """The same for legs in the client's dialect, where that was a job for the front end."""
+        self.wanted_urls: Mapping[str, Mapping[str, str]] = {}
+        """Dialect to the addresses that its providers have to be given as bytes, each with where the client wrote
+        it."""
         self.reply_context: ReplyContext | None = None
         self.report: Report | None = None
         """What the latest translation lost."""
         self.prepared = False
         """The client's request was read for translation."""
-        self.estimates = False
-        """The request counts tokens, and the provider that would serve it cannot: they are estimated."""
         self.fetching: dict[int, str] = {}
         """Addresses that are being fetched, by the number of the question."""
         self.fetch_until = math.inf
         self.fetched: dict[str, Inline] = {}
-        self.pending = b""
+        self.pending: Body | None = None
         """The request's body, while what it refers to is loaded."""
         self.load_until = math.inf
         self.kept_field = ""
@@ -131,6 +149,10 @@ class ExchangeState(AttemptsState):
         self.dialect = DIALECTS[self.head.dialect]
         self.admitted: Admitted | None = None
         self.plan: Plan | None = None
+        self.computing: Step | None = None
+        """What is being computed for it."""
+        self.question = 0
+        """Number of the latest ``Compute``."""
         self.body: list[bytes] = []
         self.body_size = 0
         self.held = 0
@@ -212,6 +234,7 @@ class ExchangeState(AttemptsState):
         self.plan = attrs.evolve(self.plan, body=b"", envelope=None)
         self.translation = None
         self.translated_calls.clear()
+        self.untranslated_calls.clear()
         self.hold(len(self.kept_input) + len(self.original_body))
 
     def renamed(self, data: bytes) -> bytes:

@@ -1,10 +1,13 @@
 """Requests that are translated: what is asked on each leg of the route, and answers that need no provider."""
 
 import base64
+from collections.abc import Callable
+from functools import partial
 
 import attrs
 
 from gephyr_core.commands import CancelQuestions, DescribeModel, FetchUrl
+from gephyr_core.computing import LIGHTER
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.parts import Inline
 from gephyr_core.conversation.report import Report, UntranslatableError
@@ -13,21 +16,20 @@ from gephyr_core.dialects.translator import FOREIGN, Destination, ReplyContext
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import UrlFetched, UrlFetchFailed
 from gephyr_core.exchange.keeping import Keeping
-from gephyr_core.exchange.plan import Asking, collecting, untranslated
+from gephyr_core.exchange.plan import Asking, WritingCall
 from gephyr_core.exchange.state import State
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.providers.capabilities import capabilities_of, is_known
 from gephyr_core.providers.targets import upstream_target
 from gephyr_core.shared import Leg
-from gephyr_core.translation.carrying import returned
 from gephyr_core.translation.dialects import CLIENTS
 from gephyr_core.translation.estimate import estimate_tokens
-from gephyr_core.translation.memory import FORGETFUL
+from gephyr_core.translation.memory import FORGETFUL, Memories
+from gephyr_core.translation.reading import ReadingRequest, ReadRequest, WritingRequest
 from gephyr_core.translation.requests import (
     MOST_URLS,
     RequestTranslation,
     TranslatedCall,
-    read_request,
     reply_context,
 )
 
@@ -51,28 +53,48 @@ class Translating(Keeping):
     """Makes of a leg what is asked on it."""
 
     def translated_call(self, leg: Leg) -> TranslatedCall | None:
-        """Write the request for a translated leg. None: it counts tokens, and the leg's dialect cannot.
-
-        Raises ``FieldError`` and ``UntranslatableError``.
-        """
-        for known, written in self.translated_calls:
-            if known is leg:
-                return written
-        translation = self.read_translation()
-        call = translation.call(self._destination(leg, translation), stream=self.asks_for_stream(leg))
-        self.translated_calls.append((leg, call))
-        return call
+        """Return what was written for a translated leg. None: it counts tokens, and the leg's dialect cannot."""
+        return next(written for known, written in self.translated_calls if known is leg)
 
     def prepare(self, now: float) -> bool:
-        """Read the request for the legs that need it translated. False: addresses have to be fetched first."""
+        """Read the request for the legs that need it translated. False: there is something to be waited for first."""
         self.prepared = True
+        assert self.plan is not None
+        assert self.admitted is not None
+        plan, operation, shared = self.plan, self.plan.endpoint.operation, self.shared
+        memory: Memories | None = None
+        if operation.dialect in FORGETFUL and self.admitted.owns:
+            memory = shared.memory if len(plan.body) < shared.heavy else shared.memory.snapshot()
+        dialects = dict.fromkeys(leg.dialect for leg in self.legs if leg.dialect)
+        job = ReadingRequest(
+            operation.dialect,
+            plan.body,
+            model=plan.model or "",
+            stream=plan.stream,
+            headers=plan.headers,
+            strict=shared.config.translation.strict,
+            count=operation.counts,
+            owner=self.admitted.owner,
+            memory=memory,
+            fetched_for=tuple(dialects) if shared.config.translation.fetch_urls else (),
+        )
+        return self.compute(job, self.request_translated, self.go_on, len(plan.body), now) and not self.fetching
+
+    def go_on(self, now: float) -> None:
+        """A job is done that an account was not taken before: take one, unless there is something else first."""
+        if not self.fetching:
+            self.acquire(now)
+
+    def request_translated(self, read: Callable[[], ReadRequest], now: float) -> None:
+        """The request was read: decide what that means for the legs, and have addresses fetched."""
         try:
-            translation = self.read_translation()
+            request = read()
         except (FieldError, UntranslatableError) as error:
             for leg in self.legs:
                 if leg.dialect:
                     self.refuse_leg(leg, error)
-            return True
+            return
+        self.translation, self.wanted_urls = request.translation, request.wanted_urls
         assert self.plan is not None
         problem = None if self.plan.envelope is None else self.decide_keeping(self.plan.envelope)
         if problem is not None:
@@ -80,26 +102,48 @@ class Translating(Keeping):
                 if leg.dialect:
                     self.closed_legs.append(leg)
                     self.refusals.append(problem)
-            return True
+            return
         self.split_by_organization()
-        if not self.shared.config.translation.fetch_urls:
-            return True
         wanted: dict[str, str] = {}
         for leg in self.legs:
-            if leg.dialect:
-                wanted |= translation.wanted_urls(leg.dialect)
+            wanted.update(self.wanted_urls.get(leg.dialect, {}))
         self.fetch(list(wanted)[:MOST_URLS], now)
-        return not self.fetching
 
-    def opens(self, leg: Leg) -> bool:
-        """Whether the request can be asked on a translated leg; notes why not."""
+    def opens(self, leg: Leg, now: float) -> bool:
+        """Whether the request is ready to be asked on the leg. If not, the leg is closed, or the request is still being
+        written for it, or has been answered: it counts tokens, and those are estimated."""
+        if not self.is_written(leg, now) or leg in self.closed_legs:
+            return False
+        if leg.dialect and self.translated_call(leg) is None:
+            self.answer_estimate(now)
+            return False
+        return True
+
+    def is_written(self, leg: Leg, now: float) -> bool:
+        """Have the request written for the leg. False: that is waited for. A leg for which it cannot be is closed."""
+        assert self.plan is not None
+        size = len(self.plan.body)
+        if not leg.dialect:
+            heavy = size / LIGHTER >= self.shared.heavy
+            if not heavy or any(known is leg for known, _ in self.untranslated_calls):
+                return True
+            passing = WritingCall(self.plan, leg.target, self.asks_for_stream(leg) and not self.plan.stream)
+            return self.compute(passing, partial(self._passed_on, leg), self.acquire, size / LIGHTER, now)
+        if any(known is leg for known, _ in self.translated_calls):
+            return True
+        translation = attrs.evolve(self.read_translation())
+        destination = self._destination(leg, translation)
+        job = WritingRequest(translation, destination, self.asks_for_stream(leg))
+        return self.compute(job, partial(self._written, leg), self.acquire, size, now)
+
+    def _written(self, leg: Leg, call: Callable[[], TranslatedCall | None], _now: float) -> None:
         try:
-            call = self.translated_call(leg)
+            self.translated_calls.append((leg, call()))
         except (FieldError, UntranslatableError) as error:
             self.refuse_leg(leg, error)
-            return False
-        self.estimates = call is None
-        return True
+
+    def _passed_on(self, leg: Leg, asking: Callable[[], Asking], _now: float) -> None:
+        self.untranslated_calls.append((leg, asking()))
 
     def fetch(self, urls: list[str], now: float) -> None:
         """Ask for what stands at *urls*."""
@@ -141,14 +185,14 @@ class Translating(Keeping):
             return
         self.read_translation().inline(self.fetched)
         self.fetched = {}
-        self.acquire_until = now + self.shared.config.scheduling.acquire_timeout
+        assert self.search is not None
+        self.search.until = now + self.shared.config.scheduling.acquire_timeout
         self.acquire(now)
 
     def _unfetchable(self, url: str, reason: str, *, ours: bool = False) -> None:
-        translation = self.read_translation()
         for leg in self.legs:
             if leg.dialect and leg not in self.closed_legs:
-                wanted = translation.wanted_urls(leg.dialect)
+                wanted = self.wanted_urls.get(leg.dialect, {})
                 if url in wanted:
                     error = UntranslatableError(wanted[url], f"{url[:200]} could not be fetched: {reason}")
                     self.refuse_leg(leg, error, ours=ours)
@@ -158,24 +202,8 @@ class Translating(Keeping):
         raise NotImplementedError
 
     def read_translation(self) -> RequestTranslation:
-        """Read the client's request, once. Raises ``FieldError`` and ``UntranslatableError``."""
-        if self.translation is None:
-            assert self.plan is not None
-            assert self.admitted is not None
-            plan, operation = self.plan, self.plan.endpoint.operation
-            self.translation = read_request(
-                operation.dialect,
-                plan.body,
-                model=plan.model or "",
-                stream=plan.stream,
-                headers=plan.headers,
-                strict=self.shared.config.translation.strict,
-                count=operation.counts,
-            )
-            if operation.dialect in FORGETFUL and self.admitted.owns:
-                self.translation.prompt = self.shared.memory.restore(self.admitted.owner, self.translation.prompt)
-            if operation.dialect == "anthropic":
-                self.translation.prompt = returned(self.translation.prompt)
+        """Return the client's request, which was read."""
+        assert self.translation is not None
         return self.translation
 
     def asks_for_stream(self, leg: Leg) -> bool:
@@ -195,8 +223,8 @@ class Translating(Keeping):
         """Return what is sent on the leg, which :meth:`is_open` found to be open."""
         assert self.plan is not None
         if not leg.dialect:
-            asking = untranslated(self.plan, leg.target)
-            return collecting(self.plan, asking) if self.asks_for_stream(leg) and not self.plan.stream else asking
+            done = next((asking for known, asking in self.untranslated_calls if known is leg), None)
+            return done or WritingCall(self.plan, leg.target, self.asks_for_stream(leg) and not self.plan.stream)()
         call = self.translated_call(leg)
         assert call is not None
         return Asking(call.path, call.query, call.headers, call.body, self.asks_for_stream(leg), leg.target.model)

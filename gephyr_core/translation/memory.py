@@ -47,11 +47,34 @@ class Remembered:
         return _ENTRY_OVERHEAD + 2 * len("".join([*texts, *values, *(sign.value for sign in self.signatures.values())]))
 
 
-class SignatureMemory:
+class Memories:
+    """What is remembered at one moment."""
+
+    def __init__(self, turns: dict[tuple[str, str], Remembered]) -> None:
+        self._turns = turns
+
+    def restore(self, owner: str, prompt: Prompt) -> Prompt:
+        """Put back what the client dropped from its turns."""
+        if not self._turns:
+            return prompt
+        turns = tuple(self._restored(owner, turn) for turn in prompt.turns)
+        return prompt if turns == prompt.turns else attrs.evolve(prompt, turns=turns)
+
+    def _restored(self, owner: str, turn: Turn) -> Turn:
+        if turn.role is not Role.ASSISTANT:
+            return turn
+        first = next((part for part in turn.parts if isinstance(part, ToolCall)), None)
+        remembered = None if first is None else self._turns.get((owner, first.id))
+        if remembered is None:
+            return turn
+        return attrs.evolve(turn, parts=_with(turn.parts, remembered))
+
+
+class SignatureMemory(Memories):
     """Bounded; the oldest are forgotten first."""
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
-        self._turns: dict[tuple[str, str], Remembered] = {}
+        super().__init__({})
         self._most_bytes = most_bytes
         self._bytes = 0
 
@@ -71,21 +94,9 @@ class SignatureMemory:
         while self._bytes > self._most_bytes and self._turns:
             self._forget(next(iter(self._turns)))
 
-    def restore(self, owner: str, prompt: Prompt) -> Prompt:
-        """Put back what the client dropped from its turns."""
-        if not self._turns:
-            return prompt
-        turns = tuple(self._restored(owner, turn) for turn in prompt.turns)
-        return prompt if turns == prompt.turns else attrs.evolve(prompt, turns=turns)
-
-    def _restored(self, owner: str, turn: Turn) -> Turn:
-        if turn.role is not Role.ASSISTANT:
-            return turn
-        first = next((part for part in turn.parts if isinstance(part, ToolCall)), None)
-        remembered = None if first is None else self._turns.get((owner, first.id))
-        if remembered is None:
-            return turn
-        return attrs.evolve(turn, parts=_with(turn.parts, remembered))
+    def snapshot(self) -> Memories:
+        """Return what is remembered now, which does not change any more."""
+        return Memories(self._turns.copy())
 
     def _forget(self, key: tuple[str, str]) -> None:
         remembered = self._turns.pop(key, None)

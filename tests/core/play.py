@@ -1,5 +1,6 @@
 """A dialogue with the core: feed an event, expect exactly these commands."""
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -56,11 +57,12 @@ class Refusal:
 class Play:
     """One gateway, and what it was told and asked. As strict as a script: nothing unclaimed may stay behind."""
 
-    def __init__(self, *accounts: AccountConfig, now: float = 1000.0, **sections: Any) -> None:
+    def __init__(self, *accounts: AccountConfig, now: float = 1000.0, heavy: float = math.inf, **sections: Any) -> None:
+        """*heavy*: bytes from which on there are jobs to be done."""
         sections.setdefault("auth", OPEN)
         sections.setdefault("scheduling", ROTATING)
         self.config = Config(accounts=accounts, **sections)
-        self.gateway = Gateway(self.config, random.Random(7), on_fault=raise_again)
+        self.gateway = Gateway(self.config, random.Random(7), heavy=heavy, on_fault=raise_again)
         self.now = now
         self.exchange = 0
         self.records: list[RequestRecord] = []

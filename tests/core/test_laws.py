@@ -14,11 +14,13 @@ from gephyr_core.commands import (
     CallUpstream,
     CancelUpstream,
     Command,
+    Compute,
     DetachUpstream,
     EndResponse,
     Observe,
     ReadBody,
 )
+from gephyr_core.computing import answer
 from gephyr_core.config import Config, SchedulingConfig, ServerConfig, UpstreamConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import (
@@ -36,6 +38,7 @@ from gephyr_core.events import (
     UpstreamFailed,
     UpstreamStarted,
 )
+from gephyr_core.exchange.whole import Judging, WritingCollected
 from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
 from gephyr_core.records import RequestRecord
@@ -71,8 +74,8 @@ STATUSES = (200, 200, 200, 400, 401, 404, 429, 500, 503, 529, 307)
 class Life(RuleBasedStateMachine):
     """Clients and providers that do anything their side of the contract allows."""
 
-    @initialize(seed=st.integers(0, 10), busy=st.booleans())
-    def open(self, seed: int, busy: bool) -> None:
+    @initialize(seed=st.integers(0, 10), busy=st.booleans(), heavy=st.sampled_from([0.0, math.inf]))
+    def open(self, seed: int, busy: bool, heavy: float) -> None:
         limit = 1 if busy else None
         config = Config(
             accounts=(
@@ -86,7 +89,8 @@ class Life(RuleBasedStateMachine):
             upstream=UpstreamConfig(first_byte_timeout=15, idle_timeout=12, total_timeout=40, max_reply_size=500),
             scheduling=SchedulingConfig(acquire_timeout=3),
         )
-        self.gateway = Gateway(config, random.Random(seed), on_fault=raise_again)
+        self.gateway = Gateway(config, random.Random(seed), heavy=heavy, on_fault=raise_again)
+        self.jobs: dict[int, Compute] = {}
         self.laws = LawBook()
         self.now = 0.0
         self.newest = 0
@@ -104,6 +108,8 @@ class Life(RuleBasedStateMachine):
             match command:
                 case ReadBody(exchange=exchange):
                     self.reading[exchange] = self.targets[exchange]
+                case Compute(exchange=exchange):
+                    self.jobs[exchange] = command
                 case CallUpstream(exchange=exchange, attempt=attempt, target=target):
                     self.answering[exchange] = (attempt, target, False)
                 case CancelUpstream(exchange=exchange) | DetachUpstream(exchange=exchange):
@@ -113,6 +119,7 @@ class Life(RuleBasedStateMachine):
                 case EndResponse(exchange=exchange) | AbortResponse(exchange=exchange):
                     self.open_clients.pop(exchange, None)
                     self.reading.pop(exchange, None)
+                    self.jobs.pop(exchange, None)
 
     @rule(path=st.sampled_from(list(TARGETS)))
     def request(self, path: str) -> None:
@@ -130,6 +137,11 @@ class Life(RuleBasedStateMachine):
         if exchange in self.reading and whole:
             del self.reading[exchange]
             self.feed(RequestEnded(exchange))
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def do_job(self, data: st.DataObject) -> None:
+        self.feed(answer(self.jobs.pop(data.draw(st.sampled_from(list(self.jobs))))))
 
     @precondition(lambda self: self.answering)
     @rule(data=st.data(), status=st.sampled_from(STATUSES), sse=st.booleans())
@@ -173,6 +185,7 @@ class Life(RuleBasedStateMachine):
         if what is ClientGone:
             del self.open_clients[exchange]
             self.reading.pop(exchange, None)
+            self.jobs.pop(exchange, None)
         self.feed(what(exchange))
 
     @rule(seconds=st.floats(0, 20))
@@ -188,8 +201,13 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def leases_match_attempts(self) -> None:
+        """A lease is out while a call lasts, and while it is found out what came of it."""
         if hasattr(self, "gateway"):
-            assert self.gateway.open_leases == len(self.laws.live)
+            judged = [
+                exchange for exchange, one in self.jobs.items() if isinstance(one.job, Judging | WritingCollected)
+            ]
+            ended = [exchange for exchange in judged if exchange not in self.laws.live]
+            assert self.gateway.open_leases == len(self.laws.live) + len(ended)
 
     def teardown(self) -> None:
         """Time alone ends everything, and nothing is held afterwards."""

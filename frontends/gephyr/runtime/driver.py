@@ -26,6 +26,7 @@ from gephyr_core.commands import (
     CheckProxy,
     CollectMetrics,
     Command,
+    Compute,
     DescribeModel,
     DetachUpstream,
     EndResponse,
@@ -342,6 +343,10 @@ class Driver:
         if command.exchange in self._clients:
             self._questions.load(command, self.feed)
 
+    def _compute(self, command: Compute) -> None:
+        if command.exchange in self._clients:
+            self._questions.compute(command, self.feed)
+
     def _cancel_questions(self, command: CancelQuestions) -> None:
         self._questions.cancel(command.exchange)
 
@@ -376,6 +381,7 @@ _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
     CollectMetrics: Driver._collect_metrics,  # type: ignore[dict-item]
     FetchUrl: Driver._fetch_url,  # type: ignore[dict-item]
     Load: Driver._load,  # type: ignore[dict-item]
+    Compute: Driver._compute,  # type: ignore[dict-item]
     CancelQuestions: Driver._cancel_questions,  # type: ignore[dict-item]
     DescribeModel: Driver._describe_model,  # type: ignore[dict-item]
     RefreshToken: Driver._refresh_token,  # type: ignore[dict-item]

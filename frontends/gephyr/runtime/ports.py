@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from gephyr_core.commands import CallUpstream, CheckProxy, DescribeModel, FetchUrl, Load, RefreshToken
+from gephyr_core.commands import CallUpstream, CheckProxy, Compute, DescribeModel, FetchUrl, Load, RefreshToken
 from gephyr_core.events import Event
 from gephyr_core.http import Headers
 
@@ -68,6 +68,9 @@ class QuestionPort(Protocol):
 
     def load(self, command: Load, feed: Feed) -> None:
         """Feed ``Loaded``."""
+
+    def compute(self, command: Compute, feed: Feed) -> None:
+        """Feed ``Computed``."""
 
     def describe(self, command: DescribeModel, feed: Feed) -> None:
         """Feed ``ModelDescribed``, once for all who ask for the same at the same time."""

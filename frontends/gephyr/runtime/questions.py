@@ -1,4 +1,4 @@
-"""Questions of the core that take time: fetching a URL, reading a stored object, having a model described."""
+"""Questions of the core that take time: fetching a URL, reading a stored object, having a model described, a job."""
 
 import asyncio
 import sqlite3
@@ -8,13 +8,14 @@ from typing import Protocol
 
 import structlog
 
+from gephyr.runtime.computing import AtOnce, Computer
 from gephyr.runtime.describing import ModelDescriber
 from gephyr.runtime.faults import failure
 from gephyr.runtime.fetching import UrlFetcher
 from gephyr.runtime.ports import Feed, UpstreamPort
 from gephyr.runtime.vetting import FetchError
-from gephyr_core.commands import DescribeModel, FetchUrl, Load
-from gephyr_core.events import Event, Loaded, UrlFetched, UrlFetchFailed
+from gephyr_core.commands import Compute, DescribeModel, FetchUrl, Load
+from gephyr_core.events import Computed, Event, Loaded, UrlFetched, UrlFetchFailed
 from gephyr_core.records import StoredObject
 
 MOST_FETCHES = 32
@@ -34,8 +35,12 @@ class ObjectStore(Protocol):
 class Questions:
     """Answers each question exactly once, as an event; implements ``QuestionPort``. Belongs to one event loop."""
 
-    def __init__(self, fetcher: UrlFetcher, store: ObjectStore, upstream: UpstreamPort) -> None:
-        """*fetcher* is closed with this object, the others are not."""
+    def __init__(
+        self, fetcher: UrlFetcher, store: ObjectStore, upstream: UpstreamPort, computer: Computer | None = None
+    ) -> None:
+        """*fetcher* and *computer* are closed with this object, the others are not. Without a *computer*, jobs are done
+        at once."""
+        self._computer = computer or AtOnce()
         self._fetcher = fetcher
         self._store = store
         self._describer = ModelDescriber(upstream)
@@ -61,6 +66,11 @@ class Questions:
         nothing = Loaded(command.exchange, command.question, None, failed=True)
         self._ask(command.exchange, partial(self._loaded, command), nothing, feed)
 
+    def compute(self, command: Compute, feed: Feed) -> None:
+        """Have a job done."""
+        broken = Computed(command.exchange, command.question, error=RuntimeError("the gateway is closing"))
+        self._ask(command.exchange, partial(self._computer.compute, command), broken, feed)
+
     def describe(self, command: DescribeModel, feed: Feed) -> None:
         """Have a model described by its provider."""
         self._describer.describe(command, feed)
@@ -80,6 +90,7 @@ class Questions:
                 answer()
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._fetcher.aclose()
+        self._computer.close()
 
     # -- one question -------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gephyr.runtime.clock import GatewayClock
+from gephyr.runtime.computing import Computer, Threads
 from gephyr.runtime.configuration import Loaded
 from gephyr.runtime.driver import Driver
 from gephyr.runtime.errands import Errands
@@ -68,7 +69,7 @@ class RecordStore(Protocol):
 class Service:
     """A gateway ready to serve. Belongs to the running event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a part of its own, and most have a default)
         self,
         config: Config,
         *,
@@ -79,15 +80,17 @@ class Service:
         on_stop: Callable[[], None] = lambda: None,
         fetcher: UrlFetcher | None = None,
         errands: Errands | None = None,
+        computer: Computer | None = None,
     ) -> None:
-        """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched."""
+        """*on_stop* is called once, when draining is over. Without a *fetcher*, URLs are not fetched; without a
+        *computer*, jobs are done at once."""
         self.config = config
         self.upstream = upstream
         self.observers = observers
         self._store = store
         self._live: LiveAccounts | None = None
         self._gateway = Gateway(config, random.Random(secrets.randbits(128)))
-        self.questions = Questions(fetcher or FetchesNothing(), store, upstream)
+        self.questions = Questions(fetcher or FetchesNothing(), store, upstream, computer)
         self.errands = errands or Errands()
         self.driver = Driver(
             self._gateway,
@@ -180,6 +183,7 @@ def socket_service(
         on_stop=on_stop,
         fetcher=fetcher,
         errands=Errands(refresher=refresher, checker=ProxyCheck(loaded.routes, ca_file=ca_file)),
+        computer=Threads(),
     )
     if isinstance(store, Store):
         _show_store(observers, store)

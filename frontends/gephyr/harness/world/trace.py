@@ -19,6 +19,7 @@ from gephyr_core.commands import (
     CheckProxy,
     CollectMetrics,
     Command,
+    Compute,
     DescribeModel,
     DetachUpstream,
     EndResponse,
@@ -36,6 +37,7 @@ from gephyr_core.errors import Fault
 from gephyr_core.events import (
     AdminChanged,
     ClientGone,
+    Computed,
     Event,
     Loaded,
     ModelDescribed,
@@ -102,6 +104,8 @@ _READ: dict[type, Callable[[float, Any, Numbers], bytes]] = {
         at, 33, 0, 0, 0, len([1 for account in one.accounts if account.enabled])
     ),
     DetachUpstream: lambda at, one, _numbers: _PACK(at, 34, one.exchange, one.attempt, 0, 0),
+    Compute: lambda at, one, _numbers: _PACK(at, 35, one.exchange, 0, 0, one.question),
+    Computed: lambda at, one, _numbers: _PACK(at, 36, one.exchange, 0, 0, one.question),
 }
 """How the line of each event and command is made. The second number is its place in this table."""
 _KINDS = tuple(kind.__name__ for kind in _READ)

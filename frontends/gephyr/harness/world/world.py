@@ -20,6 +20,7 @@ from gephyr.harness.world.settings import ClientSettings, Fault, PlannedChange, 
 from gephyr.harness.world.trace import Trace
 from gephyr_core import commands
 from gephyr_core.commands import Command
+from gephyr_core.computing import answer
 from gephyr_core.config import Config
 from gephyr_core.errors import Fault as Broken
 from gephyr_core.events import (
@@ -321,6 +322,9 @@ class World:
     def _load(self, command: commands.Load) -> None:
         self._later(Loaded(command.exchange, command.question, None))
 
+    def _compute(self, command: commands.Compute) -> None:
+        self._later(answer(command))
+
     def _describe_model(self, command: commands.DescribeModel) -> None:
         self._later(ModelDescribed(command.account, command.model, 0, b""))
 
@@ -361,6 +365,7 @@ _PERFORM: dict[type[Command], Callable[[World, Any], None]] = {
     commands.CollectMetrics: World._nothing,
     commands.FetchUrl: World._fetch_url,
     commands.Load: World._load,
+    commands.Compute: World._compute,
     commands.CancelQuestions: World._nothing,
     commands.DescribeModel: World._describe_model,
     commands.RefreshToken: World._refresh_token,

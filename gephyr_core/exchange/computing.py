@@ -1,0 +1,68 @@
+"""Jobs of an exchange: the small are done at once, the large handed to the front end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gephyr_core.commands import Compute
+from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.events import Computed, UpstreamBody, UpstreamEnded, UpstreamFailed
+from gephyr_core.exchange.endings import Endings
+from gephyr_core.exchange.state import State, Step
+from gephyr_core.scheduling import NEUTRAL
+
+LONGEST_JOB = 120.0
+"""Seconds in which a job has to be done, others before it included."""
+
+
+def stay(_now: float) -> None:
+    """Nothing is left to do when what a job came to was taken."""
+
+
+class Computing(Endings):
+    """Has jobs done."""
+
+    def compute(
+        self,
+        job: Callable[[], Any],
+        take: Callable[[Callable[[], Any], float], None],
+        go_on: Callable[[float], None],
+        size: float,
+        now: float,
+    ) -> bool:
+        """Have *job* done, and *take* given what it came to. True: that is so. False: it will be so later, when *go_on*
+        is called too.
+
+        *size*: bytes of JSON that the job reads or writes value by value, or what takes as long.
+        """
+        if size < self.shared.heavy:
+            take(job, now)
+            return True
+        self.question += 1
+        self.computing = Step(self.question, self.state, now, take, go_on)
+        self.shared.scheduler.queue.leave(self.id)
+        self.enter(State.COMPUTING)
+        self.shared.emit(Compute(self.id, self.question, job, LONGEST_JOB))
+        return False
+
+    def computed(self, event: Computed, now: float) -> None:
+        """A job is done: go on where it was handed out."""
+        step = self.computing
+        if step is None or event.question != step.question:
+            return
+        self.computing = None
+        self.enter(step.came_from)
+        if self.search is not None:
+            self.search.until += now - step.since  # it is no wait for an account
+        step.take(event.take, now)
+        if self.state is not State.DONE:
+            step.go_on(now)
+
+    def beside(self, _event: UpstreamBody | UpstreamEnded | UpstreamFailed, now: float) -> None:
+        """What comes behind a reply that is complete."""
+
+    def computing_took_too_long(self, now: float) -> None:
+        """The job is not waited for any more: that is nobody's fault but this machine's."""
+        problem = Problem(ErrorKind.UNAVAILABLE, "the gateway has too much to do", retry_after=1.0)
+        if self.attempt is not None:
+            self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message)
+        self.refuse(problem, now, "failed")
