@@ -66,7 +66,7 @@ def test_an_address_that_stands_twice_is_fetched_once() -> None:
     play.feed(RequestBody(play.exchange, body(URLS[0], URLS[0])))
     play.expect()
     play.feed(RequestEnded(play.exchange))
-    play.expect(FetchUrl)
+    assert play.expect(FetchUrl).url == URLS[0]
 
 
 def test_what_cannot_be_fetched_is_a_400_that_names_the_field() -> None:
