@@ -76,6 +76,23 @@ class Text:
 
 
 @attrs.frozen
+class Word:
+    """One of several words, in any case; or another word for one of them."""
+
+    words: tuple[str, ...]
+    others: tuple[tuple[str, str], ...] = ()
+    """Another word, and the one that it stands for."""
+
+    def read(self, value: object) -> str:
+        """Return the word as it is in :attr:`words`."""
+        word = value.strip().lower() if isinstance(value, str) else ""
+        word = dict(self.others).get(word, word)
+        if word not in self.words:
+            raise RefusedValueError(f"expected one of {', '.join(map(repr, self.words))}, got {shown(value)}")
+        return word
+
+
+@attrs.frozen
 class ModelName(Text):
     """A model's name of a given form, as clients and providers may have one (``gephyr_core.model_names``)."""
 

@@ -1,6 +1,6 @@
 """The gateway's own side of the configuration: listener, auth, admin, CORS and who may connect."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import attrs
 
@@ -14,6 +14,7 @@ from gephyr_core.config.rules import (
     OPTIONAL_LISTENER,
     Seconds,
     Whole,
+    Word,
 )
 
 AuthMode = Literal["strict", "off", "all_except_health"]
@@ -54,7 +55,7 @@ class ServerConfig:
 class AuthConfig:
     """``[auth]``: which clients are let in. Holds digests, never a key."""
 
-    mode: AuthMode = "strict"
+    mode: Annotated[AuthMode, Word(get_args(AuthMode), (("auto", "strict"),))] = "strict"
     api_keys: tuple[Annotated[str, DIGEST], ...] = attrs.field(default=(), repr=False)
     """SHA-256 hex digests of the client keys."""
     web_password: Annotated[str, DIGEST] = attrs.field(default="", repr=False)
