@@ -1,6 +1,6 @@
 """Loading: from what the runtime read to a valid :class:`Config`, or to every mistake at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -11,6 +11,7 @@ from gephyr_core.config.schema import Config
 from gephyr_core.config.structure import Mistake, structure
 from gephyr_core.config.unavailable import unavailable
 
+_WHAT_SERVES: tuple[Path, ...] = ((), ("accounts",), ("models",), ("providers",))
 _LAN_HOST = "0.0.0.0"  # noqa: S104
 
 
@@ -20,10 +21,12 @@ def load_config(
     *,
     providers: Mapping[str, ProviderFacts],
     overrides: Mapping[Setting, object] | None = None,
+    further: Callable[[Config], Iterable[tuple[Path, str]]] = lambda _: (),
 ) -> Config:
     """Return the configuration in *mapping*, overlaid by *environ*, then by *overrides* (None: not given).
 
-    Where a secret can be, all three hold a reference or a digest in its place. Raises :class:`ConfigError`.
+    Where a secret can be, all three hold a reference or a digest in its place. *further* says what else is wrong with a
+    configuration whose accounts and models are in order. Raises :class:`ConfigError`.
     """
     from_environment, refused = read_environment(environ)
     values = {setting: value for setting, (_, value) in from_environment.items()}
@@ -32,6 +35,8 @@ def load_config(
     config, mistakes = structure(merged)
     config = _completed(config, merged)
     mistakes += _between_settings(config, mistakes, providers)
+    if not any(mistake.path[:1] in _WHAT_SERVES for mistake in mistakes):
+        mistakes += [Mistake(path, message) for path, message in further(config)]
     if mistakes or refused:
         sources = {setting: variable for setting, (variable, _) in from_environment.items() if setting not in given}
         problems = [ConfigProblem(variable, message) for variable, message in refused]

@@ -28,6 +28,8 @@ class Provider:
     auth: AuthScheme = BEARER
     translated_to: str = ""
     """The dialect in which it is asked on behalf of clients that speak none of its own; empty: the first."""
+    many_makers: bool = False
+    """It serves models of several makers, by names with a slash (``openai/gpt-oss-120b``)."""
     limits_per_model: bool = False
     """Its rate limits are each for one model, as its documents say; else all that an account asks for counts
     together."""
@@ -58,13 +60,19 @@ PROVIDERS: dict[str, Provider] = {
         ),
         Provider("vertex", vertex_base_url(GLOBAL), ("gemini",), limits_per_model=True),
         Provider("azure", None, _OPENAI, AuthScheme(b"api-key"), translated_to=_RESPONSES, limits_per_model=True),
-        Provider("openrouter", "https://openrouter.ai/api", (*_OPENAI, "anthropic")),
-        Provider("groq", "https://api.groq.com/openai", ("openai-chat", _RESPONSES), limits_per_model=True),
+        Provider("openrouter", "https://openrouter.ai/api", (*_OPENAI, "anthropic"), many_makers=True),
+        Provider(
+            "groq",
+            "https://api.groq.com/openai",
+            ("openai-chat", _RESPONSES),
+            many_makers=True,
+            limits_per_model=True,
+        ),
         Provider("mistral", "https://api.mistral.ai", ("openai-chat",), limits_per_model=True),
         Provider("deepseek", "https://api.deepseek.com", _CHAT),
         Provider("xai", "https://api.x.ai", ("openai-chat", _RESPONSES), limits_per_model=True),
-        Provider("together", "https://api.together.xyz", _CHAT, limits_per_model=True),
-        Provider("fireworks", "https://api.fireworks.ai/inference", _OPENAI),
-        Provider("openai-compatible", None, _OPENAI),
+        Provider("together", "https://api.together.xyz", _CHAT, many_makers=True, limits_per_model=True),
+        Provider("fireworks", "https://api.fireworks.ai/inference", _OPENAI, many_makers=True),
+        Provider("openai-compatible", None, _OPENAI, many_makers=True),
     )
 }

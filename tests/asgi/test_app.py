@@ -1,6 +1,7 @@
 """How the application is configured, starts and ends."""
 
 import asyncio
+import contextlib
 import io
 import json
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from gephyr.asgi import GephyrApp
+from gephyr.runtime.account_book import AccountBook
 from gephyr.runtime.configuration import load_mapping
 from gephyr.runtime.observers import RequestLog
 from gephyr_core.config import ConfigError
@@ -80,6 +82,24 @@ def test_a_bad_configuration_is_refused_where_the_application_is_made() -> None:
     assert {problem.path for problem in caught.value.problems} == {"server.prot", "auth.mode"}
 
 
+@pytest.mark.parametrize("loads", [lambda mapping: mapping, lambda mapping: load_mapping(mapping, {})])
+def test_a_mapping_to_a_provider_without_an_account_is_refused_there_too(
+    tmp_path: Path, loads: Callable[[dict[str, Any]], Any]
+) -> None:
+    """In the words of ``gephyr check``; an account that a command added to the application's data directory counts."""
+    mapping: dict[str, Any] = {
+        **CONFIGURATION,
+        "models": {"claude-*": "gemini/g"},
+        "server": {"data_dir": str(tmp_path / "data")},
+    }
+    with pytest.raises(ConfigError) as caught:
+        make_app(loads(mapping))
+    assert str(caught.value) == "models.\"claude-*\": no account of provider 'gemini'"
+    with contextlib.closing(AccountBook.open(tmp_path / "data", environ={})) as book:
+        book.add_account({"id": "added", "provider": "gemini", "api_key": "k"})
+    make_app(loads(mapping))
+
+
 def test_no_key_is_generated() -> None:
     """There is nobody to show it to."""
     for mode in ("strict", "all_except_health"):
@@ -96,10 +116,11 @@ async def test_auth_is_off_where_the_configuration_says_so() -> None:
 
 
 @pytest.mark.parametrize("variable", ["AUTH_MODE", "ABV_AUTH_MODE"])
-def test_the_environment_alone_cannot_switch_auth_off(variable: str) -> None:
+@pytest.mark.parametrize("off", ["off", "OFF", " Off "])
+def test_the_environment_alone_cannot_switch_auth_off(variable: str, off: str) -> None:
     """A variable left over from somewhere else opens nothing, and is not passed over in silence either."""
     with pytest.raises(ConfigError, match=variable):
-        make_app(environ={variable: "off"})
+        make_app(environ={variable: off})
     make_app({**CONFIGURATION, "auth": {"mode": "off"}}, environ={variable: "off"})
 
 

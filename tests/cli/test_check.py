@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from gephyr.cli import main
@@ -119,3 +120,78 @@ def test_a_guard_rail_below_nothing_is_refused(tmp_path: Path, setting: str) -> 
     result = check(tmp_path, f"{GOOD}[compliance]\nenabled = true\n{setting} = -1\n")
     assert result.exit_code == 2
     assert f"compliance.{setting}" in result.stderr
+
+
+MAPPED = """
+[auth]
+api_keys = ["k"]
+[server]
+data_dir = "data"
+[[accounts]]
+id = "a"
+provider = "anthropic"
+api_key = "sk-MARKED"
+[models]
+"claude-*" = "gemini/gemini-3-pro-preview"
+"""
+ADD = ("--id", "g", "--provider", "gemini", "--api-key", "env:KEY")
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    file = folder / "gephyr.toml"
+    try:
+        return CliRunner(env={"ABV_DATA_DIR": None, "KEY": "sk-MARKED-2"}).invoke(
+            main, [*arguments, "--config", str(file)]
+        )
+    finally:
+        structlog.reset_defaults()
+
+
+WORDS = "error: models.\"claude-*\": no account of provider 'gemini'\n"
+
+
+def test_a_mapping_to_a_provider_without_an_account_is_a_mistake(tmp_path):
+    """Nothing would serve it, or somebody who takes any name. Nothing is made in the data directory."""
+    result = check(tmp_path, MAPPED)
+    assert (result.exit_code, result.stderr) == (2, WORDS)
+    assert run(tmp_path, "serve", "--port", "0").stderr == WORDS
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_account_that_was_added_serves_the_mapping_and_cannot_be_removed_then(tmp_path):
+    """Until another one does, or the mapping is gone."""
+    check(tmp_path, MAPPED)
+    assert run(tmp_path, "accounts", "add", *ADD).exit_code == 0
+    shown = run(tmp_path, "check")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert "claude-* -> gemini/gemini-3-pro-preview (g)" in shown.stdout
+    assert run(tmp_path, "accounts", "disable", "g").exit_code == 0
+    assert run(tmp_path, "check").exit_code == 0
+    refused = run(tmp_path, "accounts", "remove", "g")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(WORDS)
+    assert run(tmp_path, "accounts", "add", *("h" if word == "g" else word for word in ADD)).exit_code == 0
+    assert run(tmp_path, "accounts", "remove", "g").exit_code == 0
+    assert run(tmp_path, "check").exit_code == 0
+
+
+def test_a_damaged_store_leaves_mappings_to_the_gateway(tmp_path):
+    """It sets the store aside when it starts, which it would not if the mapping were refused before."""
+    check(tmp_path, MAPPED)
+    run(tmp_path, "accounts", "add", *ADD)
+    (tmp_path / "data" / "gephyr.sqlite3").write_bytes(b"")
+    assert run(tmp_path, "check").exit_code == 0
+
+
+@pytest.mark.parametrize("said", ["Strict", "STRICT", "auto", "Auto", "ALL_EXCEPT_HEALTH", "Off"])
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_the_mode_of_auth_is_read_in_any_case(tmp_path, said, place):
+    """``auto`` is the original's word for what is safe."""
+    text = f'[auth]\napi_keys = ["k"]\nmode = "{said}"\n' if place == "file" else '[auth]\napi_keys = ["k"]\n'
+    file = tmp_path / "gephyr.toml"
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
+    environment = {"ABV_DATA_DIR": None, "ABV_AUTH_MODE": None, "AUTH_MODE": said if place == "environment" else None}
+    result = CliRunner(env=environment).invoke(main, ["check", "--config", str(file)])
+    meant = said.lower().replace("auto", "strict")
+    assert f"auth           {meant}, 1 key\n" in result.stdout

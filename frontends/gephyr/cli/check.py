@@ -1,13 +1,19 @@
 """``gephyr check``: says what is wrong with a configuration, or what it amounts to."""
 
+import contextlib
 import os
 import random
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+import attrs
 import click
 
+from gephyr.runtime.account_book import AccountBook
 from gephyr.runtime.configuration import Loaded, find_config, load
+from gephyr.runtime.store_file import StoreError
+from gephyr.runtime.stored_accounts import stored_accounts
 from gephyr_core.config import AccountConfig, ComplianceConfig, ConfigError
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import Account
@@ -32,7 +38,7 @@ config_option = click.option(
 def check(config_path: Path | None) -> None:
     """Validate the configuration and show where each model goes."""
     try:
-        loaded = load(find_config(config_path, os.environ), os.environ)
+        loaded = _with_added(load(find_config(config_path, os.environ), os.environ, stored=stored_accounts))
     except ConfigError as error:
         report(error)
         raise SystemExit(EXIT_BAD_CONFIGURATION) from None
@@ -40,6 +46,21 @@ def check(config_path: Path | None) -> None:
         click.echo(f"warning: {warning}", err=True)
     for line in summary(loaded):
         click.echo(line)
+
+
+def _with_added(loaded: Loaded) -> Loaded:
+    """Return the configuration with the accounts that commands added. Raises ``ConfigError`` where they do not fit it,
+    so that a gateway would not start; what cannot be read is left out."""
+    directory = Path(loaded.config.server.data_dir)
+    if not stored_accounts(directory):
+        return loaded
+    try:
+        with contextlib.closing(AccountBook.open(directory)) as book:
+            tables = [added.table for added in book.added_accounts()]
+    except (StoreError, sqlite3.Error) as error:
+        warning = f"server.data_dir: {error}; accounts that were added by command are not shown"
+        return attrs.evolve(loaded, warnings=(*loaded.warnings, warning))
+    return attrs.evolve(loaded.with_accounts(tables), warnings=loaded.warnings)
 
 
 def report(error: ConfigError) -> None:

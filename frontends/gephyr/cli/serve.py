@@ -18,6 +18,7 @@ from gephyr.runtime.credentials import digest, generate_key
 from gephyr.runtime.observers import LogFormat, Observers, RequestLog, background_output, configure_logging
 from gephyr.runtime.service import Service, socket_service
 from gephyr.runtime.store import Store, StoreError
+from gephyr.runtime.stored_accounts import stored_accounts
 from gephyr_core.config import Config, ConfigError, is_loopback
 from gephyr_core.config.environment import Setting
 
@@ -73,7 +74,7 @@ def _serve(
         ("server", name): value for name, value in (("host", host), ("port", port)) if value is not None
     }
     try:
-        loaded = load(find_config(config_path, os.environ), os.environ, overrides)
+        loaded = load(find_config(config_path, os.environ), os.environ, overrides, stored=stored_accounts)
     except ConfigError as error:
         report(error)
         return EXIT_BAD_CONFIGURATION

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,17 @@ from gephyr.runtime.tokens import Grant, RefreshGrant
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.config import Config, ConfigError, ConfigProblem, load_config, provider_kind
 from gephyr_core.config.environment import Setting
+from gephyr_core.config.problems import Path as ProblemPath
 from gephyr_core.providers import PROVIDERS
+from gephyr_core.routing.mappings import Serving, mappings_without_account
 from gephyr_core.shared import make_account
 
 FILE_NAME = "gephyr.toml"
 _HOME = "~/.gephyr"
 _DATA_DIR = "ABV_DATA_DIR"
 _READABLE_BY_ALL = 0o004
+Stored = Callable[[Path], Sequence[Serving] | None]
+"""Tells what the accounts of a data directory serve."""
 
 
 @attrs.frozen
@@ -56,14 +60,22 @@ def find_config(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[Setting, object] | None = None) -> Loaded:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    overrides: Mapping[Setting, object] | None = None,
+    *,
+    stored: Stored | None = None,
+) -> Loaded:
     """Load the file at *path* (None: no file), overlaid by *environ*, then by *overrides*.
 
-    Raises :class:`ConfigError` with every mistake, secrets that cannot be found included.
+    *stored* returns what the accounts serve that are kept in a data directory, None where that is not known. With it,
+    mappings are held against all accounts. Raises :class:`ConfigError` with every mistake, secrets that cannot be
+    found included.
     """
     mapping = {} if path is None else read_toml(path)
     folder = Path.cwd() if path is None else path.absolute().parent
-    loaded, literal = _load(mapping, folder, environ, overrides, path)
+    loaded, literal = _load(mapping, folder, environ, overrides, path, stored)
     if path is not None and literal and os.name == "posix" and path.stat().st_mode & _READABLE_BY_ALL:
         warning = f"{path} holds secrets and can be read by every user of this machine (chmod 600 helps)"
         return attrs.evolve(loaded, warnings=(warning,))
@@ -74,9 +86,11 @@ def load_mapping(
     mapping: Mapping[str, object],
     environ: Mapping[str, str],
     overrides: Mapping[Setting, object] | None = None,
+    *,
+    stored: Stored | None = None,
 ) -> Loaded:
     """Like :func:`load`, from what a file would hold. Relative paths are those of the working directory."""
-    return _load(mapping, Path.cwd(), environ, overrides)[0]
+    return _load(mapping, Path.cwd(), environ, overrides, stored=stored)[0]
 
 
 def read_toml(path: Path, most_bytes: int | None = None) -> dict[str, Any]:
@@ -105,6 +119,7 @@ def _load(
     environ: Mapping[str, str],
     overrides: Mapping[Setting, object] | None,
     path: Path | None = None,
+    stored: Stored | None = None,
 ) -> tuple[Loaded, bool]:
     def with_accounts(added: Sequence[Mapping[str, Any]]) -> Loaded:
         own = mapping.get("accounts", [])
@@ -117,7 +132,8 @@ def _load(
     if environ.get(_DATA_DIR):
         public_environ[_DATA_DIR] = str(absolute_path(environ[_DATA_DIR], Path.cwd()))
     try:
-        config = load_config(public, public_environ, providers=PROVIDERS, overrides=overrides)
+        further = _mapping_check(folder, stored)
+        config = load_config(public, public_environ, providers=PROVIDERS, overrides=overrides, further=further)
     except ConfigError as error:
         raise ConfigError([*error.problems, *mover.problems]) from None
     config = _with_absolute_paths(config, folder)
@@ -130,6 +146,16 @@ def _load(
     vault = _fill_vault(config, mover.account_keys)
     loaded = Loaded(config, vault, mover.routes, path, (), grants, digests, with_accounts=with_accounts)
     return loaded, mover.literal
+
+
+def _mapping_check(folder: Path, stored: Stored | None) -> Callable[[Config], Iterable[tuple[ProblemPath, str]]]:
+    """Return what looks for mappings that no account serves."""
+
+    def check(config: Config) -> Iterable[tuple[ProblemPath, str]]:
+        added = None if stored is None else stored(absolute_path(config.server.data_dir, folder))
+        return () if added is None else mappings_without_account(config, added)
+
+    return check
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:

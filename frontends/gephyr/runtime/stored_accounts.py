@@ -1,0 +1,36 @@
+"""Which accounts commands added, read without their secrets and without changing anything."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from gephyr.runtime.store_file import FILE_NAME
+from gephyr_core.routing.mappings import Serving
+
+_BUSY_TIMEOUT = 2.0
+"""Seconds that one waits for another's transaction."""
+
+
+class _Settings(msgspec.Struct):
+    provider: str = ""
+    models: tuple[str, ...] = ()
+
+
+def stored_accounts(directory: Path) -> list[Serving] | None:
+    """Return what the accounts of a data directory serve, those included whose secrets cannot be read.
+
+    None where that is not known: the store is damaged, or cannot be read. Nothing is made where nothing is.
+    """
+    path = directory.absolute() / FILE_NAME
+    if not path.exists():
+        return None if path.with_name(path.name + "-wal").exists() else []
+    try:
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT)
+        with contextlib.closing(database):
+            rows = database.execute("SELECT account, settings FROM added_accounts ORDER BY added_at").fetchall()
+        found = [(account, msgspec.json.decode(settings, type=_Settings)) for account, settings in rows]
+    except (sqlite3.Error, msgspec.MsgspecError):
+        return None
+    return [Serving(account, settings.provider, settings.models) for account, settings in found]
