@@ -107,6 +107,18 @@ def test_the_end_does_not_wait_for_who_does_not_read():
     writer.close()
 
 
+def test_a_reader_who_never_reads_cannot_keep_the_process_from_ending():
+    """A thread that is no daemon is waited for at the end."""
+    before = set(threading.enumerate())
+    lines = LineWriter(io.BytesIO())
+    assert set(threading.enumerate()) == before
+    lines.write(b"a\n")
+    lines.write(b"b\n")
+    started = set(threading.enumerate()) - before
+    assert [(thread.name, thread.daemon) for thread in started] == [("gephyr-lines", True)]
+    lines.finish(WAIT)
+
+
 def test_a_reader_that_is_gone_costs_the_lines_and_nothing_else():
     """Every line counts as dropped."""
     reader, writer = pipe()

@@ -5,6 +5,7 @@ import resource
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -182,3 +183,33 @@ async def test_many_connect_at_once_and_none_is_turned_away() -> None:
 
         for _ in range(200):
             clients.create_task(ask())
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_the_loop_is_asked_for_a_server_that_bounds_its_handshakes_and_accepts_in_small_lots(
+    certificate: Certificate, secure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handshake has the time that a head has; a client that does not say goodbye costs a moment."""
+    loop = asyncio.get_running_loop()
+    asked: list[dict[str, Any]] = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(loop, name)
+
+        async def create_server(self, *arguments: Any, **options: Any) -> asyncio.Server:
+            asked.append({**options, "at": arguments[1:]})
+            return await loop.create_server(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "get_running_loop", Watched)
+    tls = tls_context(certificate.cert, certificate.key) if secure else None
+    async with serving(tls=tls, header_timeout=7.0):
+        monkeypatch.undo()
+    [told] = asked
+    assert told == {
+        "at": ("127.0.0.1", 0),
+        "backlog": 16,
+        "ssl": tls,
+        "ssl_handshake_timeout": 7.0 if secure else None,
+        "ssl_shutdown_timeout": 2.0 if secure else None,
+    }
