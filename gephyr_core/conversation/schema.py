@@ -17,8 +17,12 @@ MOST_OPEN = 2
 DEEPEST = 64
 """Levels of subschemas that are followed; what lies deeper takes any value."""
 MOST_GROWTH = 32
-"""Times its own number of subschemas that a schema may grow to when its references are put in place: definitions that
-refer to each other twice double with each level."""
+"""Times its own size that a schema may grow to when its references are put in place: definitions that refer to each
+other twice double with each level."""
+MOST_ADDED = 100_000
+"""Size that a schema may grow by in any case."""
+_TEXT = 32
+"""Characters that count as one value in a size."""
 
 SCHEMA_KEYS = frozenset(
     (
@@ -61,20 +65,47 @@ def inlined(schema: dict[str, Any], report: Report, path: str) -> dict[str, Any]
     size, has_references = _measure(schema)
     if not has_references:
         return schema
-    inliner = _Inliner(schema, MOST_GROWTH * size, report, path)
+    inliner = _Inliner(schema, min(MOST_GROWTH * size, size + MOST_ADDED), report, path)
     return inliner.copy(schema, 0)
 
 
 def _measure(schema: dict[str, Any]) -> tuple[int, bool]:
-    """How many subschemas there are, itself included, and whether any refers to something."""
+    """How large the schema is, in values, and whether anything in it refers to something."""
     size, has_references = 0, False
     stack = [schema]
     while stack:
         current = stack.pop()
-        size += 1
+        size += _size(current)
         has_references = has_references or isinstance(current.get("$ref"), str)
         stack.extend(subschemas(current))
     return size, has_references
+
+
+def _size(schema: dict[str, Any]) -> int:
+    """How much a subschema says itself, without the subschemas in it."""
+    size = 1
+    for key, value in schema.items():
+        size += 1
+        if key in _HOLDING:
+            size += len(value) if isinstance(value, dict | list) else 0
+        elif key not in DEFINITIONS:
+            size += _values(value)
+    return size
+
+
+def _values(value: Any) -> int:
+    """The size of what is no schema: an enum, an example, a description."""
+    size, stack = 0, [value]
+    while stack:
+        current = stack.pop()
+        size += 1
+        if isinstance(current, str):
+            size += len(current) // _TEXT
+        elif isinstance(current, dict):
+            stack.extend(current.values())
+        elif isinstance(current, list):
+            stack.extend(current)
+    return size
 
 
 @attrs.define
@@ -83,7 +114,7 @@ class _Inliner:
 
     _root: dict[str, Any]
     _left: int
-    """Subschemas that may still be written."""
+    """Size that may still be written."""
     _report: Report
     _path: str
     _open: dict[str, int] = attrs.field(factory=dict)
@@ -92,7 +123,7 @@ class _Inliner:
     """Subschemas by their ``$anchor``, once one was asked for."""
 
     def copy(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
-        self._left -= 1
+        self._left -= _size(schema)
         if depth > DEEPEST:
             self._report.changed(self._path, f"the schema is nested deeper than {DEEPEST} levels: cut there")
             return {}

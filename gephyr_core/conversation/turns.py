@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import attrs
 
@@ -15,12 +16,11 @@ NO_RESULT = "The tool gave no result."
 def merged(turns: Iterable[Turn]) -> list[Turn]:
     """Join consecutive turns of one role."""
     joined: list[Turn] = []
-    for turn in turns:
-        if joined and joined[-1].role is turn.role:
-            last = joined[-1]
-            joined[-1] = attrs.evolve(last, parts=(*last.parts, *turn.parts))
-        else:
-            joined.append(turn)
+    for _, group in groupby(turns, key=lambda turn: turn.role):
+        first, *others = group
+        if others:
+            first = attrs.evolve(first, parts=(*first.parts, *(part for turn in others for part in turn.parts)))
+        joined.append(first)
     return joined
 
 

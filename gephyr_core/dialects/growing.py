@@ -28,9 +28,10 @@ def grow(into: dict[str, Any], added: dict[str, Any]) -> None:
         elif isinstance(value, dict) and isinstance(known, dict):
             grow(known, value)
         elif isinstance(value, list) and isinstance(known, list) and not isinstance(known, Pieces):
-            extend(known, value)
+            into[name] = extend(known, value)
         elif isinstance(value, str | list) and isinstance(known, str | list):
-            into[name] = [*_parts(known), *_parts(value)]
+            into[name] = parts = _parts(known)
+            parts += _parts(value)
         else:
             into[name] = value
 
@@ -42,15 +43,34 @@ def grown(known: "str | Pieces", added: str) -> Pieces:
     return pieces
 
 
-def extend(known: list[Any], added: list[Any]) -> None:
+class Elements(list[Any]):
+    """A list whose elements are found by their ``index``."""
+
+    def __init__(self, elements: list[Any]) -> None:
+        super().__init__()
+        self.places: dict[int | str, int] = {}
+        for element in elements:
+            self.append(element)
+
+    def append(self, element: Any) -> None:
+        """Add an element."""
+        index = _index(element)
+        if index is not None:
+            self.places[index] = len(self)
+        super().append(element)
+
+
+def extend(known: list[Any], added: list[Any]) -> Elements:
     """Add elements to a list; one of an ``index`` that is there already adds to that element."""
+    elements = known if isinstance(known, Elements) else Elements(known)
     for element in added:
-        index = (mapping(element) or {}).get("index")
-        same = None if index is None else _element(known, index)
-        if same is None:
-            known.append(element)
+        index = _index(element)
+        place = None if index is None else elements.places.get(index)
+        if place is None:
+            elements.append(element)
         else:
-            grow(same, element)
+            grow(elements[place], element)
+    return elements
 
 
 def _parts(content: str | list[Any]) -> list[Any]:
@@ -61,9 +81,9 @@ def _parts(content: str | list[Any]) -> list[Any]:
     return content
 
 
-def _element(known: list[Any], index: object) -> dict[str, Any] | None:
-    """The element of an index: nearly always the last one."""
-    return next((it for it in reversed(known) if isinstance(it, dict) and it.get("index") == index), None)
+def _index(element: Any) -> int | str | None:
+    index = (mapping(element) or {}).get("index")
+    return index if isinstance(index, int | str) else None
 
 
 def joined(value: Any) -> Any:

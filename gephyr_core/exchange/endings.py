@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 
 import attrs
 import msgspec
@@ -150,11 +151,10 @@ class Endings(ExchangeState):
         attempt = self.attempt
         assert attempt is not None
         assert attempt.reader is not None
-        released = []
-        while attempt.held and attempt.held[0][0] is EventClass.OPENING:
-            _, event = attempt.held.pop(0)
+        released = [event for _, event in takewhile(lambda held: held[0] is EventClass.OPENING, attempt.held)]
+        del attempt.held[: len(released)]
+        for event in released:
             self.released.setdefault(attempt.reader.opening_name(event), attempt.number)
-            released.append(event)
             attempt.size -= len(event)
         if released:
             self.hold_reply(attempt.size)

@@ -46,7 +46,9 @@ class MessageAssembly:
         if kind == "input_json_delta":
             self._inputs.setdefault(number, Pieces()).append(str(delta.get("partial_json") or ""))
         elif kind == "citations_delta":
-            block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
+            if not isinstance(block.get("citations"), list):
+                block["citations"] = []
+            block["citations"].append(delta.get("citation"))
         else:
             for name, value in delta.items():
                 known = block.get(name)

@@ -1,5 +1,6 @@
 """Turns as messages for a provider: roles that alternate, beginning with the user's, and no empty text."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,7 @@ class MessageWriter:
     messages: list[Block] = attrs.field(factory=list)
     _deferred: list[Block] = attrs.field(factory=list)
     """Media of the assistant's, which only a user's message can hold."""
-    _ids: dict[str, list[str]] = attrs.field(factory=dict)
+    _ids: dict[str, deque[str]] = attrs.field(factory=dict)
     """The client's id of a call to those that calls with it were written with and that wait for their result."""
     _written: dict[str, None] = attrs.field(factory=dict)
     """Ids of calls that were written: they have to be unique."""
@@ -233,7 +234,7 @@ class MessageWriter:
             written = f"toolu_{short_digest(f'{written} {len(self._written)}', 24)}"
         if written != call.id:
             self.report.changed(call.path, f"the call's id is {written!r} there")
-        self._ids.setdefault(call.id, []).append(written)
+        self._ids.setdefault(call.id, deque()).append(written)
         self._written[written] = None
         block = {"type": "tool_use", "id": written, "name": self.names.of(call.name), "input": self._input(call)}
         if self.prompt.dialect == NAME:
@@ -268,7 +269,7 @@ class MessageWriter:
             else:
                 content += self._said(part)
         waiting = self._ids.get(result.call_id)  # Results stand behind their calls, in the same order.
-        answered_id = waiting.pop(0) if waiting else call_id(result.call_id)
+        answered_id = waiting.popleft() if waiting else call_id(result.call_id)
         block: Block = {"type": "tool_result", "tool_use_id": answered_id}
         if content:
             block["content"] = content

@@ -38,7 +38,7 @@ def _is_indirect(schema: dict[str, Any]) -> bool:
 def _as_object(schema: dict[str, Any], report: Report, path: str) -> dict[str, Any]:
     if schema.get("type") not in (None, "object") or any(key in schema for key in _CHOICES):
         report.changed(path, "the root of a tool's schema has to be a plain object: alternatives are joined")
-    properties, required = dict(_properties(schema)), list(_items(schema, "required"))
+    properties, required = dict(_properties(schema)), _names(schema)
     for key in _CHOICES:
         for branch in _items(schema, key):
             if not isinstance(branch, dict):
@@ -46,14 +46,19 @@ def _as_object(schema: dict[str, Any], report: Report, path: str) -> dict[str, A
             for name, inner in _properties(branch).items():
                 properties.setdefault(name, inner)
             if key == "allOf":
-                required += [name for name in _items(branch, "required") if name not in required]
+                required |= _names(branch)
     kept = {key: value for key, value in schema.items() if key not in _CHOICES}
-    return {**kept, "type": "object", "properties": properties, **({"required": required} if required else {})}
+    return {**kept, "type": "object", "properties": properties, **({"required": list(required)} if required else {})}
 
 
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:
     properties = schema.get("properties")
     return properties if isinstance(properties, dict) else {}
+
+
+def _names(schema: dict[str, Any]) -> dict[str, None]:
+    """The required properties."""
+    return {name: None for name in _items(schema, "required") if isinstance(name, str)}
 
 
 def _items(schema: dict[str, Any], key: str) -> list[Any]:

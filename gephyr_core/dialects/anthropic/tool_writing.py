@@ -100,7 +100,8 @@ class ToolWriter:
         if choice is None or choice.choice not in (Choice.ALLOWED, Choice.REQUIRED_OF):
             return self.prompt.tools
         self.report.emulated(choice.path, "only the allowed tools are sent")
-        return tuple(tool for tool in self.prompt.tools if _name_of(tool) in choice.names)
+        names = dict.fromkeys(choice.names)
+        return tuple(tool for tool in self.prompt.tools if _name_of(tool) in names)
 
     def _named(self, tool: Tool) -> dict[str, Any] | None:
         written = self._tool(tool)

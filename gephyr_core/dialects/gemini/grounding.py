@@ -1,6 +1,7 @@
 """What a reply rests on: searches, pages that were read, and which passage cites what."""
 
 import bisect
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,10 @@ from gephyr_core.dialects.gemini.messages import NAME
 from gephyr_core.dialects.rendering import encode_json
 
 _MADE_OF = ("web", "retrievedContext", "maps", "image")
+_MOST_QUOTED = 4
+"""How often a text is repeated in the passages that citations quote, at most."""
+_LARGEST_QUOTES = 64 * 1024
+"""Characters of a text's passages that are quoted in any case."""
 _READ = "URL_RETRIEVAL_STATUS_SUCCESS"
 
 
@@ -99,12 +104,7 @@ class _Places:
 
     def __init__(self, said: str, before: int) -> None:
         self._before = before
-        self._ends: list[int] = []
-        end = 0
-        for character in said:
-            self._ends.append(end)
-            end += 1 if character < "\x80" else len(character.encode("utf-8", "surrogatepass"))
-        self._ends.append(end)
+        self._ends = _ends(said)
 
     def of(self, place: int | None) -> int | None:
         """The character at byte *place* of the reply's text; None outside of the open part."""
@@ -116,14 +116,15 @@ class _Places:
 def grounding_object(citations: list[tuple[int, str, Citation]], results: list[HostedResult | HostedCall]) -> Any:
     """Write ``groundingMetadata``. *citations*: each with where its text begins, in bytes, and that text."""
     chunks: list[dict[str, Any]] = []
+    numbers: dict[tuple[str, str, str], int] = {}
 
     def chunk(url: str, title: str, cited_text: str = "") -> int:
-        found: dict[str, Any] = {"web": {"uri": url, "title": title}}
-        if not url:
-            found = {"retrievedContext": {"title": title, "text": cited_text}}
-        if found not in chunks:
-            chunks.append(found)
-        return chunks.index(found)
+        key = (url, title, "" if url else cited_text)
+        if key not in numbers:
+            numbers[key] = len(chunks)
+            retrieved = {"retrievedContext": {"title": title, "text": cited_text}}
+            chunks.append({"web": {"uri": url, "title": title}} if url else retrieved)
+        return numbers[key]
 
     queries: list[str] = []
     for part in results:
@@ -132,24 +133,50 @@ def grounding_object(citations: list[tuple[int, str, Citation]], results: list[H
         else:
             for source in part.sources:
                 chunk(source.url, source.title)
+    segments = _Segments()
     supports = [
-        _support(start, said, cited, chunk(cited.url, cited.title, cited.cited_text))
+        {
+            "segment": segments.of(start, said, cited),
+            "groundingChunkIndices": [chunk(cited.url, cited.title, cited.cited_text)],
+        }
         for start, said, cited in citations
     ]
     named = {"webSearchQueries": queries, "groundingChunks": chunks, "groundingSupports": supports}
     return {name: value for name, value in named.items() if value}
 
 
-def _support(start: int, said: str, cited: Citation, number: int) -> dict[str, Any]:
-    known = cited.start is not None and cited.end is not None
-    first, last = (cited.start, cited.end) if known else (0, len(said))
-    segment: dict[str, Any] = {
-        "endIndex": start + len(said[:last].encode("utf-8", "surrogatepass")),
-        "text": said[first:last],
-    }
-    if begin := start + len(said[:first].encode("utf-8", "surrogatepass")):
-        segment["startIndex"] = begin
-    return {"segment": segment, "groundingChunkIndices": [number]}
+class _Segments:
+    """Writes where citations stand. What they quote is repeated as long as it is no multiple of the text."""
+
+    def __init__(self) -> None:
+        self._said: str | None = None
+        self._ends: list[int] | None = None
+        """Bytes before each character; None where each is one."""
+        self._left = 0
+
+    def of(self, start: int, said: str, cited: Citation) -> dict[str, Any]:
+        """Write a segment of the text *said*, which begins at byte *start*."""
+        if said is not self._said:
+            self._said, self._ends = said, None if said.isascii() else _ends(said)
+            self._left += _LARGEST_QUOTES + _MOST_QUOTED * len(said)
+        known = cited.start is not None and cited.end is not None
+        first, last, _ = slice(*(cited.start, cited.end) if known else (0, len(said))).indices(len(said))
+        segment: dict[str, Any] = {"endIndex": start + self._bytes(last)}
+        self._left -= max(last - first, 0)
+        if self._left >= 0:
+            segment["text"] = said[first:last]
+        if begin := start + self._bytes(first):
+            segment["startIndex"] = begin
+        return segment
+
+    def _bytes(self, place: int) -> int:
+        return place if self._ends is None else self._ends[place]
+
+
+def _ends(said: str) -> list[int]:
+    """How many bytes stand before each character of a text, and in all of it."""
+    lengths = (1 if character < "\x80" else len(character.encode("utf-8", "surrogatepass")) for character in said)
+    return [0, *itertools.accumulate(lengths)]
 
 
 def _queries(call: HostedCall) -> list[str]:

@@ -1,5 +1,6 @@
 """A client's contents as turns."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -38,6 +39,33 @@ _HOSTED: Mapping[str, Callable[[dict[str, Any], str, Signature | None, str], Hos
 
 
 @attrs.define
+class _OpenCalls:
+    """The calls that are not answered yet, each found by its id and by its tool's name."""
+
+    _by_id: dict[str, deque[int]] = attrs.field(factory=dict)
+    _by_name: dict[str, deque[int]] = attrs.field(factory=dict)
+    _ids: dict[int, str] = attrs.field(factory=dict)
+    """By the call's number: what was answered is gone from here, and from the others when it is met there."""
+    _count: int = 0
+
+    def add(self, call_id: str, name: str) -> None:
+        """Add a call."""
+        self._ids[self._count] = call_id
+        self._by_id.setdefault(call_id, deque()).append(self._count)
+        self._by_name.setdefault(name, deque()).append(self._count)
+        self._count += 1
+
+    def answered(self, told: str | None, name: str) -> str | None:
+        """The id of the call that a response answers: the one it names, else the first open one of its name."""
+        for calls in (self._by_id.get(told or ""), self._by_name.get(name)):
+            while calls:
+                call_id = self._ids.pop(calls.popleft(), None)
+                if call_id is not None:
+                    return call_id
+        return told
+
+
+@attrs.define
 class ContentReader:
     """Reads one conversation.
 
@@ -48,8 +76,7 @@ class ContentReader:
     report: Report
     native: dict[str, Native]
     turns: list[Turn] = attrs.field(factory=list)
-    _open: list[tuple[str, str]] = attrs.field(factory=list)
-    """Id and name of the calls that are not answered yet."""
+    _open: _OpenCalls = attrs.field(factory=_OpenCalls)
     _hosted: str = ""
     """Id of the latest call of a tool of Google's own."""
 
@@ -61,7 +88,7 @@ class ContentReader:
                 raise FieldError(content.at("role"), f"expected user or model, got {name!r}")
             role = _ROLES[name]
             if role is Role.ASSISTANT and not (self.turns and self.turns[-1].role is role):
-                self._open = []
+                self._open = _OpenCalls()
             parts = tuple(self._parts(content, index))
             self.turns.append(Turn(role, parts, path=content.path))
             content.finish()
@@ -110,12 +137,12 @@ class ContentReader:
         call_id = call.text("id") or f"call_{position}"
         arguments = encode_json(call.mapping("args") or {}).decode()
         call.finish()
-        self._open.append((call_id, name))
+        self._open.add(call_id, name)
         return ToolCall(call_id, name, arguments, signature=signature, path=call.path)
 
     def _response(self, response: Message, position: str) -> ToolResult:
         name = response.required_text("name")
-        call_id = self._answered(response.text("id"), name) or f"call_{position}"
+        call_id = self._open.answered(response.text("id"), name) or f"call_{position}"
         told = response.mapping("response") or {}
         text, is_error = _told(told)
         content: list[Any] = [Text(text, path=response.at("response"))] if text else []
@@ -127,15 +154,6 @@ class ContentReader:
             part.finish()
         response.finish()
         return ToolResult(call_id, tuple(content), is_error, name, path=response.path)
-
-    def _answered(self, told: str | None, name: str) -> str | None:
-        """The id of the call that a response answers: the one it names, else the first open one of its name."""
-        by_id = [call for call in self._open if call[0] == told]
-        matching = by_id or [call for call in self._open if call[1] == name]
-        if not matching:
-            return told
-        self._open.remove(matching[0])
-        return matching[0][0]
 
 
 def read_media(part: Message) -> Media | None:

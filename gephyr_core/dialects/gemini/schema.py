@@ -74,7 +74,8 @@ def _as_object(schema: dict[str, Any], cleaner: "_Cleaner") -> dict[str, Any]:
         for branch in branches:
             properties |= _mapping(branch.get("properties"))
         root["properties"] = {**properties, **_mapping(root.get("properties"))}
-        common = [name for name in _strings(branches[0].get("required")) if _in_all(name, branches)]
+        each = [dict.fromkeys(_strings(branch.get("required"))) for branch in branches]
+        common = [name for name in each[0] if all(name in required for required in each)]
         root["required"] = [*_strings(root.get("required")), *common]
     return {**root, "type": "object"}
 
@@ -115,7 +116,8 @@ class _Cleaner:
 
     def _alternative(self, rest: dict[str, Any], branch: dict[str, Any], depth: int) -> dict[str, Any]:
         """Write one of several alternatives, each with what stands beside them: that is paid for each time."""
-        self._left -= (len(_mapping(rest.get("properties"))) + len(_strings(rest.get("required")))) // _LISTED_FOR_ONE
+        beside = [len(value) for value in rest.values() if isinstance(value, dict | list)]
+        self._left -= sum(beside, len(rest)) // _LISTED_FOR_ONE
         return self.clean(branch if self._left < 0 else described(rest, branch), depth)
 
     def flat(self, schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
@@ -123,14 +125,15 @@ class _Cleaner:
         parts = _dicts(schema.get("allOf"))
         if "allOf" not in schema:
             return schema
-        joined: dict[str, Any] = {}
-        for part in parts if depth < _DEEPEST else ():
-            inner = self.flat(part, depth + 1)
-            for key in ("anyOf", "oneOf"):
-                if key in inner and key in joined:
-                    self.lost[key] = None
-            joined = merged(joined, inner)
-        return merged(joined, {key: value for key, value in schema.items() if key != "allOf"})
+        self._left -= len(parts)
+        if depth >= _DEEPEST or self._left < 0:
+            self.lost["what is nested too deeply"] = None
+            parts = []
+        inner = [self.flat(part, depth + 1) for part in parts]
+        for key in ("anyOf", "oneOf"):
+            if len([part for part in inner if key in part]) > 1:
+                self.lost[key] = None
+        return merged(*inner, {key: value for key, value in schema.items() if key != "allOf"})
 
     def _branches(self, schema: dict[str, Any]) -> tuple[list[dict[str, Any]] | None, bool]:
         """The alternatives of a schema (None: it has none), and whether it takes null."""
@@ -285,7 +288,3 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 
 def _strings(value: Any) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def _in_all(name: str, branches: list[dict[str, Any]]) -> bool:
-    return all(name in _strings(branch.get("required")) for branch in branches)

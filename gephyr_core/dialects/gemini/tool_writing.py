@@ -69,6 +69,8 @@ class ToolWriter:
     freeform: list[str] = attrs.field(factory=list)
     """Names of freeform tools that are carried as functions."""
     _functions: list[dict[str, Any]] = attrs.field(factory=list)
+    _declared: dict[str, None] = attrs.field(factory=dict)
+    """The functions' names as the provider is told them."""
     _hosted: list[dict[str, Any]] = attrs.field(factory=list)
 
     def write(self) -> None:
@@ -102,11 +104,12 @@ class ToolWriter:
         written = self.names.of(name)
         if written != name:
             self.report.changed(path, f"the tool is called {written!r} there")
-        if any(function["name"] == written for function in self._functions):
+        if written in self._declared:
             self.report.dropped(path, f"a tool {name!r} is there already")
             return None
         function = {"name": written, "description": description} if description else {"name": written}
         self._functions.append(function)
+        self._declared[written] = None
         return function
 
     def _function(self, tool: FunctionTool) -> None:
@@ -168,9 +171,8 @@ class ToolWriter:
         forced = choice.choice in (Choice.REQUIRED, Choice.NAMED, Choice.REQUIRED_OF)
         if forced and not self.destination.capabilities.forced_tools:
             raise self.report.refused(choice.path, f"model {self.destination.model!r} cannot be made to call a tool")
-        declared = [function["name"] for function in self._functions]
         names = [self.names.of(name) for name in choice.names]
-        allowed = [name for name in names if own or name in declared]
+        allowed = [name for name in names if own or name in self._declared]
         if forced and names and not allowed:
             raise self.report.refused(choice.path, f"tool {choice.names[0]!r} is no function of this request")
         if len(allowed) < len(names):

@@ -19,7 +19,7 @@ def parameters(schema: dict[str, Any], report: Report, path: str) -> dict[str, A
         return whole
     if any(key in whole for key in _NOT_AT_ROOT):
         report.changed(path, "the root of a tool's schema has to be a plain object: alternatives are joined")
-    properties, required = dict(_properties(whole)), list(_required(whole))
+    properties, required = dict(_properties(whole)), _names(_required(whole))
     for key in _CHOICES:
         branches = whole.get(key)
         for branch in branches if isinstance(branches, list) else ():
@@ -27,9 +27,9 @@ def parameters(schema: dict[str, Any], report: Report, path: str) -> dict[str, A
                 for name, inner in _properties(branch).items():
                     properties.setdefault(name, inner)
                 if key == "allOf":
-                    required += [name for name in _required(branch) if name not in required]
+                    required |= _names(_required(branch))
     kept = {key: value for key, value in whole.items() if key not in _NOT_AT_ROOT}
-    return {**kept, "type": "object", "properties": properties, **({"required": required} if required else {})}
+    return {**kept, "type": "object", "properties": properties, **({"required": list(required)} if required else {})}
 
 
 def can_be_strict(schema: dict[str, Any], depth: int = 0) -> bool:
@@ -40,7 +40,8 @@ def can_be_strict(schema: dict[str, Any], depth: int = 0) -> bool:
     if properties is not None or kind == "object" or (isinstance(kind, list) and "object" in kind):
         if not isinstance(properties, dict) or schema.get("additionalProperties") is not False:
             return False
-        if any(name not in _required(schema) for name in properties):
+        required = _names(_required(schema))
+        if any(name not in required for name in properties):
             return False
     return all(can_be_strict(inner, depth + 1) for inner in subschemas(schema))
 
@@ -48,6 +49,10 @@ def can_be_strict(schema: dict[str, Any], depth: int = 0) -> bool:
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:
     properties = schema.get("properties")
     return properties if isinstance(properties, dict) else {}
+
+
+def _names(required: list[Any]) -> dict[str, None]:
+    return {name: None for name in required if isinstance(name, str)}
 
 
 def _required(schema: dict[str, Any]) -> list[Any]:

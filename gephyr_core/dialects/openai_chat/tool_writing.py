@@ -1,5 +1,6 @@
 """Tools for a provider, and which of them its model may use."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -186,7 +187,7 @@ class ToolWriter:
             case Choice.NAMED if legacy:
                 written = {"name": choice.names[0]}
             case Choice.NAMED:
-                written = self._reference(choice.names[0])
+                written = self._references(choice.names[:1])[0]
             case _:
                 mode = "required" if choice.choice is Choice.REQUIRED_OF else "auto"
                 written = self._allowed(choice, mode)
@@ -194,9 +195,9 @@ class ToolWriter:
 
     def _allowed(self, choice: ToolChoice, mode: str) -> Any:
         if is_openai(self.destination) or self.prompt.dialect == NAME:
-            tools = [self._reference(name) for name in choice.names]
+            tools = self._references(choice.names)
             return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
-        allowed = [self.names.of(name) for name in choice.names]
+        allowed = {self.names.of(name): None for name in choice.names}
         self.body["tools"] = [tool for tool in self.body["tools"] if _name_of(tool) in allowed]
         self.report.emulated(choice.path, "only the allowed tools are sent")
         return mode
@@ -207,10 +208,10 @@ class ToolWriter:
         if not capabilities.forced_tools or reasoning:
             raise self.report.refused(choice.path, f"model {self.destination.model!r} cannot be made to call a tool")
 
-    def _reference(self, name: str) -> dict[str, Any]:
-        freeform = any(isinstance(tool, FreeformTool) and tool.name == name for tool in self.prompt.tools)
-        kind = "custom" if freeform and self.names.takes_freeform else "function"
-        return {"type": kind, kind: {"name": self.names.of(name)}}
+    def _references(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        freeform = {tool.name: None for tool in self.prompt.tools if isinstance(tool, FreeformTool)}
+        kinds = ["custom" if name in freeform and self.names.takes_freeform else "function" for name in names]
+        return [{"type": kind, kind: {"name": self.names.of(name)}} for name, kind in zip(names, kinds, strict=True)]
 
 
 def _name_of(tool: dict[str, Any]) -> str:

@@ -36,6 +36,8 @@ class InputReader:
     _results: list[Part] = attrs.field(factory=list)
     _path: str = ""
     """Of the first item of the open turn."""
+    _known: dict[str, None] = attrs.field(factory=dict)
+    """Names of the tools that there are, once the conversation adds some."""
     _names: dict[str, str] = attrs.field(factory=dict)
     """The tools' names by the calls' ids."""
 
@@ -148,12 +150,14 @@ class InputReader:
 
     def _add_tools(self, item: Fields) -> list[Any]:
         """Offer the tools that an item adds from the start. Returns them as they stand there."""
-        known = {_name(tool): None for tool in self.tools}
+        if not self._known:
+            self._known = {_name(tool): None for tool in self.tools}
         listed = item.array("tools")
         copies = [dict(tool) if isinstance(tool, dict) else tool for tool in listed]
         found = Fields({"tools": copies}, item.path, self.report)
-        added = [tool for tool in read_tools(found, self.native) if _name(tool) not in known]
+        added = [tool for tool in read_tools(found, self.native) if _name(tool) not in self._known]
         self.tools += added
+        self._known |= {_name(tool): None for tool in added}
         if added:
             self.report.emulated(item.at("tools"), "the tools are offered from the start")
         return listed

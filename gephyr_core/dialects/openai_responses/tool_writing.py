@@ -1,5 +1,7 @@
 """Tools for a provider, and which of them its model may use."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -10,7 +12,6 @@ from gephyr_core.conversation.prompt import (
     FreeformTool,
     FunctionTool,
     HostedTool,
-    Native,
     Prompt,
     Tool,
     ToolChoice,
@@ -30,6 +31,7 @@ _KNOWN_OPTIONS = (
     *("search_context_size", "parameters"),
 )
 """Options of others' hosted tools that are read, or told of elsewhere."""
+_OF_TOOL = re.compile(r"tools\[([0-9]+)\]")
 _HOSTED = {"web_search": "web_search", "code_execution": "code_interpreter"}
 
 
@@ -75,6 +77,8 @@ class ToolWriter:
     body: dict[str, Any]
     freeform: list[str] = attrs.field(factory=list)
     """Names of freeform tools that are carried as functions."""
+    _extra: dict[str, dict[str, Any]] | None = None
+    """Fields that only this dialect has, by the path of what they are of."""
 
     @property
     def own(self) -> bool:
@@ -101,10 +105,14 @@ class ToolWriter:
 
     def _with_native(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Put back the tools and the fields of tools that only this dialect has."""
-        for path, native in self.prompt.native.items():
-            if path.startswith("tools[") and path.endswith("]"):
-                tools.insert(int(path[len("tools[") : -1]), native.value)
-        return tools
+        found = ((_OF_TOOL.fullmatch(path), native.value) for path, native in self.prompt.native.items())
+        added = {int(match[1]): value for match, value in found if match}
+        placed: list[dict[str, Any]] = []
+        for tool in tools:
+            while len(placed) in added:
+                placed.append(added.pop(len(placed)))
+            placed.append(tool)
+        return [*placed, *added.values()]
 
     def _add(self, tools: list[dict[str, Any]], tool: Tool) -> None:
         if tool.cache is not None:
@@ -129,7 +137,9 @@ class ToolWriter:
         """Write a typed tool as it came. The functions of a namespace are gathered in it again."""
         last = tools[-1] if tools else {}
         if last.get("type") == "namespace" and namespace_of(tool) and last.get("name") == tool.options.get("name"):
-            tools[-1] = {**last, "tools": [*last["tools"], *tool.options["tools"]]}
+            last["tools"] += tool.options["tools"]
+        elif namespace_of(tool):
+            tools.append({**tool.options, "tools": [*tool.options["tools"]]})
         else:
             tools.append(tool.options)
 
@@ -170,9 +180,12 @@ class ToolWriter:
         """The fields of a tool that only this dialect has."""
         if not self.own:
             return {}
-        mark = f"{path}."
-        native: dict[str, Native] = self.prompt.native
-        return {key.removeprefix(mark): one.value for key, one in native.items() if key.startswith(mark)}
+        if self._extra is None:
+            self._extra = {}
+            for place, one in self.prompt.native.items():
+                owner, _, name = place.rpartition(".")
+                self._extra.setdefault(owner, {})[name] = one.value
+        return self._extra.get(path, {})
 
     def _hosted(self, tool: HostedTool) -> dict[str, Any]:
         if tool.dialect == NAME:
@@ -216,10 +229,10 @@ class ToolWriter:
             case Choice.AUTO | Choice.NONE | Choice.REQUIRED:
                 self.body["tool_choice"] = choice.choice.value
             case Choice.NAMED:
-                self.body["tool_choice"] = self._reference(choice.names[0])
+                self.body["tool_choice"] = self._references(choice.names[:1])[0]
             case _:
                 mode = "required" if choice.choice is Choice.REQUIRED_OF else "auto"
-                tools = [self._reference(name) for name in choice.names]
+                tools = self._references(choice.names)
                 self.body["tool_choice"] = {"type": "allowed_tools", "mode": mode, "tools": tools}
 
     def _may_force(self, choice: ToolChoice) -> None:
@@ -228,16 +241,24 @@ class ToolWriter:
         if not capabilities.forced_tools or reasoning:
             raise self.report.refused(choice.path, f"model {self.destination.model!r} cannot be made to call a tool")
 
-    def _reference(self, name: str) -> dict[str, Any]:
+    def _references(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        hosted: dict[str, HostedTool] = {}
+        for tool in self.prompt.tools:
+            if isinstance(tool, HostedTool):
+                for name in (tool.type, tool.options.get("name")):
+                    if isinstance(name, str):
+                        hosted.setdefault(name, tool)
+        freeform = {tool.name: None for tool in self.prompt.tools if isinstance(tool, FreeformTool)}
+        return [self._reference(name, hosted.get(name), freeform=name in freeform) for name in names]
+
+    def _reference(self, name: str, tool: HostedTool | None, *, freeform: bool) -> dict[str, Any]:
         client = self.names.client_tool(name)
         if client is not None and not namespace_of(client):
             return {"type": client.type}
         if client is not None:
             plain = name.removeprefix(f"{namespace_of(client)}__")
             return {"type": "function", "name": plain, "namespace": namespace_of(client)}
-        for tool in self.prompt.tools:
-            if isinstance(tool, HostedTool) and name in (tool.type, tool.options.get("name")):
-                return {"type": _HOSTED.get(tool.kind, tool.type) if tool.dialect != NAME else tool.type}
-        freeform = any(isinstance(tool, FreeformTool) and tool.name == name for tool in self.prompt.tools)
+        if tool is not None:
+            return {"type": _HOSTED.get(tool.kind, tool.type) if tool.dialect != NAME else tool.type}
         kind = "custom" if freeform and self.names.takes_freeform else "function"
         return {"type": kind, "name": self.names.of(name)}
