@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import functools
 import random
 import re
 import tomllib
@@ -46,20 +47,8 @@ class Mutant:
     @property
     def function(self) -> str:
         """The function or class that it is in, with those around it; empty for a module's own lines."""
-        names: list[str] = []
-        node: ast.AST = ast.parse(self.text)
-        while node is not None:
-            inner = [one for one in ast.walk(node) if one is not node and self._is_around(one)]
-            if not inner:
-                break
-            node = inner[0]  # breadth first: the outermost
-            names.append(node.name)  # type: ignore[attr-defined]
-        return ".".join(names)
-
-    def _is_around(self, node: ast.AST) -> bool:
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            return False
-        return node.lineno <= self.lines[0] <= self.lines[1] <= (node.end_lineno or 0)
+        first, last = self.lines
+        return ".".join(name for name, start, end in _scopes(self.text) if start <= first <= last <= end)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -76,6 +65,16 @@ class Mutant:
         before, after = self.text.splitlines(), self.mutated.splitlines()
         head = f"{self.path} ({self.function or 'module'}, {self.change.kind})"
         return "\n".join(difflib.unified_diff(before, after, head, head, lineterm="", n=2))
+
+
+@functools.lru_cache(maxsize=16)
+def _scopes(text: str) -> tuple[tuple[str, int, int], ...]:
+    """The functions and classes of a file, the outer ones first, each with its first and last line."""
+    return tuple(
+        (node.name, node.lineno, node.end_lineno or 0)
+        for node in ast.walk(ast.parse(text))  # breadth first
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    )
 
 
 def _words(lines: Sequence[str]) -> str:
