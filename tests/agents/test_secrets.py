@@ -1,6 +1,7 @@
 """No secret is told to anyone it is not meant for, whatever becomes of a request (DECISIONS 3)."""
 
 import base64
+import json
 import socket
 import subprocess
 import sys
@@ -143,7 +144,7 @@ def test_no_secret_is_told_whatever_becomes_of_a_request(world: World) -> None:
     assert len(files) > 20
     assert any(data.startswith(b"SQLite format 3") for data in files.values())
     assert files["stderr"].count(b'"event":"request"') > 50
-    assert b"Incorrect API key provided: [credential]" in files["stderr"]
+    assert b"Incorrect API key provided: [redacted]" in files["stderr"]
     for kept, data in files.items():
         assert _around_mark(data) == b"", kept
 
@@ -223,6 +224,12 @@ def _ask_what_fails(world: World) -> None:
         (429, CHAT.answer()),
     ]
     _, _, body = _asked(CHAT)
+    for account in ("chat", "claude"):  # in the client's dialect, and translated
+        for status, answer in _echoes(account):
+            world.stub.script(account, answer)
+            got = world.ask("POST", CHAT_TARGET, {**body, "model": account, "stream": True}, {"x-api-key": KEY})
+            assert got == status, (answer, world.told[-1])
+            assert "[redacted]" in world.told[-1].decode()
     for status, answer in failures:
         world.stub.script("chat", answer)
         got = world.ask("POST", CHAT_TARGET, {**body, "stream": True}, {"x-api-key": KEY})
@@ -236,6 +243,17 @@ def _ask_what_fails(world: World) -> None:
             assert got == told, (account, world.told[-1])
     for account in ("unreachable", "proxied-refused", "proxied-socks", "proxied-rejected"):
         assert world.ask("POST", CHAT_TARGET, {**body, "model": account}, {"x-api-key": KEY}) == 502
+
+
+def _echoes(account: str) -> Iterator[tuple[int, Answer]]:
+    """Errors that repeat the account's key: refusals, with it in their heads too, and an event after content."""
+    speech = CHAT if account == "chat" else ANTHROPIC
+    error = {"type": "invalid_request_error", "message": f"no {_key(account)}"}
+    told = {"type": "error", "error": error}
+    for status in (400, 422):
+        yield status, json_answer(told, status, {"x-echo": _key(account), "x-request-id": _key(account)})
+    event = f"event: error\ndata: {json.dumps(told)}\n\n"
+    yield 200, sse_answer(*speech.prelude, speech.content, event)
 
 
 def _check_what_providers_saw(world: World) -> None:

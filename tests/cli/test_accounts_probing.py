@@ -140,7 +140,7 @@ async def test_the_request_takes_the_accounts_own_way_out(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("status", "body", "verdict"),
     [
-        (401, REFUSED, "the provider refuses the credential: Incorrect API key provided: [credential]."),
+        (401, REFUSED, "the provider refuses the credential: Incorrect API key provided: [redacted]."),
         (429, b'{"error": {"message": "slow down"}}', "a limit is reached; it may be asked again in 7 s: slow down"),
         (429, b'{"error": {"code": "insufficient_quota"}}', "no credit is left, or a spending limit is reached"),
         (404, b"", "the endpoint has no list of models: try --model"),
@@ -177,7 +177,7 @@ async def test_the_headers_that_speak_of_limits_are_shown(tmp_path: Path) -> Non
     assert [line.strip() for line in limits if line] == [
         "x-ratelimit-remaining-requests: 59",
         "anthropic-ratelimit-tokens-limit: 8",
-        "x-ratelimit-key: [credential]",
+        "x-ratelimit-key: [redacted]",
     ]
 
 

@@ -65,8 +65,8 @@ def test_texts_of_an_endpoint_are_one_line_without_secrets() -> None:
     assert cleaned("a\nb\tc  d", ()) == "a b c d"
     assert cleaned("x" * 300, ()) == "x" * 300
     assert cleaned("x" * 301, ()) == "x" * 297 + "..."
-    assert cleaned("is secret! and secret%21", ("secret!",)) == "is [credential] and [credential]"
-    assert cleaned("is abcdef and abcde", ("abcdef",)) == "is [credential] and abcde"
+    assert cleaned("is secret! and secret%21", ("secret!",)) == "is [redacted] and [redacted]"
+    assert cleaned("is abcdef and abcde", ("abcdef",)) == "is [redacted] and abcde"
     assert cleaned("is abcde", ("abcde",)) == "is abcde", "what is so short is no secret"
 
 

@@ -207,9 +207,9 @@ def test_old_tokens_are_taken_out_of_texts_too():
     vault.await_token("a", HOME)
     for number in range(10):
         vault.replace("a", f"at-MARKED-{number}")
-    assert vault.redact("a", "at-MARKED-9 at-MARKED-8!") == "[credential] [credential]!"
+    assert vault.redact("a", "at-MARKED-9 at-MARKED-8!") == "[redacted] [redacted]!"
     vault.withdraw("a")
-    assert vault.redact("a", "at-MARKED-9") == "[credential]"
+    assert vault.redact("a", "at-MARKED-9") == "[redacted]"
 
 
 def test_a_key_is_not_replaced_by_a_token():

@@ -194,7 +194,7 @@ async def test_nobody_comes():
     [
         (
             answer(400, {"error": "invalid_grant", "error_description": "code-MARKED"}),
-            "the token endpoint gave no token: invalid_grant: status 400: [credential]",
+            "the token endpoint gave no token: invalid_grant: status 400: [redacted]",
         ),
         (answer(200, {"access_token": "at-MARKED"}), "the provider gave no refresh token"),
     ],

@@ -138,7 +138,7 @@ async def test_an_answer_that_was_lost_leaves_a_note():
         for one in (w, after):
             failed = await one.failure()
             assert failed.detail == (
-                "status 400: [credential] is void; the answer to an earlier refresh was lost, "
+                "status 400: [redacted] is void; the answer to an earlier refresh was lost, "
                 "and a new refresh token with it"
             )
 

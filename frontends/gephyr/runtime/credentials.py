@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
+from gephyr.runtime.redaction import Redaction
 from gephyr_core.http import Header, Headers, Origin
 
 _AUTHORIZATION = b"authorization"
@@ -133,9 +134,7 @@ class Vault:
         """Return *text* without the credentials of *account*, those that were replaced of late included: there are
         providers that repeat a key they refuse."""
         entry = self._entries.get(account)
-        for secret in () if entry is None else entry.secrets:
-            text = text.replace(secret, "[credential]")
-        return text
+        return text if entry is None else Redaction(entry.secrets).text(text)
 
 
 def digest(secret: bytes) -> str:

@@ -13,6 +13,7 @@ import attrs
 import msgspec
 
 from gephyr.runtime.credentials import digest
+from gephyr.runtime.redaction import Redaction
 from gephyr_core.dates import retry_after
 from gephyr_core.http import Header, Headers
 
@@ -24,13 +25,10 @@ USUAL_LIFE = 3600.0
 """Seconds that an access token is taken to live where the endpoint does not say."""
 LONGEST_LIFE = 31 * 86400.0
 """Seconds; no endpoint, and no clock that was wrong when a token was kept, is believed beyond it."""
-REMOVED = "[credential]"
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LONGEST_DESCRIPTION = 300
-_SHORTEST_SECRET = 6
-"""A shorter one is no secret, and to take it out would make any text unreadable."""
 
 
 class GrantError(Exception):
@@ -178,11 +176,8 @@ def read_answer(status: int, headers: Headers, body: bytes, request: TokenReques
 
 
 def cleaned(text: str, secrets: Sequence[str]) -> str:
-    """Return *text* as one line of bounded length without any of *secrets*, as they are or percent-encoded."""
-    for secret in secrets:
-        for form in (secret, quote_plus(secret)):
-            if len(form) >= _SHORTEST_SECRET:
-                text = text.replace(form, REMOVED)
+    """Return *text* as one line of bounded length without any of *secrets*, as they are or in some encoding."""
+    text = Redaction(secrets).text(text)
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= _LONGEST_DESCRIPTION else line[: _LONGEST_DESCRIPTION - 3] + "..."
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gephyr.runtime.ports import Feed
+from gephyr.runtime.upstream.echoes import ERROR, UNWATCHED
 from gephyr.runtime.upstream.lacks import is_lack, tell
 from gephyr.runtime.upstream.reply import Reply
 from gephyr_core.errors import Fault, Sent
@@ -19,6 +20,7 @@ _DRAINING_SECONDS = 1.0
 """How long the end of a response is waited for whose call is detached."""
 _MOST_DRAINED = 65536
 """Bytes of it that are read."""
+_LF = 10
 _JOINED = 65536
 """Bodies up to this size go out in one piece with their head; copying a larger one costs more than a second write."""
 
@@ -42,9 +44,10 @@ class Home(Protocol):
 class Call:
     """One call under way; implements ``UpstreamCall``. Once it is over, nothing is fed any more."""
 
-    __slots__ = ("_cancel_opening", "attempt", "connection", "exchange", "feed", "method", "over", "paused")
+    __slots__ = ("_cancel_opening", "attempt", "connection", "echoes", "exchange", "feed", "method", "over", "paused")
 
     def __init__(self, exchange: int, attempt: int, method: str, feed: Feed) -> None:
+        self.echoes = UNWATCHED
         self.exchange = exchange
         self.attempt = attempt
         self.method = method
@@ -226,9 +229,12 @@ class Connection(asyncio.BufferedProtocol):
         begun = reply.status
         body = reply.receive(bytes(self._buffer[:nbytes]))
         if not begun and reply.status:
-            call.feed(UpstreamStarted(call.exchange, call.attempt, reply.status, reply.headers))
+            headers = call.echoes.head(reply.status, reply.headers)
+            call.feed(UpstreamStarted(call.exchange, call.attempt, reply.status, headers))
             if self._call is not call:
                 return
+        if body and (body.find(ERROR) >= 0 or body[-1] != _LF or call.echoes.watching):
+            body = call.echoes.body(body)
         if body:
             call.feed(UpstreamBody(call.exchange, call.attempt, body))
             if self._call is not call:
@@ -272,6 +278,8 @@ class Connection(asyncio.BufferedProtocol):
     # -- the end of a call ----------------------------------------------------------------------------------------
 
     def _end(self, call: Call) -> None:
+        if not self._all_said(call):
+            return
         self._call, call.connection, call.over = None, None, True
         # First home, then the news: the next call, made in answer to it, finds this connection.
         if call.paused:
@@ -303,7 +311,16 @@ class Connection(asyncio.BufferedProtocol):
             self._draining.cancel()
             self._draining = None
 
+    def _all_said(self, call: Call) -> bool:
+        """Feed what was held back of an error; whether the call goes on."""
+        rest = call.echoes.rest()
+        if rest:
+            call.feed(UpstreamBody(call.exchange, call.attempt, rest))
+        return self._call is call
+
     def _fail(self, call: Call, fault: Fault, detail: str) -> None:
+        if not self._all_said(call):
+            return
         sent = Sent.ALL if self._all_sent() else Sent.PARTIAL
         self.abort()
         call.fail(fault, detail, reused=self._kept and not self._reply.begun, sent=sent)

@@ -8,6 +8,7 @@ from gephyr.runtime.credentials import CredentialError
 from gephyr.runtime.ports import Feed
 from gephyr.runtime.upstream.connection import Call, Connection
 from gephyr.runtime.upstream.connector import ConnectError, Connector, Progress, tls_context
+from gephyr.runtime.upstream.echoes import Echoes
 from gephyr.runtime.upstream.heads import request_head
 from gephyr.runtime.upstream.keepalive import KeepAlive
 from gephyr.runtime.upstream.lacks import tell
@@ -85,7 +86,9 @@ class SocketUpstream:
             call.fail(Fault.PROXY, f"there is no outbound route {route!r}")
         else:
             try:
-                head = request_head(command, self._vault.authorize(command.account, origin))
+                credentials = self._vault.authorize(command.account, origin)
+                call.echoes = Echoes(credentials)
+                head = request_head(command, credentials)
             except CredentialError as exc:
                 call.fail(Fault.GATEWAY, str(exc))
             except ValueError:
