@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from gephyr.runtime.faults import failure
-from gephyr.runtime.ports import ClientPort, ErrandPort, QuestionPort, UpstreamCall, UpstreamPort
+from gephyr.runtime.ports import ClientPort, ErrandPort, Feed, QuestionPort, UpstreamCall, UpstreamPort
 from gephyr_core.commands import (
     AbortResponse,
     CallUpstream,
@@ -335,17 +335,9 @@ class Driver:
         content_type, data = self._observer.metrics_for_clients()
         self.feed(MetricsCollected(command.exchange, content_type, data))
 
-    def _fetch_url(self, command: FetchUrl) -> None:
+    def _ask(self, command: FetchUrl | Load | Compute) -> None:
         if command.exchange in self._clients:
-            self._questions.fetch(command, self.feed)
-
-    def _load(self, command: Load) -> None:
-        if command.exchange in self._clients:
-            self._questions.load(command, self.feed)
-
-    def _compute(self, command: Compute) -> None:
-        if command.exchange in self._clients:
-            self._questions.compute(command, self.feed)
+            _ASK[type(command)](self._questions)(command, self.feed)
 
     def _cancel_questions(self, command: CancelQuestions) -> None:
         self._questions.cancel(command.exchange)
@@ -369,6 +361,11 @@ class Driver:
         self._on_stop()
 
 
+_ASK: dict[type[Command], Callable[[QuestionPort], Callable[[Any, Feed], None]]] = {
+    FetchUrl: lambda questions: questions.fetch,
+    Load: lambda questions: questions.load,
+    Compute: lambda questions: questions.compute,
+}
 _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
     ReadBody: Driver._read_body,  # type: ignore[dict-item]
     StartResponse: Driver._start_response,  # type: ignore[dict-item]
@@ -379,9 +376,9 @@ _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
     CancelUpstream: Driver._cancel_upstream,  # type: ignore[dict-item]
     DetachUpstream: Driver._detach_upstream,  # type: ignore[dict-item]
     CollectMetrics: Driver._collect_metrics,  # type: ignore[dict-item]
-    FetchUrl: Driver._fetch_url,  # type: ignore[dict-item]
-    Load: Driver._load,  # type: ignore[dict-item]
-    Compute: Driver._compute,  # type: ignore[dict-item]
+    FetchUrl: Driver._ask,  # type: ignore[dict-item]
+    Load: Driver._ask,  # type: ignore[dict-item]
+    Compute: Driver._ask,  # type: ignore[dict-item]
     CancelQuestions: Driver._cancel_questions,  # type: ignore[dict-item]
     DescribeModel: Driver._describe_model,  # type: ignore[dict-item]
     RefreshToken: Driver._refresh_token,  # type: ignore[dict-item]
@@ -393,7 +390,7 @@ _PERFORM: dict[type[Command], Callable[[Driver, Command], None]] = {
 
 _TO_THE_CLIENT = (StartResponse, SendBody, EndResponse, AbortResponse)
 """Commands after whose failure the client's port is not to be relied on."""
-_ENDING_THEIR_EXCHANGE = (*_TO_THE_CLIENT, ReadBody, CollectMetrics, FetchUrl, Load)
+_ENDING_THEIR_EXCHANGE = (*_TO_THE_CLIENT, ReadBody, CollectMetrics, FetchUrl, Load, Compute)
 """Commands without whose effect their exchange cannot go on."""
 _ANSWERS: dict[type[Command], Callable[[Any], Event]] = {
     DescribeModel: lambda asked: ModelDescribed(asked.account, asked.model, 0, b""),
