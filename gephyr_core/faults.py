@@ -7,6 +7,8 @@ from types import TracebackType
 
 from gephyr_core.records import InternalError
 
+MESSAGE = "the gateway failed on this request; its log says where"
+"""What a client is told. Its response's request id leads to the line."""
 _PACKAGES = ("gephyr_core", "gephyr")
 _DEEPEST = 8
 """Places of a trace that are told: those nearest to where it was raised."""

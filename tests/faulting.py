@@ -12,8 +12,13 @@ CORE = (
     *("gephyr_core.exchange", "gephyr_core.dialects", "gephyr_core.translation", "gephyr_core.scheduling"),
     *("gephyr_core.conversation", "gephyr_core.providers", "gephyr_core.routing", "gephyr_core.outbound"),
 )
-DOORS = ("Exchange.handle", "Exchange._cell", "ExchangeState.enter")
-"""Where nothing can fail: they set fields and look in a table, before anything else is done."""
+NOT_RUN_WHEN_CALLED = inspect.CO_GENERATOR | inspect.CO_COROUTINE
+DOORS = (
+    *("Exchange.handle", "Exchange._cell", "ExchangeState.enter"),
+    *("Connection.__init__", "RequestReader.__init__"),
+    *("Connection.connection_made", "Connection.connection_lost", "Connection.failed", "guarded.<locals>.call"),
+)
+"""Where nothing can fail: they set fields or look in a table, before anything else is done."""
 
 
 @contextmanager
@@ -25,7 +30,7 @@ def fault_at_call(number: int, modules: tuple[str, ...] = CORE) -> Iterator[list
     def look(frame: FrameType, what: str, _argument: object) -> None:
         nonlocal left
         code = frame.f_code
-        if what != "call" or code.co_flags & inspect.CO_GENERATOR or code.co_qualname in DOORS:
+        if what != "call" or code.co_flags & NOT_RUN_WHEN_CALLED or code.co_qualname in DOORS:
             return
         module = frame.f_globals.get("__name__", "")
         if module.startswith(modules) and not module.endswith(".collapse"):

@@ -17,11 +17,12 @@ from gephyr_core.exchange.admission import NOT_ROUTED, error_dialect
 from gephyr_core.exchange.endings import Endings
 from gephyr_core.exchange.reply import Reply
 from gephyr_core.exchange.state import State
+from gephyr_core.faults import MESSAGE
 from gephyr_core.records import InternalError, RequestRecord
 from gephyr_core.scheduling import NEUTRAL
 from gephyr_core.shared import Shared
 
-_FAILED = Problem(ErrorKind.SERVER, "the gateway failed on this request; its log says where")
+_FAILED = Problem(ErrorKind.SERVER, MESSAGE)
 
 
 def collapse(exchange: Endings, fault: InternalError, now: float) -> None:

@@ -1,6 +1,5 @@
 """Responses on the wire: framing, our own headers, and what happens when the core contradicts itself."""
 
-import asyncio
 from typing import Any
 
 import h11
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from gephyr.server.response import ResponseWriter
 from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResponse
-from gephyr_core.events import ClientGone, RequestEnded
+from gephyr_core.events import ClientGone, FrontEndFailed, RequestEnded
 from tests.server.world import responses, serving
 
 pytestmark = pytest.mark.anyio
@@ -171,28 +170,28 @@ async def test_an_aborted_response_that_would_end_by_close_is_reset() -> None:
 
 @pytest.mark.parametrize("body", [(SendBody(1, b"too long"), EndResponse(1)), (SendBody(1, b"abc"), EndResponse(1))])
 async def test_a_body_that_contradicts_its_length_is_cut_and_reported(body: tuple[Any, ...]) -> None:
-    """A fault of the gateway's own: the client never takes it for a whole reply, the loop is told."""
-    reported: list[dict[str, Any]] = []
+    """A fault of the gateway's own: the client never takes it for a whole reply, the core is told."""
     async with serving() as world:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
         client = await world.connect()
         client.send(get(b"/wait"))
         await world.core.saw(RequestEnded)
         world.command(StartResponse(1, 200, [(b"content-length", b"5")]), *body)
         data = await client.read_all()
         assert world.driver.open_exchanges == 0
-    assert [type(context["exception"]) for context in reported] == [ValueError]
+        (told,) = world.core.of(FrontEndFailed)
+        assert (told.exchange, told.fault.error) == (1, "ValueError")
+        assert told.fault.file == "gephyr/server/response.py"
     assert not data.endswith(b"too long")
 
 
 async def test_a_header_that_would_split_the_head_is_never_sent() -> None:
-    """Whatever the core relays, a value with a line end cannot become a second header."""
-    reported: list[dict[str, Any]] = []
+    """Whatever the core relays, a value with a line end cannot become a second header; its client gets a 500."""
     async with serving() as world:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
         client = await world.connect()
         client.send(get(b"/wait"))
         await world.core.saw(RequestEnded)
         world.command(StartResponse(1, 200, [(b"x-a", b"b\r\nx-c: d")]))
-        assert await client.read_all() == b""
-    assert len(reported) == 1
+        data = await client.read_all()
+        assert data.startswith(b"HTTP/1.1 500 ")
+        assert b"x-c" not in data
+        assert [told.fault.during for told in world.core.of(FrontEndFailed)] == ["StartResponse"]

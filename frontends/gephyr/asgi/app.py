@@ -11,7 +11,7 @@ import attrs
 import structlog
 
 from gephyr.asgi.configuration import load_for_host, wants_store
-from gephyr.asgi.exchange import HostedExchange
+from gephyr.asgi.exchange import HostedExchange, ResponseAborted
 from gephyr.asgi.identity import UNKNOWN_CALLER, Identify, IdentifyError, identity_of
 from gephyr.asgi.scope import (
     Receive,
@@ -33,6 +33,7 @@ from gephyr.runtime.ports import UpstreamPort
 from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
 from gephyr.runtime.store import MemoryStore, Store
 from gephyr_core.errors import ErrorKind
+from gephyr_core.faults import MESSAGE
 from gephyr_core.guards import Cors
 
 _log = structlog.get_logger()
@@ -206,18 +207,27 @@ class GephyrApp:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find out who asks, and serve the request."""
-        driver, method, target = self._service().driver, scope["method"], target_of(scope)
-        headers = headers_of(scope)
-        if has_controls(headers):
-            await self._refuse(scope, send, ErrorKind.BAD_REQUEST, "a header has a control character")
-            return
+        driver = self._service().driver
+        exchange = None
         try:
-            who = await identity_of(self._identify, scope, auth=self._loaded.config.auth.mode)
-        except IdentifyError:
-            await self._refuse(scope, send, ErrorKind.SERVER, UNKNOWN_CALLER)
-            return
-        exchange = HostedExchange(driver, receive, send)
-        await exchange.serve(method, target, headers, peer_of(scope), scheme_of(scope), who)
+            headers = headers_of(scope)
+            if has_controls(headers):
+                await self._refuse(scope, send, ErrorKind.BAD_REQUEST, "a header has a control character")
+                return
+            try:
+                who = await identity_of(self._identify, scope, auth=self._loaded.config.auth.mode)
+            except IdentifyError:
+                await self._refuse(scope, send, ErrorKind.SERVER, UNKNOWN_CALLER)
+                return
+            told = scope["method"], target_of(scope), headers, peer_of(scope), scheme_of(scope)
+            exchange = HostedExchange(driver, receive, send)
+            await exchange.serve(*told, who)
+        except Exception as error:
+            if exchange is not None and (exchange.sent or (exchange.begun and not isinstance(error, ResponseAborted))):
+                raise
+            if exchange is None or not exchange.begun:
+                driver.failed(error, "a request's head")
+            await self._refuse(scope, send, ErrorKind.SERVER, MESSAGE)
 
     async def _refuse(self, scope: Scope, send: Send, kind: ErrorKind, message: str) -> None:
         """Answer an error that no exchange will answer."""

@@ -13,6 +13,7 @@ from gephyr.asgi.scope import Message, Receive, Send
 from gephyr.runtime.credentials import strip_credentials
 from gephyr.runtime.driver import Driver
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
+from gephyr_core.faults import MESSAGE
 from gephyr_core.http import Header, Headers
 
 HIGH_MARK = 64 * 1024
@@ -47,6 +48,12 @@ class HostedExchange:
         self._blocked = False
         self._ended = False
         self._news = asyncio.Event()
+        self.begun = False
+        """The core was told of the request: it is the one to answer."""
+        self.sent = False
+        """A message of the response was given to the host."""
+        self._hosts: Exception | None = None
+        """What the host raised: it is the host's to see, and no fault of ours."""
 
     async def serve(
         self,
@@ -69,9 +76,15 @@ class HostedExchange:
         started = RequestStarted(
             exchange, method, target, kept, credentials, peer, scheme, who.caller, ownerless=who.ownerless
         )
+        self.begun = True
         try:
             driver.feed(started)
-            await self._send_all()
+            try:
+                await self._send_all()
+            except Exception as error:
+                if error is self._hosts:
+                    raise
+                await self._end_broken(error)
         finally:
             driver.client_gone(exchange)  # unless it has ended
             await self._stop_watching()
@@ -122,17 +135,33 @@ class HostedExchange:
         finally:
             self._sending = None
 
+    async def _end_broken(self, error: Exception) -> None:
+        """A fault of ours in sending: send the core's answer to it, unless a part of a response was sent."""
+        self._driver.failed(error, "sending", self._exchange)
+        if self.sent:
+            self._aborted = MESSAGE
+        else:
+            await self._send_all()
+
+    async def _give(self, message: Message) -> None:
+        self.sent = True
+        try:
+            await self._send(message)
+        except Exception as error:
+            self._hosts = error
+            raise
+
     async def _send_outbox(self) -> None:
         while True:
             if self._head is not None:
                 head, self._head = self._head, None
-                await self._send(head)
+                await self._give(head)
             elif self._body or self._ended:
                 # What the core sends together stays together and alone: Gemini CLI understands an error in a stream
                 # only in a write of its own.
                 data = self._body.popleft() if self._body else b""
                 last = self._ended and not self._body
-                await self._send({"type": f"{self._prefix}.response.body", "body": data, "more_body": not last})
+                await self._give({"type": f"{self._prefix}.response.body", "body": data, "more_body": not last})
                 if last:
                     return
                 self._taken(len(data))
@@ -152,7 +181,10 @@ class HostedExchange:
         """Receive the body, then wait for the client to leave."""
         try:
             left = await self._body_cut_short() or await self._left()
-        except Exception:
+        except Exception as error:
+            if error is not self._hosts:
+                self._driver.failed(error, "receiving", self._exchange)
+                return
             self._client_left()
             raise
         if left:
@@ -163,7 +195,7 @@ class HostedExchange:
         feed, exchange = self._driver.feed, self._exchange
         more = not self._handshake
         while more:
-            message = await self._receive()
+            message = await self._take()
             if message["type"] == "http.disconnect":
                 return True
             more = message.get("more_body", False)
@@ -172,9 +204,16 @@ class HostedExchange:
         feed(RequestEnded(exchange))
         return False
 
+    async def _take(self) -> Message:
+        try:
+            return await self._receive()
+        except Exception as error:
+            self._hosts = error
+            raise
+
     async def _left(self) -> bool:
         """Wait for the client to leave. Not every host waits: one that goes on sending bodies says nothing of it."""
-        message = await self._receive()
+        message = await self._take()
         return str(message["type"]).endswith(".disconnect")
 
     def _client_left(self) -> None:

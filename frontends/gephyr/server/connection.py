@@ -1,7 +1,7 @@
 """One client connection: bytes in, core events out; the core's commands in, bytes out.
 
-``_pump`` does whatever the waiting bytes allow. Everything that can change what they allow calls it: new
-bytes, ``read_body``, the end of a response, a transport with room again.
+``_pump`` does whatever the waiting bytes allow. Everything that can change that calls it: new bytes, ``read_body``, the
+end of a response, a transport with room again.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import socket
 import struct
 
 from gephyr.runtime.credentials import strip_credentials
+from gephyr.server.guarding import guarded
 from gephyr.server.head import HeadError, RequestHead
 from gephyr.server.request import RequestReader
 from gephyr.server.response import ResponseWriter
@@ -25,6 +26,7 @@ from gephyr.server.shared import (
 )
 from gephyr_core.errors import ErrorKind
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
+from gephyr_core.faults import MESSAGE
 from gephyr_core.http import Headers
 
 
@@ -91,11 +93,11 @@ class Connection(asyncio.Protocol):
 
     # -- the transport's calls ------------------------------------------------------------------------------
 
+    @guarded
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or turn it away when there are too many."""
         self._transport = transport  # type: ignore[assignment]  # what a stream server makes is both-way
-        peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
+        if isinstance(peer := transport.get_extra_info("peername"), tuple):
             self._peer = peer[0]
         if transport.get_extra_info("sslcontext") is not None:
             self._scheme = "https"
@@ -111,6 +113,7 @@ class Connection(asyncio.Protocol):
             self._head_begun = True
             self._set_deadline(LINGER_SECONDS)
 
+    @guarded
     def data_received(self, data: bytes) -> None:
         """Take what was read from the socket."""
         if self._phase is _Phase.LINGERING or self._phase is _Phase.CLOSED:
@@ -122,6 +125,7 @@ class Connection(asyncio.Protocol):
         self._burst = 0
         self._pump()
 
+    @guarded
     def eof_received(self) -> None:
         """The client closed or half-closed: either way it has left."""
         if self._exchange and self._response.sent and self._response.ends_by_close:
@@ -136,6 +140,7 @@ class Connection(asyncio.Protocol):
         self._leave_exchange()
         self._shared.left(self)
 
+    @guarded
     def pause_writing(self) -> None:
         """The client reads too slowly."""
         self._full = True
@@ -150,6 +155,7 @@ class Connection(asyncio.Protocol):
         self._full = False
         self._shared.loop.call_soon(self._has_room)
 
+    @guarded
     def _has_room(self) -> None:
         if self._full or not self._blocked:
             return
@@ -163,8 +169,7 @@ class Connection(asyncio.Protocol):
 
     def read_body(self) -> None:
         """Send 100-continue if the client awaits it, and deliver the body as events."""
-        reader = self._reader
-        if reader.complete:
+        if (reader := self._reader).complete:
             self._shared.driver.feed(RequestEnded(self._exchange))
             return
         # A client that has begun to send does not wait (RFC 9110, section 10.1.1).
@@ -177,33 +182,20 @@ class Connection(asyncio.Protocol):
     def start_response(self, status: int, headers: Headers) -> None:
         """Hold the head until the first byte of the body, or the end."""
         close = self._shared.draining or not self._reader.can_skip_body(MAX_DRAINED)
-        try:
-            self._response.start(status, headers, self._shared.date.now(), close=close)
-        except ValueError as error:
-            self._misused(error)
+        self._response.start(status, headers, self._shared.date.now(), close=close)
 
     def send_body(self, data: bytes) -> None:
         """Write bytes of the body."""
-        try:
-            if head := self._response.take_head(len(data)):
-                self._transport.write(head)
-            framed = self._response.body(data)
-        except ValueError as error:
-            self._misused(error)
-        else:
-            if framed:
-                self._transport.write(framed)
+        if head := self._response.take_head(len(data)):
+            self._transport.write(head)
+        if framed := self._response.body(data):
+            self._transport.write(framed)
 
     def end_response(self) -> None:
         """Write the end; then serve the next request, or close."""
-        try:
-            last = self._response.end()
-        except ValueError as error:
-            self._misused(error)
-            return
-        self._exchange = 0
-        if last:
+        if last := self._response.end():
             self._transport.write(last)
+        self._exchange = 0
         if self._shared.draining or not self._response.keeps_connection:
             self._finish()
         elif self._reader.complete:
@@ -214,12 +206,16 @@ class Connection(asyncio.Protocol):
         self._pump()
 
     def abort_response(self, reason: str) -> None:  # noqa: ARG002
-        """Cut the connection."""
+        """Cut the connection, or tell an error where nothing was sent."""
         self._exchange = 0
-        self._cut()
+        if self._response.sent:
+            self._cut()
+        else:
+            self._refuse(ErrorKind.SERVER, MESSAGE, self._line, self._headers)
 
     # -- the listener's calls -------------------------------------------------------------------------------
 
+    @guarded
     def expire(self) -> None:
         """The deadline has passed."""
         if self._phase is _Phase.CLOSED or self._transport.get_write_buffer_size():
@@ -231,6 +227,7 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
+    @guarded
     def close_if_idle(self) -> None:
         """Close unless a request runs or has begun to arrive."""
         if self._phase is _Phase.HEAD and not self._reader.waiting:
@@ -283,9 +280,9 @@ class Connection(asyncio.Protocol):
         self._phase, self._head_begun, self._reading_body = _Phase.EXCHANGE, False, False
         self.deadline = math.inf  # from here the core's time limits hold
         self._burst += 1
+        self._line, self._headers = (head.method, head.target), head.headers
         self._response = ResponseWriter(head.method, http_1_0=head.http_1_0, keep=head.keep)
         headers, target, credentials = strip_credentials(head.headers, head.target)
-        self._line, self._headers = (head.method, target), headers
         driver = self._shared.driver
         exchange = self._exchange = driver.open(self)
         driver.feed(RequestStarted(exchange, head.method, target, headers, credentials, self._peer, self._scheme))
@@ -316,6 +313,7 @@ class Connection(asyncio.Protocol):
         self._phase = _Phase.HEAD
         self._set_deadline(self._shared.limits.idle_timeout)
 
+    @guarded
     def _go_on(self) -> None:
         """Serve the next pipelined requests, after other connections had their turn."""
         self._burst = 0
@@ -383,11 +381,20 @@ class Connection(asyncio.Protocol):
         if exchange:
             self._shared.driver.client_gone(exchange)
 
-    def _misused(self, error: ValueError) -> None:
-        """The response contradicts itself: a fault of ours, told to the loop, and to the client by a cut."""
-        self._shared.loop.call_exception_handler({"message": "malformed response", "exception": error})
-        self._leave_exchange()
-        self._cut()
+    def failed(self, error: Exception, during: str) -> None:
+        """A fault of ours in reading the connection: its request is answered, and the connection goes no further."""
+        exchange, phase = self._exchange, self._phase
+        self._shared.driver.failed(error, during, exchange)
+        try:
+            if phase is _Phase.HEAD:
+                self._refuse_head(ErrorKind.SERVER, MESSAGE)
+            elif self._exchange or (not exchange and phase is _Phase.EXCHANGE):  # the core has not answered
+                self._refuse(ErrorKind.SERVER, MESSAGE, self._line, self._headers)
+            elif self._phase in (_Phase.HEAD, _Phase.SKIPPING):
+                self._linger()
+        except Exception as further:
+            self._shared.driver.failed(further, during)
+            self.abort()
 
     def _set_deadline(self, seconds: float) -> None:
         self.deadline = self._shared.loop.time() + seconds

@@ -76,16 +76,24 @@ def _lengthen_backlog(fileno: int) -> None:
         listening.listen(_BACKLOG)
 
 
-def _report(otherwise: Handler | None, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _report(
+    driver: Driver, otherwise: Handler | None, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
     """Report that connections cannot be accepted as :mod:`lacks` does. asyncio pauses for a second by itself, and
-    those who connect meanwhile wait in the backlog."""
+    those who connect meanwhile wait in the backlog.
+
+    What else is raised where nobody catches it is a fault of ours, unless it is the system's (``OSError``) or somebody
+    else has a handler for it. The loop's own words for it may quote what a client sent: they are not told.
+    """
     error = context.get("exception")
     if "socket.accept()" in str(context.get("message")) and lacks.is_lack(error):
         lacks.tell("no connection can be accepted", reason=os.strerror(getattr(error, "errno", 0)))
-    elif otherwise is None:
-        loop.default_exception_handler(context)
-    else:
+    elif otherwise is not None:
         otherwise(loop, context)
+    elif isinstance(error, Exception) and not isinstance(error, OSError):
+        driver.failed(error, "the event loop")
+    else:
+        loop.default_exception_handler(context)
 
 
 class Listener:
@@ -141,7 +149,7 @@ class Listener:
         for listening in self._server.sockets:
             _lengthen_backlog(listening.fileno())
         self._handler = loop.get_exception_handler()
-        loop.set_exception_handler(partial(_report, self._handler))
+        loop.set_exception_handler(partial(_report, self._shared.driver, self._handler))
         self._port = self._server.sockets[0].getsockname()[1]
         self._sweeper = loop.call_later(self._sweep_interval, self._sweep)
 
