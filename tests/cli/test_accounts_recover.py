@@ -267,6 +267,14 @@ def test_the_store_in_use_and_one_of_a_newer_version_are_refused(world: World) -
     assert "newer version of Gephyr (schema 99)" in world.run("recover", str(file), code=1).stderr
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000])
+def test_a_command_on_a_damaged_store_says_who_sets_it_aside(world: World, content: bytes) -> None:
+    """A command never does: a gateway may be running."""
+    world.tables()
+    (world.folder / "data" / "gephyr.sqlite3").write_bytes(content)
+    assert "gephyr serve sets it aside when it starts" in world.run("list", code=2).stderr
+
+
 @pytest.mark.parametrize("left", ["empty", "log alone", "cut off"])
 def test_a_server_sets_aside_what_is_left_of_its_store_and_names_the_way_back(world: World, left: str) -> None:
     """An empty file is no new store: a disk that was full, or a crash of the file system, leaves one."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -151,3 +152,17 @@ async def test_an_account_that_is_added_again_with_another_key_serves_at_once(ru
     await running.command("add", *with_key, "env:NEW")
     await running.becomes(200)
     assert dict((await stub.take())[-1]["headers"])["authorization"] == "Bearer sk-MARKED-new"
+
+
+async def test_what_is_recovered_serves_at_once(running: Running, stub: Stub, tmp_path: Path) -> None:
+    """Beside the gateway that set the file aside, or on another machine's file, with the key that sealed it."""
+    await stub.script("a", json_answer(REPLY))
+    with running.world.book() as book:
+        book.add_account({"id": "a", "provider": "openai", "api_key": "sk-MARKED-2", "base_url": stub.url("a")})
+        for suffix in ("", "-wal"):
+            shutil.copy(tmp_path / "data" / f"gephyr.sqlite3{suffix}", tmp_path / f"aside{suffix}")
+        book.remove_account("a")
+    assert await running.command("recover", str(tmp_path / "aside")) == "account a: recovered\n"
+    await running.becomes(200)
+    seen = await stub.take()
+    assert dict(seen[0]["headers"])["authorization"] == "Bearer sk-MARKED-2"

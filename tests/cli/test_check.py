@@ -1,5 +1,6 @@
 """``gephyr check``: every mistake, or what the configuration amounts to."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,16 @@ def test_an_account_that_was_added_serves_the_mapping_and_cannot_be_removed_then
     assert run(tmp_path, "accounts", "add", *("h" if word == "g" else word for word in ADD)).exit_code == 0
     assert run(tmp_path, "accounts", "remove", "g").exit_code == 0
     assert run(tmp_path, "check").exit_code == 0
+
+
+def test_a_store_of_an_older_version_has_no_added_account(tmp_path):
+    """It holds none that a gateway would find."""
+    check(tmp_path, MAPPED)
+    run(tmp_path, "accounts", "list")
+    with sqlite3.connect(tmp_path / "data" / "gephyr.sqlite3") as database:
+        database.execute("DROP TABLE added_accounts")
+    database.close()
+    assert run(tmp_path, "check").stderr == WORDS
 
 
 def test_a_damaged_store_leaves_mappings_to_the_gateway(tmp_path):

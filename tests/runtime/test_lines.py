@@ -259,6 +259,19 @@ def test_everything_that_a_process_says_goes_through_the_writer(monkeypatch: pyt
     assert json.loads(request)["id"] == "req_1"
 
 
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_an_output_that_nobody_reads_any_more_stops_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """``gephyr serve | head -1`` goes on after its first line, or before it."""
+    reader, writer = pipe()
+    reader.close()
+    text = io.TextIOWrapper(writer)
+    monkeypatch.setattr(sys, name, text)
+    with background_output():
+        click.echo("gephyr listening", err=name == "stderr")
+    assert getattr(sys, name) is text
+    text.close()
+
+
 def test_a_fault_that_ends_the_process_is_told_by_the_writer_too(monkeypatch: pytest.MonkeyPatch):
     """The interpreter would write the traceback to a pipe that may be full, and never end."""
     errors = io.TextIOWrapper(io.BytesIO())

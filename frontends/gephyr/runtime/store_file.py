@@ -25,6 +25,7 @@ _BUSY_TIMEOUT = 10.0
 """Seconds that one waits for another's transaction."""
 _LEAST_ROOM = 65536
 """Bytes. With less, SQLite cannot make the files of its log."""
+_WAY_BACK = "; gephyr serve sets it aside when it starts, and gephyr accounts recover reads it then"
 _NOT_A_SOUND_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -82,12 +83,12 @@ def open_database(path: Path, now: float) -> sqlite3.Connection:
     Raises ``StoreError`` when the file was written by a newer version of Gephyr or cannot be read or written.
     """
     try:
-        reason = _lost(path)
+        reason = what_became_of(path)
         if not reason:
             try:
                 return _opened(path)
             except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_A_SOUND_DATABASE:
+                if not _is_unsound(error):
                     raise
                 reason = str(error)
         aside = _set_aside(path, now)
@@ -110,9 +111,9 @@ def open_shared(path: Path) -> sqlite3.Connection:
     Raises ``StoreError``, for a corrupt file too: to set it aside is a server's, which has the directory for itself.
     """
     try:
-        reason = _lost(path)
+        reason = what_became_of(path)
         if reason:
-            raise StoreError(f"{path}: {reason}; gephyr serve sets it aside when it starts")
+            raise StoreError(f"{path}: {reason}{_WAY_BACK}")
         database = _connected(path)
         try:
             # In WAL mode FULL waits for the disk at each commit (sqlite.org/pragma.html#pragma_synchronous).
@@ -123,11 +124,16 @@ def open_shared(path: Path) -> sqlite3.Connection:
             database.close()
             raise
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path}: cannot open the store: {reason_of(error, path.parent)}") from error
+        way_back = _WAY_BACK if _is_unsound(error) else ""
+        raise StoreError(f"{path}: cannot open the store: {reason_of(error, path.parent)}{way_back}") from error
     return database
 
 
-def _lost(path: Path) -> str:
+def _is_unsound(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_A_SOUND_DATABASE
+
+
+def what_became_of(path: Path) -> str:
     """Say what became of a store that SQLite would take for a new one; empty where nothing did. A log without its file
     would be deleted. Raises ``StoreError`` for a directory."""
     if path.is_dir():
