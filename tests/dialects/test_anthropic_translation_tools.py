@@ -101,6 +101,27 @@ def test_a_search_is_limited_to_places_or_from_places() -> None:
     assert dropped(report) == ["t"]
 
 
+@pytest.mark.parametrize("kind", ["web_search", "web_fetch"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        {},
+        {"allowed_domains": ("a.org", "b.org")},
+        {"blocked_domains": ("a.org", "b.org")},
+        {"location": {"city": "Oslo"}},
+        {"blocked_domains": ("a.org",), "location": {"city": "Oslo"}},
+    ],
+)
+def test_each_bound_of_a_search_is_the_same_for_anthropic(kind: str, where: dict[str, Any]) -> None:
+    report = Report()
+    (written,) = tools_of(HostedTool(kind, "s", "gemini", {}, path="t", **where), report=report)
+    expected: dict[str, Any] = {name: list(where[name]) for name in where if name != "location"}
+    if "location" in where and kind == "web_search":
+        expected["user_location"] = {"type": "approximate", "city": "Oslo"}
+    assert {key: value for key, value in written.items() if key not in {"type", "name"}} == expected
+    assert dropped(report) == []
+
+
 def test_options_of_a_search_that_anthropic_lacks_are_told_of() -> None:
     report = Report()
     options = {"type": "web_search", "search_context_size": "low", "filters": {}}

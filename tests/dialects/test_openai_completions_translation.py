@@ -60,10 +60,19 @@ def test_what_would_change_the_reply_is_refused(body: dict[str, Any], path: str)
     assert error.value.path == path
 
 
-@pytest.mark.parametrize("body", [{}, {"prompt": 5}, {"prompt": "a", "max_tokens": "many"}])
-def test_a_field_of_the_wrong_kind_is_refused(body: dict[str, Any]) -> None:
-    with pytest.raises(FieldError):
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "prompt: is required"),
+        ({"prompt": None}, "prompt: is required"),
+        ({"prompt": 5}, "prompt: expected a string, got a number"),
+        ({"prompt": "a", "max_tokens": "many"}, "max_tokens: expected a whole number, got a string"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_refused(body: dict[str, Any], told: str) -> None:
+    with pytest.raises(FieldError) as error:
         read(**body)
+    assert str(error.value) == told
 
 
 def test_a_reply_is_its_text() -> None:

@@ -134,6 +134,8 @@ class Evidence:
         """
         found = self._executing(path, text, set(range(first, last + 1)))
         names, in_function = _defined(text, first, last)
+        if in_function and not found and _called_at_import(text, names):
+            in_function = False
         if not in_function and names:
             found |= self._executing(path, text, _mentioning(text, names))
             if len(found) < _FEW:
@@ -210,6 +212,13 @@ def _defined(text: str, first: int, last: int) -> tuple[list[str], bool]:
             targets = [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
             names = targets or names
     return names, in_function
+
+
+def _called_at_import(text: str, names: Sequence[str]) -> bool:
+    """Whether a module makes its tables with one of these functions: no test is seen to execute it."""
+    outside = [node for node in ast.parse(text).body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    calls = [node.func for one in outside for node in ast.walk(one) if isinstance(node, ast.Call)]
+    return any(isinstance(called, ast.Name) and called.id in names for called in calls)
 
 
 def _mentioning(text: str, names: Sequence[str]) -> set[int]:

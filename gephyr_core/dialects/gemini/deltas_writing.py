@@ -113,7 +113,6 @@ class GeminiDeltaWriter:
         return b""
 
     def _chunk(self, part: dict[str, Any]) -> bytes:
-        self._written = True
         return b"%b%b%b" % (_HEAD, encode_json(part), self._tail)
 
     def _part_started(self, delta: PartStarted) -> bytes:
