@@ -23,11 +23,15 @@ from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr.runtime.vetting import FetchError
 from gephyr_core.commands import CheckProxy
 from gephyr_core.errors import Fault, Sent
+from gephyr_core.events import UpstreamFailed
 from gephyr_core.http import Origin
+from tests.faulting import SECRET, fault_at_call
 from tests.runtime.upstream_world import OK, answering, client, provider
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
+READING = ("gephyr.runtime.upstream.reply", "gephyr.runtime.upstream.chunked", "gephyr.runtime.upstream.echoes")
+"""What reads a reply."""
 
 
 @contextlib.contextmanager
@@ -86,17 +90,35 @@ async def test_what_our_own_code_gets_wrong_ends_the_call_and_blames_nobody() ->
     assert (failed.fault, failed.sent) == (Fault.GATEWAY, Sent.NONE)
     (line,) = logs
     assert (line["log_level"], line["event"]) == ("error", "a connection could not be made")
-    assert isinstance(line["exc_info"], TypeError)
+    assert line["place"].startswith("TypeError at gephyr/runtime/upstream/")
+    assert [told.fault.error for told in caller.faults] == ["TypeError"]
 
 
 async def test_a_request_that_our_own_code_cannot_send_ends_the_call_too() -> None:
     """How much of it has left is not known, and the connection is of no use any more."""
     async with provider(answering(OK)) as world, client(world.origin) as caller:
-        with capture_logs() as logs:
-            failed = await caller.call(body=[])[1].failure()
+        failed = await caller.call(body=[])[1].failure()
         assert (failed.fault, failed.sent) == (Fault.GATEWAY, Sent.ALL)
-        assert [line["event"] for line in logs] == ["a request could not be sent"]
+        assert [told.fault.during for told in caller.faults] == ["CallUpstream"]
         await until(lambda: caller.upstream.open_connections == 0)
+
+
+@pytest.mark.parametrize("number", range(2, 12))
+async def test_a_reply_that_our_own_code_cannot_read_ends_the_call_and_blames_nobody(number: int) -> None:
+    """It would be taken for the provider's reset else, and count against the account. Nothing of the reply is logged."""
+    reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    async with provider(answering(reply)) as world, client(world.origin) as caller:
+        _, news = caller.call()
+        with fault_at_call(number, READING) as hit:
+            end = await news.end()
+        assert hit, "fewer calls are made: lower the range"
+        assert isinstance(end, UpstreamFailed)
+        assert (end.fault, end.reused) == (Fault.GATEWAY, False)
+        (told,) = caller.faults
+        assert (told.fault.error, told.fault.during) == ("ZeroDivisionError", "a provider's reply")
+        assert SECRET not in repr(told) + repr(end)
+        await until(lambda: caller.upstream.open_connections == 0)
+        assert await caller.get() == (200, b"ok")
 
 
 async def test_a_crowd_of_calls_is_one_line_in_the_log() -> None:

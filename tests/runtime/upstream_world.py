@@ -11,7 +11,7 @@ from typing import Any
 from gephyr.runtime.credentials import Vault
 from gephyr.runtime.upstream import ProxyUrl, SocketUpstream
 from gephyr_core.commands import CallUpstream, TimeLimits
-from gephyr_core.events import Event, UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
+from gephyr_core.events import Event, FrontEndFailed, UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
 from gephyr_core.http import Header, Origin
 from tests.waiting import WAIT
 
@@ -141,12 +141,16 @@ def answering_once(reply: bytes, *, then: Callable[[Visitor], object] | None = N
 class News:
     """Collects what one call feeds."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: list[FrontEndFailed]) -> None:
         self.events: list[UpstreamEvent] = []
+        self.faults = faults
         self._changed = asyncio.Event()
         self.on_event: Callable[[UpstreamEvent], object] = lambda _: None
 
     def feed(self, event: Event) -> None:
+        if isinstance(event, FrontEndFailed):
+            self.faults.append(event)
+            return
         assert isinstance(event, UpstreamEvent)
         self.events.append(event)
         self._changed.set()
@@ -192,6 +196,8 @@ class Client:
     def __init__(self, upstream: SocketUpstream, origin: Origin) -> None:
         self.upstream = upstream
         self.origin = origin
+        self.faults: list[FrontEndFailed] = []
+        """What our own code got wrong in any call."""
         self._numbers: Iterator[int] = iter(range(1, 10**9))
 
     def command(self, **changes: Any) -> CallUpstream:
@@ -210,7 +216,7 @@ class Client:
         return CallUpstream(**{**values, **changes})
 
     def call(self, **changes: Any) -> tuple[Any, News]:
-        news = News()
+        news = News(self.faults)
         return self.upstream.call(self.command(**changes), news.feed), news
 
     async def get(self, **changes: Any) -> tuple[int, bytes]:

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from gephyr.runtime.faults import failure
 from gephyr.runtime.ports import Feed, UpstreamCall, UpstreamPort
 from gephyr_core.commands import CallUpstream, DescribeModel, TimeLimits
-from gephyr_core.events import Event, ModelDescribed, UpstreamBody, UpstreamEnded, UpstreamFailed, UpstreamStarted
+from gephyr_core.events import (
+    Event,
+    FrontEndFailed,
+    ModelDescribed,
+    UpstreamBody,
+    UpstreamEnded,
+    UpstreamFailed,
+    UpstreamStarted,
+)
 
 TIMEOUT = 10.0
 """Seconds for one description, everything included."""
@@ -85,6 +93,8 @@ class _Description:
 
     def _take(self, event: Event) -> None:
         match event:
+            case FrontEndFailed():
+                self._feed(event)
             case _ if self._over:
                 pass
             case UpstreamStarted():

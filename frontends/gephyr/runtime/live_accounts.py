@@ -10,6 +10,7 @@ import structlog
 
 from gephyr.runtime.account_watch import AccountWatch
 from gephyr.runtime.configuration import Loaded
+from gephyr.runtime.faults import failure
 from gephyr.runtime.ports import Feed
 from gephyr.runtime.store import Store, StoreError
 from gephyr.runtime.tokens import Grant
@@ -103,6 +104,8 @@ class LiveAccounts:
                     _log.error("the accounts stay as they were", problem=str(problem))
             except (StoreError, sqlite3.Error) as error:
                 _log.error("the accounts stay as they were", problem=str(error))
+            except Exception as error:
+                self._feed(failure(error, "accounts that a command changed"))
             else:
                 renewed = [name for name, is_now in loaded.credential_digests.items() if self._is_new(name, is_now)]
                 self._digests.update(loaded.credential_digests)

@@ -10,6 +10,7 @@ from gephyr.runtime.observers.events import OperationsLog
 from gephyr.runtime.observers.lines import LineWriter
 from gephyr.runtime.observers.logs import RequestLog
 from gephyr.runtime.observers.metrics import Metrics
+from gephyr_core.faults import internal_error
 from gephyr_core.records import Fact, RequestRecord
 
 _log = structlog.get_logger()
@@ -55,11 +56,12 @@ class Observers:
         for take in self._takers:
             try:
                 take(fact)
-            except Exception:
+            except Exception as error:
                 if take not in self._failed:
                     self._failed.append(take)
                     with contextlib.suppress(Exception):  # standard error itself may be what fails
-                        _log.exception("a request could not be observed", request=fact.request_id)
+                        place = internal_error(error, "Observe", 0.0).place
+                        _log.error("a request could not be observed", request=fact.request_id, place=place)
 
     def metrics(self) -> tuple[str, bytes]:
         """Return the content type and the text of the metrics page, for the operator."""

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+from gephyr.runtime.faults import failure
 from gephyr.runtime.ports import Feed
 from gephyr.runtime.upstream.echoes import ERROR, UNWATCHED
 from gephyr.runtime.upstream.lacks import is_lack, tell
@@ -227,32 +228,38 @@ class Connection(asyncio.BufferedProtocol):
             return
         reply = self._reply
         begun = reply.status
-        body = reply.receive(bytes(self._buffer[:nbytes]))
-        if not begun and reply.status:
-            headers = call.echoes.head(reply.status, reply.headers)
-            call.feed(UpstreamStarted(call.exchange, call.attempt, reply.status, headers))
-            if self._call is not call:
-                return
-        if body and (body.find(ERROR) >= 0 or body[-1] != _LF or call.echoes.watching):
-            body = call.echoes.body(body)
-        if body:
-            call.feed(UpstreamBody(call.exchange, call.attempt, body))
-            if self._call is not call:
-                return
-        if reply.complete:
-            self._end(call)
-        elif reply.error:
-            self._fail(call, Fault.PROTOCOL, reply.error)
+        try:
+            body = reply.receive(bytes(self._buffer[:nbytes]))
+            if not begun and reply.status:
+                headers = call.echoes.head(reply.status, reply.headers)
+                call.feed(UpstreamStarted(call.exchange, call.attempt, reply.status, headers))
+                if self._call is not call:
+                    return
+            if body and (body.find(ERROR) >= 0 or body[-1] != _LF or call.echoes.watching):
+                body = call.echoes.body(body)
+            if body:
+                call.feed(UpstreamBody(call.exchange, call.attempt, body))
+                if self._call is not call:
+                    return
+            if reply.complete:
+                self._end(call)
+            elif reply.error:
+                self._fail(call, Fault.PROTOCOL, reply.error)
+        except Exception as error:
+            self._failed(call, error)
 
     def eof_received(self) -> None:
         """The provider will send nothing more. Returning None lets the transport close itself."""
         call = self._call
-        if call is None:
-            self.abort()
-        elif self._reply.until_closed and self._closed_properly():
-            self._end(call)
-        else:
-            self._fail(call, Fault.RESET, self._broken("closed"))
+        try:
+            if call is None:
+                self.abort()
+            elif self._reply.until_closed and self._closed_properly():
+                self._end(call)
+            else:
+                self._fail(call, Fault.RESET, self._broken("closed"))
+        except Exception as error:
+            self._failed(call, error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, by either side."""
@@ -324,6 +331,14 @@ class Connection(asyncio.BufferedProtocol):
         sent = Sent.ALL if self._all_sent() else Sent.PARTIAL
         self.abort()
         call.fail(fault, detail, reused=self._kept and not self._reply.begun, sent=sent)
+
+    def _failed(self, call: Call | None, error: Exception) -> None:
+        """Our own code failed in reading a reply: that is told, and the call is of no use any more."""
+        self._call = None
+        self.abort()
+        if call is not None:
+            call.feed(failure(error, "a provider's reply"))
+            call.fail(Fault.GATEWAY, f"a fault of the gateway ({type(error).__name__})", sent=Sent.ALL)
 
     def _all_sent(self) -> bool:
         """Whether the whole request has left. When TLS is cut off, what is not known to have left counts as waiting."""

@@ -11,6 +11,7 @@ from gephyr.runtime.upstream.keepalive import KeepAlive
 from gephyr.runtime.upstream.proxies import ProxyRefusedError, Tunnel, open_tunnel
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.errors import Fault
+from gephyr_core.faults import internal_error
 from gephyr_core.http import Origin
 
 
@@ -69,7 +70,7 @@ class Connector:
             if lacks.is_lack(error):
                 lacks.tell("no connection can be opened", reason=str(error) or type(error).__name__)
                 raise ConnectError(Fault.LOCAL, detail) from error
-            lacks.tell("a connection could not be made", exc_info=error)
+            lacks.tell("a connection could not be made", place=internal_error(error, "connecting", 0.0).place)
             raise ConnectError(Fault.GATEWAY, detail) from error
 
     async def _open(

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gephyr.runtime.credentials import CredentialError
+from gephyr.runtime.faults import failure
 from gephyr.runtime.ports import Feed
 from gephyr.runtime.upstream.connection import Call, Connection
 from gephyr.runtime.upstream.connector import ConnectError, Connector, Progress, tls_context
 from gephyr.runtime.upstream.echoes import Echoes
 from gephyr.runtime.upstream.heads import request_head
 from gephyr.runtime.upstream.keepalive import KeepAlive
-from gephyr.runtime.upstream.lacks import tell
 from gephyr.runtime.upstream.pool import ConnectionPool
 from gephyr.runtime.upstream.routes import ProxyUrl
 from gephyr_core.commands import CallUpstream
@@ -124,7 +124,7 @@ class SocketUpstream:
         call = self._opening.pop(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            tell("a request could not be sent", exc_info=error)
+            call.feed(failure(error, "CallUpstream"))
             call.cancel_connection()
             call.fail(Fault.GATEWAY, f"a fault of the gateway ({type(error).__name__})", sent=Sent.ALL)
 
@@ -144,6 +144,8 @@ class SocketUpstream:
             else:
                 call.fail(Fault.TIMEOUT, f"no connection to {origin} within {limit:g} s")
         except ConnectError as exc:
+            if exc.fault is Fault.GATEWAY and exc.__cause__ is not None:
+                call.feed(failure(exc.__cause__, "CallUpstream"))
             call.fail(exc.fault, exc.detail)
         else:
             connection = Connection((origin, route), self._pool, self._max_head_size, transport, tcp)
