@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
 from gephyr.server import Listener, ListenError, raise_open_file_limit, tls_context
+from gephyr.server import shared as shared_module
 from gephyr_core.commands import AbortResponse
 from gephyr_core.events import ClientGone, RequestStarted
 from tests.runtime.test_upstream_lacks import no_descriptors
 from tests.server.world import responses, serving
-from tests.waiting import until
+from tests.waiting import MOVABLE, pass_time, until
 
 pytestmark = pytest.mark.anyio
 
@@ -185,9 +186,8 @@ async def test_many_connect_at_once_and_none_is_turned_away() -> None:
             clients.create_task(ask())
 
 
-@pytest.mark.parametrize("secure", [False, True])
-async def test_the_loop_is_asked_for_a_server_that_bounds_its_handshakes_and_accepts_in_small_lots(
-    certificate: Certificate, secure: bool, monkeypatch: pytest.MonkeyPatch
+async def test_the_loop_accepts_in_small_lots_and_is_asked_for_handshakes_within_bounds(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A handshake has the time that a head has; a client that does not say goodbye costs a moment."""
     loop = asyncio.get_running_loop()
@@ -201,15 +201,83 @@ async def test_the_loop_is_asked_for_a_server_that_bounds_its_handshakes_and_acc
             asked.append({**options, "at": arguments[1:]})
             return await loop.create_server(*arguments, **options)
 
+        def start_tls(self, *arguments: Any, **options: Any) -> Any:
+            asked.append({**options, "context": arguments[2]})
+            return loop.start_tls(*arguments, **options)
+
     monkeypatch.setattr(asyncio, "get_running_loop", Watched)
-    tls = tls_context(certificate.cert, certificate.key) if secure else None
-    async with serving(tls=tls, header_timeout=7.0):
+    tls = tls_context(certificate.cert, certificate.key)
+    async with serving(tls=tls, header_timeout=7.0) as world:
         monkeypatch.undo()
-    [told] = asked
-    assert told == {
-        "at": ("127.0.0.1", 0),
-        "backlog": 16,
-        "ssl": tls,
-        "ssl_handshake_timeout": 7.0 if secure else None,
-        "ssl_shutdown_timeout": 2.0 if secure else None,
-    }
+        client = await world.connect(ssl=certificate.client, server_hostname="localhost")
+        client.send(LAST)
+        assert responses(await client.read_all())[0][0] == 200
+    bounds = {"ssl_handshake_timeout": 7.0, "ssl_shutdown_timeout": 2.0}
+    assert asked == [{"at": ("127.0.0.1", 0), "backlog": 16}, {"context": tls, "server_side": True, **bounds}]
+
+
+async def test_a_handshake_that_is_not_done_takes_a_place(certificate: Certificate) -> None:
+    """Who only connects must not be able to connect without end; who leaves makes room."""
+    async with serving(tls=tls_context(certificate.cert, certificate.key), max_connections=1) as world:
+        silent = await world.connect()
+        await until(lambda: world.listener.open_connections == 1)
+        refused = await world.connect(ssl=certificate.client, server_hostname="localhost")
+        refused.send(LAST)
+        assert (await refused.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
+        await refused.close()
+        await silent.close()
+        await until(lambda: world.listener.open_connections == 0)
+        served = await world.connect(ssl=certificate.client, server_hostname="localhost")
+        served.send(LAST)
+        assert responses(await served.read_all())[0][0] == 200
+        assert world.listener.turned_away == 1
+
+
+async def test_handshakes_far_over_the_limit_are_not_begun(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_module, "EXCESS_CONNECTIONS", 0)
+    async with serving(tls=tls_context(certificate.cert, certificate.key), max_connections=1) as world:
+        silent = await world.connect()
+        await until(lambda: world.listener.open_connections == 1)
+        with pytest.raises(OSError):  # noqa: PT011 (which one is the system's affair)
+            await world.connect(ssl=certificate.client, server_hostname="localhost")
+        assert world.listener.open_connections == 1
+        await silent.close()
+
+
+@pytest.mark.parametrize("anyio_backend", [MOVABLE])
+async def test_a_handshake_has_the_time_of_a_head(certificate: Certificate) -> None:
+    async with serving(tls=tls_context(certificate.cert, certificate.key), header_timeout=20.0) as world:
+        silent, slow = await world.connect(), await world.connect()
+        slow.send(b"\x16\x03\x01")
+        await until(lambda: world.listener.open_connections == 2)
+        await asyncio.sleep(0)
+        pass_time(31.0)
+        for client in (silent, slow):
+            assert await client.read_all() == b""
+        await until(lambda: world.listener.open_connections == 0)
+
+
+async def test_a_request_that_comes_with_the_end_of_the_handshake_is_served(certificate: Certificate) -> None:
+    """TLS 1.3 lets a client send both at once."""
+    async with serving(tls=tls_context(certificate.cert, certificate.key)) as world:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = certificate.client.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        client, data = await world.connect(), b""
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                client.send(outgoing.read())
+                incoming.write(await client.reader.read(65536))
+        tls.write(LAST)
+        client.send(outgoing.read())
+        incoming.write(await client.read_all())
+        while part := tls.read(65536):
+            data += part
+            if b"h" in data.partition(b"\r\n\r\n")[2]:
+                break
+        assert data.startswith(b"HTTP/1.1 200 ")
+        await client.close()

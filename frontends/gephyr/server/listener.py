@@ -11,8 +11,9 @@ from typing import Any
 from gephyr.runtime.driver import Driver
 from gephyr.runtime.upstream import lacks
 from gephyr.server.connection import Connection
+from gephyr.server.handshake import Handshake
 from gephyr.server.response import Render, plain_error
-from gephyr.server.shared import LINGER_SECONDS, ServerLimits, Shared
+from gephyr.server.shared import LINGER_SECONDS, Counted, ServerLimits, Shared
 from gephyr_core.guards import Cors
 
 _BACKLOG = 2048
@@ -135,13 +136,10 @@ class Listener:
         loop, tls = self._shared.loop, self._tls
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self._shared),
+                lambda: Handshake(self._shared, tls) if tls else Connection(self._shared),
                 self._host,
                 self._port,
                 backlog=_ACCEPTED_AT_ONCE,
-                ssl=tls,
-                ssl_handshake_timeout=self._limits.header_timeout if tls else None,
-                ssl_shutdown_timeout=LINGER_SECONDS if tls else None,
             )
         except OSError as error:
             reason = error.strerror or str(error)
@@ -191,7 +189,7 @@ class Listener:
         for connection in self._connections():
             connection.abort()
 
-    def _connections(self) -> Sequence[Connection]:
+    def _connections(self) -> Sequence[Counted]:
         """A copy: connections leave while they are gone through."""
         return list(self._shared.connections)
 

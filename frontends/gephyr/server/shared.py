@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import attrs
 
@@ -12,9 +12,6 @@ from gephyr_core.addresses import parse_address
 from gephyr_core.errors import ErrorKind
 from gephyr_core.guards import Cors, IpFilter
 from gephyr_core.http import Headers
-
-if TYPE_CHECKING:
-    from gephyr.server.connection import Connection
 
 MAX_WAITING = 64 * 1024
 """Bytes kept for a request whose turn has not come; beyond that the socket is not read."""
@@ -46,6 +43,22 @@ class ServerLimits:
     """Addresses and networks that this limit is not for: they bring many clients each."""
 
 
+class Counted(Protocol):
+    """A connection, as the listener sees it."""
+
+    deadline: float
+    """When :meth:`expire` is wanted, on the loop's clock."""
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+
+    def close_if_idle(self) -> None:
+        """Close unless a request runs or has begun to arrive."""
+
+    def abort(self) -> None:
+        """Close at once, losing what was not sent."""
+
+
 @attrs.frozen
 class TurnedAway:
     """Why a connection is not served."""
@@ -72,12 +85,14 @@ class Shared:
     loop: asyncio.AbstractEventLoop
     cors: Cors = attrs.field(factory=Cors)
     date: DateHeader = attrs.field(factory=DateHeader)
-    connections: dict["Connection", str] = attrs.field(factory=dict)
+    connections: dict[Counted, str] = attrs.field(factory=dict)
     """With whom each is counted; empty where that is nobody."""
     turned_away: int = 0
     """Connections that a limit kept from being served."""
     draining: bool = False
     """Connections end with their present response."""
+    _reasons: dict[Counted, TurnedAway] = attrs.field(factory=dict)
+    """Why those are not served that are not."""
     _of_address: dict[str, int] = attrs.field(factory=dict)
     _proxies: IpFilter = attrs.field(init=False)
     _emptied: asyncio.Event = attrs.field(factory=asyncio.Event)
@@ -97,8 +112,10 @@ class Shared:
         response.start(status, fields, self.date.now(), close=True)
         return response.body(body) + response.end()
 
-    def joined(self, connection: "Connection", peer: str) -> TurnedAway | None:
-        """Count *connection* of *peer* in; return why it is not served, if it is not."""
+    def joined(self, connection: Counted, peer: str) -> TurnedAway | None:
+        """Count *connection* of *peer* in, unless it was; return why it is not served, if it is not."""
+        if connection in self.connections:
+            return self._reasons.pop(connection, None)
         client = self._client(peer) if self.limits.max_connections_per_address else ""
         self.connections[connection] = client
         self._emptied.clear()
@@ -110,7 +127,14 @@ class Shared:
         if excess <= 0:
             return None
         self.turned_away += 1
-        return reason if excess <= EXCESS_CONNECTIONS else attrs.evolve(reason, silent=True)
+        reason = self._reasons[connection] = attrs.evolve(reason, silent=excess > EXCESS_CONNECTIONS)
+        return reason
+
+    def hand_over(self, counted: Counted, connection: Counted) -> None:
+        """Let *connection* be counted in the place of what it was until now, and be served or not as that."""
+        self.connections[connection] = self.connections.pop(counted)
+        if counted in self._reasons:
+            self._reasons[connection] = self._reasons.pop(counted)
 
     def _client(self, peer: str) -> str:
         """What the connections of *peer* are counted under; empty where they are not."""
@@ -119,8 +143,9 @@ class Shared:
             return ""
         return str(address) if address.version == 4 else address.packed[:8].hex()
 
-    def left(self, connection: "Connection") -> None:
+    def left(self, connection: Counted) -> None:
         """Count *connection* out."""
+        self._reasons.pop(connection, None)
         client = self.connections.pop(connection, "")
         if client:
             self._of_address[client] -= 1
