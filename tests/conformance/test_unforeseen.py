@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from tests.conformance.conftest import Serve
 from tests.conformance.front_ends import account
+from tests.conformance.samples import CHAT
 from tests.conformance.talk import CutError, FrontEnd
 from tests.conformance.upstream import Reply
 from tests.faulting import SECRET, fault_at_call
@@ -43,6 +44,7 @@ async def test_a_fault_of_the_front_end_costs_its_own_request_only(serve: Serve,
     _, reply, provider = PATHS[path]
     answered = 0
     async with serve(account("a", provider)) as front:
+        front.may_fail = True
         front.upstream.replies["a"] = Reply([reply])
         for number in range(1, 1000):
             with capture_logs() as logs, fault_at_call(number, FRONT) as hit:
@@ -62,3 +64,27 @@ async def test_a_fault_of_the_front_end_costs_its_own_request_only(serve: Serve,
             assert (await outcome(front, path))[0] == 200
             assert await front.in_use() == (0, 0)
     assert answered
+
+
+async def test_a_stream_that_the_front_end_breaks_is_never_taken_for_a_whole_one(serve: Serve) -> None:
+    """The client gets the whole stream, a 500, or a stream that ends with an error or is cut."""
+    broken = 0
+    async with serve(account("a")) as front:
+        front.may_fail = True
+        front.upstream.replies["a"] = Reply([CHAT.stream], CHAT.stream_headers)
+        for number in range(1, 1000):
+            with capture_logs() as logs, fault_at_call(number, FRONT) as hit:
+                try:
+                    response = await front.ask("POST", CHAT.stream_path, CHAT.stream_body)
+                except CutError:
+                    response = None
+            if not hit:
+                break
+            assert [line["error"] for line in logs if line["event"] == "the gateway itself failed"], hit
+            whole = response is not None and response.status == 200 and response.body == CHAT.stream
+            if not whole:
+                assert response is None or b"the gateway failed on this request" in response.body, hit
+                broken += 1
+            assert (await front.ask("POST", CHAT.stream_path, CHAT.stream_body)).body == CHAT.stream
+            assert await front.in_use() == (0, 0)
+    assert broken > 5

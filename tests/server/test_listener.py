@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from gephyr.server import Listener, ListenError, raise_open_file_limit, tls_context
 from gephyr.server import shared as shared_module
 from gephyr_core.commands import AbortResponse
-from gephyr_core.events import ClientGone, RequestStarted
+from gephyr_core.events import ClientGone, FrontEndFailed, RequestStarted
 from tests.runtime.test_upstream_lacks import no_descriptors
 from tests.server.world import responses, serving
 from tests.waiting import MOVABLE, pass_time, until
@@ -168,6 +168,24 @@ async def test_what_the_loop_has_to_report_besides_is_reported_as_before() -> No
         loop.call_exception_handler({"message": "socket.accept() failed", "exception": OSError("unheard of")})
     loop.call_exception_handler({"message": "later"})
     assert told == ["something else", "socket.accept() failed", "later"]
+
+
+async def test_what_nobody_catches_is_told_to_the_core() -> None:
+    """A fault of ours in a callback or a task is logged and counted as every other; its words are not."""
+
+    def fail() -> None:
+        raise KeyError("a client's words")
+
+    loop = asyncio.get_running_loop()
+    of_the_tests = loop.get_exception_handler()
+    loop.set_exception_handler(None)
+    async with serving() as world:
+        loop.call_soon(fail)
+        await world.core.saw(FrontEndFailed)
+        (told,) = world.core.of(FrontEndFailed)
+    loop.set_exception_handler(of_the_tests)
+    assert (told.exchange, told.fault.error, told.fault.during) == (0, "KeyError", "the event loop")
+    assert "words" not in repr(told)
 
 
 async def test_many_connect_at_once_and_none_is_turned_away() -> None:
