@@ -4,12 +4,14 @@ Header names are lower-case ``bytes`` everywhere in the core (the front end's pa
 values are ``bytes`` as they came.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import attrs
 
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
+_NOT_PRINTABLE = re.compile(rb"[^ -~]")
 
 
 def header(headers: Iterable[Header], name: bytes) -> bytes | None:
@@ -24,6 +26,15 @@ def header_text(headers: Iterable[Header], name: bytes) -> str | None:
     """Return the first value of *name* as text (ISO 8859-1, RFC 9110 section 5.5), or None."""
     value = header(headers, name)
     return None if value is None else value.decode("latin-1")
+
+
+def header_value(text: str) -> bytes:
+    """Write text of any origin as a header's value: what is not printable ASCII becomes ``?``.
+
+    A line end would begin another header (RFC 9110 section 5.5).
+    """
+    value = text.encode("ascii", "replace")
+    return value if text.isprintable() else _NOT_PRINTABLE.sub(b"?", value)
 
 
 def media_type(headers: Iterable[Header]) -> bytes:

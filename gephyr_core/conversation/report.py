@@ -2,6 +2,7 @@
 
 import attrs
 
+from gephyr_core.http import header_value
 from gephyr_core.records import Entry, Fate
 
 __all__ = ["LONGEST_DROPPED_HEADER", "MOST_ENTRIES", "Entry", "Fate", "Report", "UntranslatableError"]
@@ -58,7 +59,7 @@ class Report:
 
     def dropped_header(self) -> bytes:
         """The value of ``x-gephyr-dropped``; empty when nothing was dropped."""
-        paths = [path.encode("ascii", "replace") for path in self.paths(Fate.DROPPED)]
+        paths = [header_value(path) for path in self.paths(Fate.DROPPED)]
         kept: list[bytes] = []
         room = LONGEST_DROPPED_HEADER - len(b", +99999")
         for path in paths:

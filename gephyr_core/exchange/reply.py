@@ -5,7 +5,7 @@ What ends a response is said by ``close``, after the exchange's record: whoever 
 
 from gephyr_core.commands import AbortResponse, Command, EndResponse, SendBody, StartResponse
 from gephyr_core.errors import BrokenLawError
-from gephyr_core.http import Header
+from gephyr_core.http import Header, header_value
 from gephyr_core.shared import Shared
 
 
@@ -79,7 +79,7 @@ class Reply:
             headers.append((b"x-request-id", ours))
         headers.append((b"x-gephyr-request-id", ours))
         if account is not None and self._shared.config.server.expose_account:
-            headers.append((b"x-gephyr-account", account.encode("ascii", "replace")))
+            headers.append((b"x-gephyr-account", header_value(account)))
         if self.explains and self.decision:
             headers.append((b"x-gephyr-decision-id", self.decision.encode()))
         if self.dropped:

@@ -75,7 +75,7 @@ def conversation_start(dialect: str, envelope: Envelope) -> tuple[str, ...] | No
             words = next(filter(None, map(_words, texts)), None)
             if words is not None:
                 return *_system(envelope, shape), *filter(None, map(_prompt, system)), words
-        elif role in {"system", "developer"}:
+        elif role in ("system", "developer"):  # a role may be anything, and what has no hash is in no set
             system += texts
     return None
 

@@ -65,8 +65,15 @@ class RequestTranslation:
     def call(self, destination: Destination, *, stream: bool) -> TranslatedCall | None:
         """Write the request for *destination*. None: the destination's dialect cannot count tokens.
 
-        Raises ``UntranslatableError`` for what cannot be said there, and with ``strict`` for what would be dropped.
+        Raises ``UntranslatableError`` for what cannot be said there, and with ``strict`` for what would be dropped;
+        ``FieldError`` for what is nested more deeply than can be written.
         """
+        try:
+            return self._call(destination, stream=stream)
+        except RecursionError as error:
+            raise FieldError("", "the body is nested too deeply") from error
+
+    def _call(self, destination: Destination, *, stream: bool) -> TranslatedCall | None:
         report = Report()
         report.add(self.report)
         translator = TRANSLATORS[destination.dialect]

@@ -21,6 +21,12 @@ def test_it_names_what_was_dropped_each_once() -> None:
     assert header_of("\u00e9") == b"?"
 
 
+@pytest.mark.parametrize("odd", ["\r\n", "\n", "\0", "\x7f", "\x85", "\u2028", "\t", "\udc0a"])
+def test_a_fields_name_makes_no_other_header(odd: str) -> None:
+    """It is the client's to choose, and a line end would end the header."""
+    assert header_of(f"x{odd}set-cookie: a=b") == b"x" + b"?" * len(odd) + b"set-cookie: a=b"
+
+
 @pytest.mark.parametrize(("length", "told"), [(ROOM - 2, True), (ROOM - 1, False)])
 def test_a_path_is_named_while_there_is_room_for_it(length: int, told: bool) -> None:
     path = "a" * length

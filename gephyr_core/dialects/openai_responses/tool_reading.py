@@ -101,7 +101,7 @@ def _keep(tool: Fields, native: dict[str, Native]) -> None:
 def _namespace(options: dict[str, Any], owner: Fields) -> Iterator[Tool]:
     """Flatten a namespace: a function of it is called by both names."""
     namespace, about = text(options.get("name")) or "", text(options.get("description")) or ""
-    inner = Fields({"tools": list(options.get("tools") or ())}, owner.path, owner.report)
+    inner = Fields({"tools": options.get("tools")}, owner.path, owner.report)
     for fields in inner.children("tools"):
         told = dict(fields.left)
         freeform = fields.text("type") == "custom"
