@@ -79,6 +79,8 @@ def _trials(mutants: Sequence[Mutant], evidence: Evidence, workers: int) -> Iter
                 raise SystemExit(f"{_SOUND} fails without a mutant: see that the tests can run at all")
             verdicts = list(_dispatch(left, pipes, evidence, unreliable))
             wrong = _failing(pipes[0], list(dict.fromkeys(one.by for _, one in verdicts if "::" in one.by)))
+        for name in wrong:
+            _say(f"  fails without a mutant too: {name}")
         unreliable |= dict.fromkeys(wrong)
         left = [mutant for mutant, one in verdicts if one.by in wrong]
         yield from ((mutant, one) for mutant, one in verdicts if one.by not in wrong)
