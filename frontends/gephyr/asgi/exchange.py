@@ -12,6 +12,7 @@ from gephyr.asgi.identity import Identity
 from gephyr.asgi.scope import Message, Receive, Send
 from gephyr.runtime.credentials import strip_credentials
 from gephyr.runtime.driver import Driver
+from gephyr.runtime.outgoing import PIECE
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
 from gephyr_core.faults import MESSAGE
 from gephyr_core.http import Header, Headers
@@ -42,7 +43,7 @@ class HostedExchange:
         self._aborted: str | None = None
         self._gone = False
         self._head: Message | None = None
-        self._body: deque[bytes] = deque()
+        self._body: deque[bytes | memoryview] = deque()
         self._outstanding = 0
         """Bytes that the core has sent and the host has not taken."""
         self._blocked = False
@@ -104,7 +105,10 @@ class HostedExchange:
 
     def send_body(self, data: bytes) -> None:
         """Keep bytes of the body; beyond the high mark the client is blocked."""
-        self._body.append(data)
+        if len(data) <= PIECE:
+            self._body.append(data)
+        else:  # a host that is given much at once is at it for long
+            self._body.extend(memoryview(data)[at : at + PIECE] for at in range(0, len(data), PIECE))
         self._outstanding += len(data)
         self._news.set()
         if self._outstanding > HIGH_MARK and not self._blocked:
@@ -159,7 +163,7 @@ class HostedExchange:
             elif self._body or self._ended:
                 # What the core sends together stays together and alone: Gemini CLI understands an error in a stream
                 # only in a write of its own.
-                data = self._body.popleft() if self._body else b""
+                data = bytes(self._body.popleft()) if self._body else b""
                 last = self._ended and not self._body
                 await self._give({"type": f"{self._prefix}.response.body", "body": data, "more_body": not last})
                 if last:

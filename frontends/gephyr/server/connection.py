@@ -11,6 +11,7 @@ import socket
 import struct
 
 from gephyr.runtime.credentials import strip_credentials
+from gephyr.runtime.outgoing import Outgoing
 from gephyr.server.guarding import guarded
 from gephyr.server.head import HeadError, RequestHead
 from gephyr.server.request import RequestReader
@@ -53,6 +54,7 @@ class Connection(asyncio.Protocol):
         "_head_begun",
         "_headers",
         "_line",
+        "_out",
         "_paused",
         "_peer",
         "_phase",
@@ -80,16 +82,12 @@ class Connection(asyncio.Protocol):
         self._headers: Headers = ()
         self._peer = ""
         self._scheme = "http"
-        self._head_begun = False
         self._turned_away: TurnedAway | None = None
-        self._reading_body = False
-        self._burst = 0
-        self._discarded = 0
-        self._pumping = False
-        self._paused = False
+        self._head_begun = self._reading_body = False
+        self._burst = self._discarded = 0
+        self._pumping = self._paused = False
         # Whether the transport is full, and whether that was told; that it is not is told a turn later.
-        self._full = False
-        self._blocked = False
+        self._full = self._blocked = False
 
     # -- the transport's calls ------------------------------------------------------------------------------
 
@@ -97,6 +95,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or turn it away when there are too many."""
         self._transport = transport  # type: ignore[assignment]  # what a stream server makes is both-way
+        self._out = Outgoing(self._transport)
         if isinstance(peer := transport.get_extra_info("peername"), tuple):
             self._peer = peer[0]
         if transport.get_extra_info("sslcontext") is not None:
@@ -126,13 +125,14 @@ class Connection(asyncio.Protocol):
         self._pump()
 
     @guarded
-    def eof_received(self) -> None:
-        """The client closed or half-closed: either way it has left."""
+    def eof_received(self) -> bool:
+        """The client closed or half-closed: either way it has left, but takes maybe what was said before."""
         if self._exchange and self._response.sent and self._response.ends_by_close:
             self._cut()
         else:
             self._close()
         self._leave_exchange()
+        return bool(self._out)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The connection is gone."""
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
     @guarded
     def pause_writing(self) -> None:
         """The client reads too slowly."""
-        self._full = True
+        self._full = self._out.full = True
         if self._blocked:
             return
         self._blocked = True
@@ -153,6 +153,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has caught up. Acting on it may close the transport, which asyncio bears only later."""
         self._full = False
+        self._out.room()
         self._shared.loop.call_soon(self._has_room)
 
     @guarded
@@ -175,7 +176,7 @@ class Connection(asyncio.Protocol):
         # A client that has begun to send does not wait (RFC 9110, section 10.1.1).
         if reader.awaits_continue and not reader.waiting:
             reader.awaits_continue = False
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._out.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._reading_body = True
         self._pump()
 
@@ -187,14 +188,14 @@ class Connection(asyncio.Protocol):
     def send_body(self, data: bytes) -> None:
         """Write bytes of the body."""
         if head := self._response.take_head(len(data)):
-            self._transport.write(head)
+            self._out.write(head)
         if framed := self._response.body(data):
-            self._transport.write(framed)
+            self._out.write(framed)
 
     def end_response(self) -> None:
         """Write the end; then serve the next request, or close."""
         if last := self._response.end():
-            self._transport.write(last)
+            self._out.write(last)
         self._exchange = 0
         if self._shared.draining or not self._response.keeps_connection:
             self._finish()
@@ -218,7 +219,7 @@ class Connection(asyncio.Protocol):
     @guarded
     def expire(self) -> None:
         """The deadline has passed."""
-        if self._phase is _Phase.CLOSED or self._transport.get_write_buffer_size():
+        if self._phase is _Phase.CLOSED or self._out or self._transport.get_write_buffer_size():
             self.abort()  # the client does not even take its reply
         elif self._turned_away and self._phase is _Phase.HEAD:
             self._refuse_head(self._turned_away.kind, self._turned_away.message)
@@ -236,6 +237,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, losing what was not sent."""
         self._phase, self.deadline = _Phase.CLOSED, math.inf
+        self._out.clear()
         self._transport.abort()
 
     # -- requests -------------------------------------------------------------------------------------------
@@ -254,7 +256,8 @@ class Connection(asyncio.Protocol):
 
     def _take_head(self) -> bool:
         """Start the exchange of the next request if its head is complete."""
-        if self._blocked:  # the replies to come would only pile up
+        if self._blocked or self._out:  # the replies to come would only pile up
+            self._out.when_empty(self._pump)
             return False
         reader, limits = self._reader, self._shared.limits
         try:
@@ -325,10 +328,7 @@ class Connection(asyncio.Protocol):
         if full is self._paused or self._transport.is_closing():
             return
         self._paused = full
-        if full:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+        (self._transport.pause_reading if full else self._transport.resume_reading)()
 
     # -- endings --------------------------------------------------------------------------------------------
 
@@ -343,7 +343,7 @@ class Connection(asyncio.Protocol):
         if begun:
             self._cut()
             return
-        self._transport.write(self._shared.refusal(kind, message, line, headers))
+        self._out.write(self._shared.refusal(kind, message, line, headers))
         self._linger()
 
     def _finish(self) -> None:
@@ -360,14 +360,14 @@ class Connection(asyncio.Protocol):
         self._reader.clear()
         self._set_deadline(LINGER_SECONDS)
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            self._out.when_empty(self._transport.write_eof)
         self._regulate_reading()
 
     def _close(self) -> None:
         """Close once everything is sent."""
         self._phase = _Phase.CLOSED
         self._set_deadline(self._shared.limits.idle_timeout)
-        self._transport.close()
+        self._out.when_empty(self._transport.close)
 
     def _cut(self) -> None:
         """Close in a way that the client cannot take for the end of the response."""

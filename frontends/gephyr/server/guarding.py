@@ -14,16 +14,18 @@ class Failing(Protocol):
 
 C = TypeVar("C", bound=Failing)
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def guarded(method: Callable[Concatenate[C, P], None]) -> Callable[Concatenate[C, P], None]:
-    """Have what *method* raises be told to its object, and not to the loop."""
+def guarded(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], R | None]:
+    """Have what *method* raises be told to its object, and not to the loop, which gets None."""
 
     @wraps(method)
-    def call(self: C, /, *arguments: P.args, **named: P.kwargs) -> None:
+    def call(self: C, /, *arguments: P.args, **named: P.kwargs) -> R | None:
         try:
-            method(self, *arguments, **named)
+            return method(self, *arguments, **named)
         except Exception as error:
             self.failed(error, method.__name__)
+            return None
 
     return call

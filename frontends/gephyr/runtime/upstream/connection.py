@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gephyr.runtime.faults import failure
+from gephyr.runtime.outgoing import Outgoing
 from gephyr.runtime.ports import Feed
 from gephyr.runtime.upstream.echoes import ERROR, UNWATCHED
 from gephyr.runtime.upstream.lacks import is_lack, tell
@@ -124,6 +125,7 @@ class Connection(asyncio.BufferedProtocol):
         "_home",
         "_kept",
         "_max_head_size",
+        "_outgoing",
         "_reply",
         "_tcp",
         "_transport",
@@ -151,6 +153,7 @@ class Connection(asyncio.BufferedProtocol):
         self._kept = False
         self._unsent = False
         self._transport, self._tcp = transport, tcp
+        self._outgoing = Outgoing(transport)
         transport.set_protocol(self)
         # The loop says by pause_writing and resume_writing whether bytes wait to be sent; at 0 it says so exactly.
         tcp.set_write_buffer_limits(high=0)
@@ -169,9 +172,9 @@ class Connection(asyncio.BufferedProtocol):
             transport.write(head + body)
         else:
             transport.write(head)
-            transport.write(memoryview(body))
+            self._outgoing.write(body)
         if transport is not self._tcp:
-            self._unsent = self._tcp.get_write_buffer_size() > 0
+            self._unsent = bool(self._outgoing) or self._tcp.get_write_buffer_size() > 0
         if call.paused:
             self.pause()
 
@@ -189,6 +192,7 @@ class Connection(asyncio.BufferedProtocol):
         """Close at once, in silence: the call, if there is one, hears nothing more."""
         self._call = None
         self._stop_draining()
+        self._outgoing.clear()
         self._transport.abort()
 
     def detach(self, call: Call) -> None:
@@ -264,6 +268,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, by either side."""
         self._stop_draining()
+        sent = not self._outgoing
+        self._outgoing.clear()
+        self._unsent = self._unsent or not sent
         self._home.forget(self)
         if self._call is None:
             return
@@ -275,12 +282,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Bytes wait in the transport."""
-        self._unsent = True
+        self._unsent = self._outgoing.full = True
 
     def resume_writing(self) -> None:
         """The transport has handed its bytes to the system. Under TLS the layer below may still hold some."""
         if self._transport is self._tcp:
             self._unsent = False
+        self._outgoing.room()
 
     # -- the end of a call ----------------------------------------------------------------------------------------
 
@@ -342,6 +350,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _all_sent(self) -> bool:
         """Whether the whole request has left. When TLS is cut off, what is not known to have left counts as waiting."""
+        if self._outgoing:
+            return False
         if self._unsent and self._transport is not self._tcp and not self._tcp.is_closing():
             waiting = self._tcp.get_write_buffer_size() + self._transport.get_write_buffer_size()
             self._unsent = waiting > 0
