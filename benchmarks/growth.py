@@ -335,7 +335,7 @@ def _calls(count: int, *, together: bool, arguments: int = 1) -> list[Delta]:
 
 def _cited(count: int) -> list[Delta]:
     text = "Words that rest on something. " * count
-    pages = [Citation(f"https://a.test/{m}", f"Page {m}", start=m, end=len(text) - m) for m in range(count)]
+    pages = [Citation(f"https://a.test/{m}", f"Page {m}", start=30 * m, end=30 * m + 29) for m in range(count)]
     return _reply([PartStarted(0, Text("")), TextAdded(0, text), *[Cited(0, page) for page in pages], PartEnded(0)])
 
 

@@ -19,13 +19,15 @@ from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.reply import Delta, Reply
 from gephyr_core.conversation.report import Report, UntranslatableError
+from gephyr_core.dialects import DIALECTS as READERS
+from gephyr_core.dialects.decoding import read_object
 from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.dialects.translators import TRANSLATORS
 from gephyr_core.envelope import read_envelope
 from gephyr_core.json_array import ArrayFramer
 from gephyr_core.providers.capabilities import capabilities_of
 from gephyr_core.routing.conversation_start import conversation_start
-from gephyr_core.sse import SseFramer
+from gephyr_core.sse import SseFramer, parse
 from gephyr_core.translation.estimate import estimate_tokens
 from gephyr_core.translation.restoring import Restorer, collected, restored
 
@@ -40,6 +42,8 @@ _SUSPICIOUS = 1.3
 _ROUNDS = 3
 _LONG = 0.3
 """Seconds of a run that is not repeated."""
+_PIECE = 100
+"""Bytes of a stream that come at once."""
 _SHORTEST = 0.002
 """Seconds below which an exponent says nothing."""
 
@@ -86,6 +90,25 @@ def read_whole(dialect: str, body: bytes) -> Reply:
     return restored(TRANSLATORS[dialect].read_reply(body, Report()), Restorer(Written({}), "", "k"))
 
 
+def passed_on(dialect: str, stream: bytes) -> None:
+    """Read a stream that is not translated, in small pieces: before the first content, and behind it."""
+    watching, classifying = (READERS[dialect].stream_reader(max_line=1 << 30) for _ in range(2))
+    for start in range(0, len(stream), _PIECE):
+        watching.cut(stream[start : start + _PIECE])
+        for event in classifying.split(stream[start : start + _PIECE]):
+            classifying.classify(event)
+
+
+def assembled(dialect: str, events: list[bytes]) -> object:
+    """Make a whole reply of a stream that is not translated."""
+    assembly = READERS[dialect].assembly()
+    for event in events:
+        told = read_object(parse(event).data)
+        if told is not None:
+            assembly.add(told)
+    return assembly.reply()
+
+
 def request_work(client: str, growth: str, count: int) -> Iterator[tuple[str, Work]]:
     """What is done with a client's request: by name."""
     body = REQUESTS[growth](count).body(client)
@@ -106,10 +129,13 @@ def reply_work(provider: str, growth: str, count: int) -> Iterator[tuple[str, Wo
     translator = TRANSLATORS[provider]
     yield f"{provider} stream read", lambda: read_stream(provider, events)
     yield f"{provider} stream written", lambda: stream_of(provider, deltas)
+    yield f"{provider} stream passed on", lambda: passed_on(provider, b"".join(events))
+    yield f"{provider} assembled", lambda: assembled(provider, events)
     reply = collected(deltas)
     body = translator.write_reply(reply, _CONTEXT)
     yield f"{provider} collected", lambda: collected(deltas)
     yield f"{provider} reply read", lambda: read_whole(provider, body)
+    yield f"{provider} reply as a stream", lambda: READERS[provider].events_of(body)
     yield f"{provider} reply written", lambda: translator.write_reply(reply, _CONTEXT)
 
 

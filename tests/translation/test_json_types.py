@@ -17,12 +17,13 @@ import attrs
 import msgspec
 import pytest
 
-from gephyr_core.commands import CallUpstream, Command, Load, SendBody, StartResponse
+from gephyr_core.commands import CallUpstream, Command, Compute, Load, SendBody, StartResponse
+from gephyr_core.computing import answer as answer_of
 from gephyr_core.config import AccountConfig, AuthConfig, Config, ModelsConfig
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS as READERS
 from gephyr_core.dialects.decoding import read_object
-from gephyr_core.events import ClientGone, RequestBody, RequestEnded, RequestStarted
+from gephyr_core.events import ClientGone, Event, RequestBody, RequestEnded, RequestStarted
 from gephyr_core.gateway import Gateway
 from gephyr_core.sse import SseFramer, encode, parse
 from tests.translation.full_requests import FULL
@@ -117,12 +118,15 @@ class Server:
         self._exchange += 1
         exchange, now = self._exchange, 1000.0 * self._exchange
         commands: list[Command] = []
-        for event in (
+        events: list[Event] = [
             RequestStarted(exchange, "POST", target, [], (), "127.0.0.1"),
             RequestBody(exchange, body),
             RequestEnded(exchange),
-        ):
-            commands += self._gateway.receive(event, now)
+        ]
+        for event in events:
+            told = self._gateway.receive(event, now)
+            commands += told
+            events += [answer_of(one) for one in told if isinstance(one, Compute)]
         if not any(isinstance(one, StartResponse) for one in commands):
             self._gateway.receive(ClientGone(exchange), now)
         return commands
