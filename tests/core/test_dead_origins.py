@@ -245,6 +245,19 @@ def test_another_proxy_is_another_way_to_the_host() -> None:
     assert [(event.origin, event.route) for event in play.hosts] == [(HOST, "pool:x")]
 
 
+@pytest.mark.parametrize("fault", [Fault.TLS, Fault.PROXY])
+@pytest.mark.parametrize("failover", [True, False])
+def test_no_other_proxy_is_tried_where_that_is_off(fault: Fault, failover: bool) -> None:
+    proxies = tuple(ProxyConfig(id=name, url=f"pool:{name}", priority=at) for name, at in (("x", 2), ("y", 1)))
+    pool = ProxyPoolConfig(enabled=True, strategy="priority", auto_failover=failover, proxies=proxies)
+    play = on_one_host(1, proxy_pool=pool)
+    call = begin(play, stream=False)
+    breaks(play, call, fault, Sent.NONE)
+    again = [one.route for one in calls(play)]
+    assert again == (["pool:y"] if failover else [])
+    play.unclaimed = []
+
+
 def test_an_account_with_a_proxy_of_its_own_is_asked_although_the_host_is_dead_for_the_others() -> None:
     play = Play(
         account("a", base_url=HOST, priority=1),

@@ -111,6 +111,7 @@ def test_a_wrong_setting_is_refused(changes: dict[str, Any], words: str) -> None
             "messages.0.content.0.text.id: Extra inputs are not permitted",
         ),
         (turns("a", "b "), "final assistant content cannot end with trailing whitespace"),
+        (turns("a", [TEXT, TEXT | {"text": "b\n"}]), "final assistant content cannot end with trailing whitespace"),
         (
             turns("a", [CALL]),
             "messages.1: `tool_use` ids were found without `tool_result` blocks immediately after: t1.",
@@ -137,6 +138,22 @@ def test_a_wrong_setting_is_refused(changes: dict[str, Any], words: str) -> None
 )
 def test_a_wrong_history_is_refused(messages: list[Any], words: str) -> None:
     assert words in refusal(MESSAGES, changed(HELLO, messages=messages))
+
+
+def test_what_comes_before_the_last_text_may_end_with_a_space() -> None:
+    messages = turns("a", [TEXT | {"text": "b "}, TEXT])
+    assert refusal(MESSAGES, changed(HELLO, messages=messages)) == ""
+
+
+@pytest.mark.parametrize("word", ["items", "additionalProperties", "not"])
+@pytest.mark.parametrize("words", ["properties", "$defs", "definitions", "patternProperties"])
+@pytest.mark.parametrize("wordlist", ["anyOf", "oneOf", "allOf", "prefixItems"])
+def test_a_schema_is_looked_at_wherever_one_stands_in_it(word: str, words: str, wordlist: str) -> None:
+    bad = {"type": "STRING"}
+    for inner in ({word: bad}, {words: {"x": bad}}, {wordlist: [{}, bad]}, {words: []}):
+        schema = {"type": "object", "properties": {"a": inner}}
+        tool = {"name": "f", "input_schema": schema}
+        assert "JSON schema is invalid." in refusal(MESSAGES, changed(HELLO, tools=[tool]))
 
 
 def test_a_model_without_prefill_refuses_it() -> None:

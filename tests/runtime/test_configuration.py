@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gephyr.runtime.configuration import find_config, load, load_mapping
+from gephyr.runtime.configuration import find_config, load, load_mapping, read_toml
 from gephyr_core.config import ConfigError
 from gephyr_core.http import Origin
 
@@ -36,6 +36,16 @@ def problems(file: Path, environ=None) -> list[str]:
 
 def account(api_key: str) -> str:
     return f'[[accounts]]\nid = "a"\nprovider = "anthropic"\napi_key = "{api_key}"\n'
+
+
+@pytest.mark.parametrize(("most", "read"), [(None, True), (11, True), (10, True), (9, False)])
+def test_a_file_is_read_up_to_the_size_that_is_allowed(tmp_path: Path, most: int | None, read: bool) -> None:
+    file = write(tmp_path, "a = 123456")
+    if read:
+        assert read_toml(file, most) == {"a": 123456}
+    else:
+        with pytest.raises(ConfigError, match=f"larger than {most} bytes"):
+            read_toml(file, most)
 
 
 # -- where the file is ----------------------------------------------------------------------------
