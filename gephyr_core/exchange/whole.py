@@ -82,7 +82,7 @@ class Translating:
     writing: Writing
 
 
-@attrs.frozen
+@attrs.define  # not frozen: one is made for each request, at a third of the cost
 class Judged:
     """What a whole reply is."""
 
@@ -102,7 +102,7 @@ class Judged:
     """The stream that it would have been, where the client asked for one in the same dialect."""
 
 
-@attrs.frozen
+@attrs.define  # not frozen: one is made for each request, at a third of the cost
 class Judging:
     """The job: put a reply together, tell it from an error and from what is none, and translate it."""
 
