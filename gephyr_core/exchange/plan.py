@@ -17,6 +17,7 @@ from gephyr_core.model_names import fault_of_name
 from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename, signer_of
 from gephyr_core.providers.targets import path_segment, upstream_target
 from gephyr_core.routing import Endpoint, Target
+from gephyr_core.routing.conversation_start import check_roles
 from gephyr_core.routing.endpoints import ModelIn, Operation
 from gephyr_core.routing.sessions import session_identity
 from gephyr_core.scheduling import Account
@@ -64,6 +65,8 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         if operation.dialect == "openai-responses":
             constraint = constraint_of(shared.pins, owner, endpoint.object_id, envelope, now, body.encrypted)
         session = session_identity(head.event.headers, envelope, owner, operation.dialect)
+        if session is None and envelope is not None:
+            check_roles(operation.dialect, envelope)
         repeatable = operation.repeatable and not _leaves_something_behind(envelope)
     except EnvelopeError as error:
         raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param)) from error

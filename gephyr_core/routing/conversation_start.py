@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import attrs
 import msgspec
 
-from gephyr_core.envelope import Envelope
+from gephyr_core.envelope import Envelope, EnvelopeError, json_type
 
 _WINDOW = 2048
 """Bytes of a field whose values are read as they are."""
@@ -75,9 +75,25 @@ def conversation_start(dialect: str, envelope: Envelope) -> tuple[str, ...] | No
             words = next(filter(None, map(_words, texts)), None)
             if words is not None:
                 return *_system(envelope, shape), *filter(None, map(_prompt, system)), words
-        elif role in ("system", "developer"):  # a role may be anything, and what has no hash is in no set
+        elif role in ("system", "developer"):
             system += texts
     return None
+
+
+def check_roles(dialect: str, envelope: Envelope) -> None:
+    """Raise ``EnvelopeError`` for a turn at a conversation's beginning whose role is no string: no dialect has such.
+
+    Worth its cost where a conversation has no start.
+    """
+    shape = _SHAPES.get(dialect)
+    turns = envelope.fields.get(shape.turns) if shape else None
+    if shape is None or turns is None:
+        return
+    for index, turn in enumerate(_values(turns)):
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if role is not None and not isinstance(role, str):
+            path = f"{shape.turns}[{index}].role"
+            raise EnvelopeError(f"{path}: expected a string, got {json_type(role)}", path)
 
 
 def _system(envelope: Envelope, shape: _Shape) -> Iterator[str]:
@@ -95,7 +111,10 @@ def _said(turn: object, content: str) -> tuple[object, list[str]]:
         return "user", [turn]
     if not isinstance(turn, dict):
         return None, []
-    return turn.get("role") or (None if "type" in turn else "user"), _texts(turn.get(content))
+    role = turn.get("role")
+    if role is None or role == "":
+        role = None if "type" in turn else "user"
+    return role, _texts(turn.get(content))
 
 
 def _texts(content: object) -> list[str]:

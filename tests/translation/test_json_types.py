@@ -275,3 +275,17 @@ def test_a_field_of_any_depth_is_passed_on_or_a_400(dialect: str, provider: str)
                 body = place.put("DEEP").replace(b'"DEEP"', deep.encode())
                 commands = server.ask(PATHS[dialect].format(provider=provider), body)
                 assert called(commands) or 400 <= answer(commands)[0] < 500, (place.path, depth, opened)
+
+
+@pytest.mark.parametrize("role", [["user"], [], {}, {"a": 1}, 0, 1.5, True])
+@pytest.mark.parametrize(
+    ("dialect", "turns"), [("openai-chat", "messages"), ("anthropic", "messages"), ("gemini", "contents")]
+)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_role_that_is_no_text_is_a_400_that_names_it(provider: str, dialect: str, turns: str, role: Any) -> None:
+    """Passed on or translated: nobody takes it."""
+    turn = {"role": role, "content": "Hello", "parts": [{"text": "Hello"}]}
+    body = msgspec.json.encode({"model": f"to-{provider}", "max_tokens": 9, turns: [turn]})
+    status, told = answer(ask(Server(), dialect, provider, body))
+    assert status == 400
+    assert f"{turns}[0].role" in told
