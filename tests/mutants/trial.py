@@ -32,6 +32,7 @@ _COPIED = (
     "pyproject.toml",
     "README.md",
     "CHANGELOG.md",
+    "LICENSE",
 )
 _PRELOADED = (
     *("pytest", "hypothesis", "hypothesis.stateful", "attrs", "cattrs", "msgspec", "h11", "click", "anyio", "httpcore"),

@@ -69,4 +69,4 @@ def test_troubles_come_in_their_order_as_often_as_was_said_and_those_for_good_al
     one.break_off()
     one.recover()
     assert one.next_trouble(call()) is None
-    assert [(seen.method, seen.target) for seen in one.requests] == [("POST", "/x")] * 8
+    assert [(seen.method, seen.target) for seen in one.requests] == [("POST", "/x")] * 9
