@@ -66,7 +66,7 @@ def changed(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
     if odd is GONE:
         del home[path[-1]]
     else:
-        home[path[-1]] = odd
+        home[path[-1]] = copy.deepcopy(odd)  # what reads it may take it apart
     return made
 
 
