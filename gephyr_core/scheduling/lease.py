@@ -120,6 +120,7 @@ class Lease:
         account = self.current
         makes_room = account.full
         self._open = False
+        self.search.lease = None  # or the two would hold each other until the garbage collector comes
         account.in_flight -= 1
         self._scheduler.in_flight -= 1
         try:

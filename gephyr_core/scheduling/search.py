@@ -60,7 +60,7 @@ class Search:
     strikes: tuple[Strike, ...] = ()
     """Failures of its attempts that may be the accounts' fault."""
     lease: "Lease | None" = None
-    """The latest lease that it led to: whatever happens, it is not lost."""
+    """The lease that it led to and that is out: whatever happens, it is not lost."""
 
     @property
     def who(self) -> str:
