@@ -204,9 +204,10 @@ def test_an_answer_to_an_older_question_means_nothing() -> None:
     play = playing()
     first = begun(play, asked(10))
     play.feed(answer(first))
-    play.expect(Compute)
+    second = play.expect(Compute)
     play.feed(answer(first))
     play.expect()
+    assert called(play, second).attempt == 1
 
 
 def test_what_is_wrong_with_a_request_is_told_as_ever() -> None:

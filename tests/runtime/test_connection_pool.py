@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gephyr.runtime.upstream.pool import ConnectionPool
+from tests.waiting import WAIT
 
 HERE, THERE = ("here", ""), ("there", "")
 
@@ -282,6 +283,7 @@ def test_closing_cuts_every_connection_and_ends_when_the_last_is_gone(monkeypatc
 
 def test_closing_ends_at_once_where_nothing_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(pool: Any, _: Loop) -> None:
-        await asyncio.wait_for(pool.aclose(), 60)
+        await asyncio.wait_for(pool.aclose(), WAIT)
+        assert pool.idle_count == 0
 
     play(monkeypatch, scene)

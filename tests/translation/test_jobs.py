@@ -24,6 +24,7 @@ from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
 from tests.translation.recorded import DIALECTS, Recording, recordings
 
+pytestmark = pytest.mark.recordings
 PROVIDERS = {"openai-chat": "deepseek", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 """A provider of each dialect; OpenAI's account is asked in Responses by clients of Responses, and of others in Chat."""
 PATHS = {"openai-chat": "/v1/chat/completions", "openai-responses": "/v1/responses", "anthropic": "/v1/messages"}
