@@ -2,12 +2,15 @@
 
 import json
 
+import attrs
 import pytest
 
 from gephyr_core.config import CapabilityOverride, ConfigError, load_config
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.conversation.prompt import Effort
 from gephyr_core.providers.capabilities import capabilities_of, is_known, learn, maker_of
+from gephyr_core.providers.capability_table import CLAUDE, GEMINI, OPEN_WEIGHTS, OPENAI
+from tests.approved import check_table
 from tests.recordings import traffic
 
 
@@ -35,6 +38,36 @@ def of(
 def test_a_model_is_known_by_every_name_that_clouds_give_it(name: str) -> None:
     assert is_known(name)
     assert of(name) == of("claude-sonnet-4-5")
+
+
+def fields_of(found: Capabilities) -> dict[str, object]:
+    return {
+        name: "/".join(str(getattr(one, "value", one)) for one in value) if isinstance(value, tuple) else value
+        for name, value in attrs.asdict(found, recurse=False).items()
+    }
+
+
+def told(fields: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in fields.items())
+
+
+@pytest.mark.parametrize(
+    ("table", "families", "kind", "dialect"),
+    [
+        ("claude", CLAUDE, "anthropic", "anthropic"),
+        ("gemini", GEMINI, "gemini", "gemini"),
+        ("gpt", OPENAI, "openai", "openai-responses"),
+        ("others", (*OPEN_WEIGHTS, "llama-4"), "openai-compatible", "openai-chat"),
+    ],
+)
+def test_each_family_takes_what_was_approved(table: str, families: tuple[str, ...], kind: str, dialect: str) -> None:
+    """Line by line, as the providers' pages say it: a wrong value is a request that is refused."""
+    usual = fields_of(Capabilities())
+    lines = ["unless it says otherwise: " + told(usual)]
+    for family in families:
+        others = {name: value for name, value in fields_of(of(family, kind, dialect)).items() if value != usual[name]}
+        lines.append(f"{family}: {told(others)}")
+    check_table(f"capabilities-{table}", lines)
 
 
 def test_the_longest_family_counts() -> None:

@@ -216,6 +216,20 @@ def test_cache_first_waits_in_a_pool_of_its_own_for_each_account_and_model() -> 
     assert elsewhere.pool.model == "other"
 
 
+def test_whoever_waits_for_one_account_waits_in_one_line_though_others_wait_for_another() -> None:
+    """Two lines for one account would be served past each other: who came first would not come first."""
+    room, own, other = bound_room(mode="cache_first")
+    assert room.served("t", pool=Pool("m", (other,)))[0] == other.id
+    busy(own)
+    busy(other)
+    first, elsewhere, second = room.ask("s"), room.ask("t"), room.ask("s")
+    assert isinstance(first, Wait)
+    assert isinstance(elsewhere, Wait)
+    assert isinstance(second, Wait)
+    assert (list(first.pool.accounts), list(elsewhere.pool.accounts)) == ([own], [other])
+    assert second.pool is first.pool
+
+
 # -- 3 the last used ------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Compressed bodies: decoded piece by piece, within bounds, and never half."""
 
+import codecs
 import gzip
 import json
 import zlib
@@ -251,6 +252,21 @@ def test_json_in_any_coding_of_unicode_becomes_utf_8(text: str, coding: str) -> 
     """As Python's ``json.loads`` tells them apart, by which the SDKs read."""
     data = text.encode(coding)
     assert json.loads(as_utf8(data).decode()) == json.loads(data) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("mark", "coding"),
+    [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+    ],
+)
+@pytest.mark.parametrize("text", ["\u4e2d", '"\u4e2d"', "0", "{}"])
+def test_a_byte_order_mark_says_the_coding_whatever_follows_it(mark: bytes, coding: str, text: str) -> None:
+    assert as_utf8(mark + text.encode(coding)) == text.encode()
 
 
 @given(st.binary(max_size=40))

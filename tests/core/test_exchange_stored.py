@@ -172,6 +172,22 @@ def test_a_conversation_grows_with_what_is_said_in_it() -> None:
     assert [item["role"] for item in decoded(sent.data)["data"]] == ["user", "user", "assistant"]
 
 
+def test_what_is_no_item_is_left_out_of_a_conversation() -> None:
+    """A client's mistake in one place takes nothing else away, and those that stay have an id each."""
+    play = chat_only()
+    play.start("/v1/conversations")
+    play.expect(ReadBody)
+    play.feed(RequestBody(play.exchange, b'{"items":["odd",{"role":"user","content":"I am Ann"},null,7,[]]}'))
+    play.expect()
+    play.feed(RequestEnded(play.exchange))
+    saved, _, sent, _ = play.expect(Save, StartResponse, SendBody, EndResponse)
+    load = ask_store(play, f"/v1/conversations/{decoded(sent.data)['id']}/items")
+    play.feed(Loaded(play.exchange, load.question, saved.record))
+    _, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    (item,) = decoded(sent.data)["data"]
+    assert (item["type"], item["content"], bool(item["id"])) == ("message", "I am Ann", True)
+
+
 def test_where_nothing_is_to_be_kept_what_needs_it_is_refused() -> None:
     play = chat_only(stored_responses="refuse")
     assert play.refused(b'{"model":"x","input":"hi","store":true}', "/v1/responses").status == 400

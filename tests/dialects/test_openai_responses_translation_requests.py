@@ -209,6 +209,29 @@ def test_who_asks_is_told_within_openais_limits() -> None:
     assert "metadata.long" in report.paths(Fate.DROPPED)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        ("k" * 64, "v" * 512, True),
+        ("k" * 65, "v", False),
+        ("k", "v" * 513, False),
+        ("", "", True),
+        ("k", 1, False),
+        ("k", None, False),
+    ],
+)
+def test_a_pair_of_metadata_is_sent_up_to_the_length_that_openai_takes(key: str, value: object, kept: bool) -> None:
+    report = Report()
+    body = write(foreign(metadata={key: value}), report=report)
+    assert body.get("metadata") == ({key: value} if kept else None)
+    assert report.paths(Fate.DROPPED) == ([] if kept else [f"metadata.{key}"])
+
+
+@pytest.mark.parametrize(("length", "itself"), [(64, True), (65, False)])
+def test_a_users_id_is_sent_itself_up_to_the_length_that_openai_takes(length: int, itself: bool) -> None:
+    assert (write(foreign(user="u" * length))["safety_identifier"] == "u" * length) is itself
+
+
 def test_tools_are_written_natively_where_openai_has_them() -> None:
     tools = (
         FreeformTool("g", "G", "lark", "start: X"),

@@ -12,23 +12,32 @@ from gephyr.harness.strict import StrictProvider
 from gephyr.harness.world.trace import Trace
 from gephyr_core.commands import (
     AbortResponse,
+    CallUpstream,
     CancelQuestions,
     CancelUpstream,
     CheckProxy,
     CollectMetrics,
+    Compute,
+    DescribeModel,
+    DetachUpstream,
     EndResponse,
+    FetchUrl,
+    Load,
     Observe,
     ReadBody,
     RefreshToken,
+    Save,
     SendBody,
     StartResponse,
     StopServing,
+    TimeLimits,
 )
 from gephyr_core.config import AccountConfig
 from gephyr_core.errors import Fault
 from gephyr_core.events import (
     AdminChanged,
     ClientGone,
+    Computed,
     Loaded,
     ModelDescribed,
     ProxyChecked,
@@ -45,6 +54,8 @@ from gephyr_core.events import (
     UpstreamStarted,
     UrlFetchFailed,
 )
+from gephyr_core.http import Origin
+from gephyr_core.records import AccountState, ProxyEvent
 from tests.approved import check_table
 from tests.harness.asking import Asker, Got
 from tests.harness.strict_asking import ask
@@ -221,6 +232,7 @@ def test_simulated_providers_answer_beside_generation_as_was_approved() -> None:
     check_table("simulated-others", lines)
 
 
+ORIGIN = Origin("https", "x.test", 443)
 WHAT = (
     RequestStarted(7, "POST", "/x", [], (), "127.0.0.1"),
     *(
@@ -258,6 +270,19 @@ WHAT = (
         StopServing(),
     ),
     CheckProxy("p", "pool:p", "http://x.test", 204, 5.0),
+    Observe(ProxyEvent("p", healthy=False, at=1.0)),
+    *(
+        CallUpstream(7, 2, "b", "POST", ORIGIN, "/x", [], b"12345678", "direct", TimeLimits(1.0, 1.0, 1.0, 1.0)),
+        DetachUpstream(7, 2),
+        FetchUrl(7, 3, "https://x.test/", 9, 1.0),
+        Load(7, 3, "o", "resp_1"),
+        Save(AccountState("b", "operator", 1.0)),
+    ),
+    *(
+        DescribeModel("b", "m", ORIGIN, "/m", [], "direct"),
+        Compute(7, 3, dict, 1.0),
+        Computed(7, 3),
+    ),
 )
 
 
@@ -265,6 +290,5 @@ def test_each_event_and_command_has_its_line_in_the_trace() -> None:
     written: list[bytes] = []
     trace = Trace(["a", "b"], written.append)
     for number, one in enumerate(WHAT):
-        if not isinstance(one, Observe):
-            trace.take(1000.0 + number, one)
+        trace.take(1000.0 + number, one)
     check_table("trace", [*(line.decode() for line in written), *trace.latest()])

@@ -1,6 +1,8 @@
 """The search for a broken invariant: it finds none in the gateway, and finds the one that a test puts in."""
 
 import tomllib
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from gephyr.harness.swarm import search, written
 from gephyr.harness.swarm.combine import combined
 from gephyr.harness.swarm.search import violation_of
 from gephyr_core.scheduling.windows import RequestWindow
+from tests.approved import check_table
 
 
 def test_what_is_combined_is_a_scenario_and_the_same_each_time() -> None:
@@ -20,6 +23,36 @@ def test_what_is_combined_is_a_scenario_and_the_same_each_time() -> None:
         scenario = combined(seed)
         assert scenario == combined(seed)
         scenario_of(scenario, Path("swarm.toml"))
+
+
+def values_in(found: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Each value of a scenario with the path to it, in which numbers of items are left out."""
+    if isinstance(found, dict):
+        for name, value in found.items():
+            yield from values_in(value, f"{path}.{name}".lstrip("."))
+    elif isinstance(found, list):
+        yield f"{path}[]", f"of {len(found)}"
+        for value in found:
+            yield from values_in(value, f"{path}[]")
+    else:
+        yield path, repr(found)
+
+
+def test_each_value_is_drawn_as_often_as_was_approved() -> None:
+    """A fault that is never drawn is one whose consequences nobody looks for."""
+    drawn: dict[str, Counter[str]] = {}
+    for seed in range(1000):
+        scenario = combined(seed)
+        del scenario["scenario"]["name"]
+        for path, value in values_in(scenario):
+            drawn.setdefault(path, Counter())[value] += 1
+    check_table(
+        "swarm-values",
+        [
+            f"{path}: " + ", ".join(f"{value} x{times}" for value, times in sorted(values.items()))
+            for path, values in sorted(drawn.items())
+        ],
+    )
 
 
 def test_a_written_scenario_reads_as_it_was() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gephyr.harness.scenario.chance import Mix, exponential
@@ -193,6 +193,7 @@ def test_medians_and_95th_percentiles_are_those_that_were_given() -> None:
     assert outputs[len(outputs) * 19 // 20] == pytest.approx(2000, rel=0.1)
 
 
+@example({"a": 5e-324, "b": 5e-324}, 2)
 @given(st.dictionaries(st.text(max_size=3), st.floats(0.0, 1e9), max_size=5), st.integers(0, 100))
 def test_a_mix_draws_only_what_has_weight(weights: dict[str, float], seed: int) -> None:
     """Even where weights are so far apart that sums lose the small ones."""
