@@ -112,3 +112,14 @@ def test_without_signed_reasoning_the_order_is_the_routes() -> None:
     routes = ModelsConfig(routes={"claude-opus-4-7": ("openai/first", "openai/second")})
     play = Play(*accounts, models=routes)
     assert play.request(history(), "/v1/messages").account == "a"
+
+
+def test_a_leg_that_only_the_signer_serves_does_not_end_the_route() -> None:
+    """The next model of the route is asked when the signer's fails, though nobody else serves the first."""
+    accounts = account("a", models=("first",)), account("b", models=("second",))
+    routes = ModelsConfig(routes={"claude-opus-4-7": ("openai/first", "openai/second")})
+    play = Play(*accounts, models=routes)
+    first = play.request(signed_by("a"), "/v1/messages")
+    assert (first.account, carries(first)) == ("a", True)
+    (second,) = fail(play, first)
+    assert (second.account, msgspec.json.decode(second.body)["model"], carries(second)) == ("b", "second", False)

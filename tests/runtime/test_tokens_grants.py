@@ -161,3 +161,20 @@ def test_a_new_client_secret_keeps_the_tokens_and_a_new_refresh_token_does_not()
     other_secret, other_token = attrs.evolve(GRANT, client_secret="x"), attrs.evolve(GRANT, refresh_token="x")
     assert GRANT.lineage == other_secret.lineage != other_token.lineage
     assert len({grant.credential_digest for grant in (GRANT, other_secret, other_token)}) == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b'{"access_token":"\xff"}', b"[" * 100_000])
+def test_an_answer_that_is_no_json_is_no_token(body: bytes) -> None:
+    """A proxy's page, half an answer, bytes of another encoding, a nesting without an end: all are tried again."""
+    with pytest.raises(GrantError) as caught:
+        read_answer(200, (), body, GRANT.requests(REFRESH, NOW)[0], NOW)
+    assert (caught.value.code, caught.value.permanent) == ("bad_answer", False)
+
+
+@pytest.mark.parametrize(("status", "is_token"), [(199, False), (200, True), (299, True), (300, False)])
+def test_a_token_comes_with_a_status_of_success_only(status: int, is_token: bool) -> None:
+    fields = {"access_token": "at"}
+    if is_token:
+        assert answer(fields, status).access_token == "at"
+    else:
+        assert refused(fields, status).code == f"http_{status}"

@@ -82,6 +82,21 @@ def test_headers_of_a_refusal_do_not_repeat_it() -> None:
     assert Echoes(CREDENTIALS).head(200, headers) is headers
 
 
+@pytest.mark.parametrize(
+    ("status", "coding", "kept"),
+    [
+        (299, b"gzip", [b"content-type", b"content-length", b"content-encoding"]),
+        (300, b"gzip", [b"content-type"]),
+        (401, b"identity", [b"content-type", b"content-encoding"]),
+        (401, b"br", [b"content-type", b"content-length", b"content-encoding"]),
+    ],
+)
+def test_a_refusal_keeps_the_headers_that_are_still_true(status: int, coding: bytes, kept: list[bytes]) -> None:
+    """Its length and its coding are dropped where the body is not passed on byte for byte."""
+    headers = [JSON, (b"content-length", b"99"), (b"content-encoding", coding)]
+    assert [name for name, _ in Echoes(CREDENTIALS).head(status, headers)] == kept
+
+
 @pytest.mark.parametrize("size", [1, 9, 1000])
 def test_a_compressed_refusal_is_looked_into(size: int) -> None:
     body = gzip.compress(b'{"error": "%b"}' % SECRET)
