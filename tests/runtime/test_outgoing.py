@@ -85,3 +85,49 @@ async def test_what_is_forgotten_is_never_written() -> None:
     outgoing.clear()
     await turns()
     assert len(transport.written) == 1
+
+
+async def test_news_of_room_does_not_hurry_what_has_its_turn_already() -> None:
+    """Still one piece in one turn of the loop."""
+    transport, outgoing = prepared()
+    outgoing.write(b"x" * (5 * PIECE))
+    outgoing.room()
+    await turns(1)
+    assert len(transport.written) == 2
+
+
+async def test_a_transport_that_fills_up_between_two_turns_is_given_nothing() -> None:
+    transport, outgoing = prepared()
+    outgoing.write(b"x" * (3 * PIECE))
+    outgoing.full = True
+    await turns()
+    assert len(transport.written) == 1
+    outgoing.room()
+    await turns()
+    assert len(transport.written) == 3
+
+
+async def test_what_comes_after_something_forgotten_is_not_hurried_by_it() -> None:
+    """Nor does it end as was wished for what is forgotten."""
+    transport, outgoing = prepared()
+    ended: list[str] = []
+    outgoing.write(b"x" * (3 * PIECE))
+    outgoing.when_empty(lambda: ended.append("forgotten"))
+    outgoing.clear()
+    outgoing.write(b"y" * (3 * PIECE))
+    await turns(1)
+    assert len(transport.written) == 1 + 2
+    await turns()
+    assert len(transport.written) == 1 + 3
+    assert not ended
+
+
+async def test_a_wish_for_the_end_is_fulfilled_once() -> None:
+    _, outgoing = prepared()
+    ended: list[int] = []
+    for number in range(2):
+        outgoing.write(b"x" * (3 * PIECE))
+        if number == 0:
+            outgoing.when_empty(lambda: ended.append(1))
+        await turns()
+    assert ended == [1]
