@@ -17,6 +17,8 @@ from gephyr_core.commands import (
     SendBody,
     StartResponse,
 )
+from gephyr_core.config import UpstreamConfig
+from gephyr_core.events import TimePassed
 from gephyr_core.http import Header, header
 from gephyr_core.reply_form import Form, FormSeeker
 from tests.core.play import JSON, SSE, Play, account
@@ -367,3 +369,25 @@ def test_an_endless_beginning_is_bounded() -> None:
         play.unclaimed = []
     assert play.now == 1000.0 + play.config.upstream.first_byte_timeout
     assert play.records[0].attempts[0].outcome == "timeout"
+
+
+@pytest.mark.parametrize("before", [b"", b"\n", b"\xef\xbb\xbf", b": OPENROUTER PROCESSING\n\n"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_whole_reply_that_has_begun_may_take_its_time(before: bytes, stream: bool) -> None:
+    """The limit of the first event holds for streams: a reply that is none is under way from its first byte on."""
+    limits = UpstreamConfig(first_byte_timeout=2, idle_timeout=10, total_timeout=100)
+    play = Play(account("a"), upstream=limits)
+    call = asked(play, SIDES["openai-chat"], stream=stream)
+    play.head(call, headers=JSON)
+    play.expect()
+    whole = before + json.dumps(SIDES["openai-chat"].good).encode()
+    at = len(before) + 5
+    play.body(call, whole[:at])
+    play.expect()
+    play.feed(TimePassed(), at=play.now + 5)
+    play.unclaimed = []
+    assert not play.records
+    play.body(call, whole[at:])
+    play.end(call)
+    assert any(b"Well" in command.data for command in play.unclaimed if isinstance(command, SendBody))
+    assert [attempt.outcome for attempt in play.records[0].attempts] == ["ok"]

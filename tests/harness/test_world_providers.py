@@ -10,11 +10,15 @@ import pytest
 from gephyr.harness.world import EPOCH, ClientSettings, Fault, ProviderSettings, Spread, World
 from gephyr.harness.world.limits import Bucket
 from gephyr.harness.world.organizations import Organization
+from gephyr.harness.world.provider import Providers
+from gephyr.harness.world.queue import Agenda
 from gephyr.harness.world.refusals import Level, limit_headers, refusal
 from gephyr.harness.world.replies import REPLIES, Spent
 from gephyr.harness.world.tokens import quantiles
+from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.config import ProxyConfig, ProxyPoolConfig, SchedulingConfig
-from gephyr_core.http import header
+from gephyr_core.events import UpstreamStarted
+from gephyr_core.http import Origin, header
 from gephyr_core.providers.classification import classify_reply
 from gephyr_core.providers.limits import go_duration
 from gephyr_core.records import AccountEvent, OriginEvent, ProxyEvent
@@ -203,3 +207,23 @@ def test_a_proxy_that_is_down_is_passed_over_until_it_is_back() -> None:
     assert (seen[0].healthy, seen[-1].healthy) == (False, True)
     assert seen[-1].at > EPOCH + 60.0
     assert run.count("ok") == run.outcome.requests == 120
+
+
+def test_a_provider_whose_clock_is_wrong_says_its_own_date_as_http_writes_one() -> None:
+    """RFC 9110 section 5.6.7: it ends with GMT. Who reads its limits has to know how wrong the clock is."""
+    heads: list[UpstreamStarted] = []
+    agenda = Agenda(EPOCH)
+    providers = Providers(
+        config(),
+        {account.id: ProviderSettings(clock_skew=3600.0) for account in accounts()},
+        (),
+        agenda,
+        lambda event: heads.append(event) if isinstance(event, UpstreamStarted) else None,
+        random.Random(1),
+    )
+    limits = TimeLimits(1.0, 1.0, 1.0, 1.0)
+    origin = Origin("https", "a0.test", 443)
+    providers.call(CallUpstream(1, 1, "a0", "POST", origin, "/v1/responses", [], b"{}", "direct", limits), "s", 10, 10)
+    agenda.step()
+    began = datetime.datetime.fromtimestamp(agenda.now + 3600.0, datetime.UTC)
+    assert header(heads[0].headers, b"date") == began.strftime("%a, %d %b %Y %H:%M:%S GMT").encode()
