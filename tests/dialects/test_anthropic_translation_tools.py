@@ -164,10 +164,23 @@ def test_other_hosted_tools_are_refused_by_name() -> None:
             {"type": "object", "properties": {"a": {"type": "any", "required": True, "items": [{"type": "string"}]}}},
             {"type": "object", "properties": {"a": {"prefixItems": [{"type": "string"}]}}},
         ),
+        *(
+            (
+                {"type": "object", "properties": {"a": {key: [{"type": "any"}, {"type": "null"}]}}},
+                {"type": "object", "properties": {"a": {key: [{}, {"type": "null"}]}}},
+            )
+            for key in ("anyOf", "oneOf", "allOf", "prefixItems")
+        ),
     ],
 )
 def test_a_schema_is_made_one_that_anthropic_takes(schema: dict[str, Any], expected: dict[str, Any]) -> None:
     assert tools_of(FunctionTool("f", schema=schema))[0]["input_schema"] == expected
+
+
+@pytest.mark.parametrize("key", ["enum", "examples", "const", "default"])
+def test_values_that_look_like_schemas_stay_as_they_are(key: str) -> None:
+    schema = {"type": "object", "properties": {"a": {key: [{"type": "any", "required": True}]}}}
+    assert tools_of(FunctionTool("f", schema=schema))[0]["input_schema"] is schema
 
 
 def test_a_schema_that_is_fine_is_not_copied() -> None:

@@ -98,6 +98,11 @@ def test_a_prefill_is_handed_on_without_its_last_white_space() -> None:
     assert ("changed", "messages[a]") in fates(report)
 
 
+def test_only_the_last_message_loses_its_last_white_space() -> None:
+    written = said(messages_of(user("Count "), assistant("1, "), user("On "), assistant("2, ")))
+    assert written == [("user", ["Count "]), ("assistant", ["1, "]), ("user", ["On "]), ("assistant", ["2,"])]
+
+
 def test_a_model_without_prefill_is_asked_to_go_on() -> None:
     report = Report()
     written = said(messages_of(user("Count"), assistant("1, 2,"), destination=NEW, report=report))

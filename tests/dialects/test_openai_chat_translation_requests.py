@@ -16,6 +16,7 @@ from chat_requests import (
     assistant,
     foreign,
     messages,
+    read,
     user,
     write,
 )
@@ -279,8 +280,11 @@ def test_a_foreign_schema_is_made_an_object_and_strict_only_where_it_can_be() ->
 
 
 def test_more_than_one_reply_is_refused_and_so_is_what_is_essential_elsewhere() -> None:
-    with pytest.raises(UntranslatableError, match="only one reply"):
-        write(foreign(sampling=Sampling(candidates=2)))
+    for candidates in (0, 2):
+        with pytest.raises(UntranslatableError, match="only one reply"):
+            write(foreign(sampling=Sampling(candidates=candidates)))
+    assert "n" not in write(foreign(sampling=Sampling(candidates=1))).body
+    assert [write(read(n=count)).body["n"] for count in (1, 2)] == [1, 2]
     with pytest.raises(UntranslatableError, match="mcp_servers"):
         write(foreign(native={"mcp_servers": Native([], essential=True)}))
 

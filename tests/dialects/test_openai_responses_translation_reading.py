@@ -164,6 +164,17 @@ def test_tools_of_every_kind_are_read() -> None:
     assert tools[3].function.name == "crm__find"
 
 
+def test_what_a_tool_says_beside_what_is_known_is_kept_unless_it_says_nothing() -> None:
+    """Clients write out every field that they know, most of them empty."""
+    tool = {"type": "function", "name": "f", "nothing": None, "off": False, "zero": 0, "empty": "", "odd": [None]}
+    native = read(tools=[tool]).native
+    assert {path: one.value for path, one in native.items()} == {
+        "tools[0].zero": 0,
+        "tools[0].empty": "",
+        "tools[0].odd": [None],
+    }
+
+
 @pytest.mark.parametrize(
     ("written", "choice", "names"),
     [

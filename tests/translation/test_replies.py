@@ -7,8 +7,31 @@ import attrs
 import pytest
 
 from gephyr_core.conversation.assembly import Assembler, deltas_of
-from gephyr_core.conversation.parts import HostedCall, HostedResult, Image
-from gephyr_core.conversation.reply import Reply, TextAdded
+from gephyr_core.conversation.parts import (
+    Citation,
+    HostedCall,
+    HostedResult,
+    Image,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+)
+from gephyr_core.conversation.reply import (
+    ArgumentsAdded,
+    Delta,
+    Ended,
+    PartEnded,
+    PartStarted,
+    Reply,
+    Started,
+    Stop,
+    StopReason,
+    TextAdded,
+    ThinkingAdded,
+)
+from gephyr_core.records import Usage
 from tests.translation.answers import CUT, Answer, streamed, whole
 from tests.translation.recorded import DIALECTS, Recording, recordings
 from tests.translation.sdk_replies import stream_problem, whole_problem
@@ -50,6 +73,7 @@ def differences(expected: Answer, found: Answer, *, hosted: bool = False) -> dic
     return {name: (want[name], said[name]) for name in want if name not in left and want[name] != said[name]}
 
 
+CITATION = Citation("https://x.test", "X", "cited")
 _COUNTS = ("input", "cached", "output")
 
 
@@ -121,3 +145,41 @@ def test_a_stream_is_told_as_it_comes(dialect: str) -> None:
             for delta in read_deltas(dialect, recording.reply):
                 written = writer.write(delta)
                 assert written or not isinstance(delta, TextAdded) or not delta.text, recording.id
+
+
+def told(dialect: str, data: bytes) -> list[Citation]:
+    """What a stream says that its text rests on."""
+    assembler = Assembler()
+    for delta in read_deltas(dialect, data):
+        assembler.add(delta)
+    return [citation for part in assembler.reply().parts if isinstance(part, Text) for citation in part.citations]
+
+
+@pytest.mark.parametrize("dialect", [dialect for dialect in DIALECTS if dialect != "openai-chat"])
+def test_what_a_text_rests_on_is_told_though_it_comes_with_the_texts_beginning(dialect: str) -> None:
+    said = [Started("r", "m"), PartStarted(0, Text("Hello", citations=(CITATION,))), PartEnded(0)]
+    written = write_stream(dialect, [*said, Ended(Stop(StopReason.END), Usage())])
+    assert [citation.url for citation in told(dialect, written)] == [CITATION.url]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("at_once", "in_pieces"),
+    [
+        (Text("Hello"), (TextAdded(0, "Hello"),)),
+        (Thinking("Hello"), (ThinkingAdded(0, "Hello"),)),
+        (Refusal("Hello"), (TextAdded(0, "Hello"),)),
+        (ToolCall("c", "f", '{"a":1}'), (ArgumentsAdded(0, '{"a":1}'),)),
+    ],
+)
+def test_what_comes_at_once_is_written_as_what_comes_in_pieces(
+    dialect: str, at_once: Part, in_pieces: tuple[Delta, ...]
+) -> None:
+    """Some providers send a part whole in one event."""
+    started = attrs.evolve(at_once, arguments="") if isinstance(at_once, ToolCall) else type(at_once)("")
+    end = Ended(Stop(StopReason.END), Usage())
+    first, second = (
+        write_stream(dialect, [Started("r", "m"), *said, PartEnded(0), end])
+        for said in ([PartStarted(0, at_once)], [PartStarted(0, started), *in_pieces])
+    )
+    assert streamed(dialect, first) == streamed(dialect, second)
