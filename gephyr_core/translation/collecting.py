@@ -43,21 +43,13 @@ class Collector(Protocol):
 
 
 @attrs.define
-class ReplyCollector:
-    """Collects a stream that is translated."""
+class EventCollector:
+    """What every collector does: cut the stream into events, and read each."""
 
     _framer: Framer
     _source: StreamReader
-    _deltas: DeltaReader
-    _restorer: Restorer
     error: StreamError | None = attrs.field(default=None, init=False)
     over: bool = attrs.field(default=False, init=False)
-    _assembler: Assembler = attrs.field(factory=Assembler, init=False)
-
-    @property
-    def finished(self) -> bool:
-        """The reply told why it ended; usage may still come."""
-        return self.over or self._deltas.finished
 
     def feed(self, data: bytes) -> Heard:
         """Add bytes, and say what they amount to."""
@@ -75,6 +67,27 @@ class ReplyCollector:
         tail = self._framer.rest()
         if tail.strip():
             self._read(tail)
+
+    def _read(self, event: bytes) -> None:
+        raise NotImplementedError
+
+
+@attrs.define
+class ReplyCollector(EventCollector):
+    """Collects a stream that is translated."""
+
+    _deltas: DeltaReader
+    _restorer: Restorer
+    _assembler: Assembler = attrs.field(factory=Assembler, init=False)
+
+    @property
+    def finished(self) -> bool:
+        """The reply told why it ended; usage may still come."""
+        return self.over or self._deltas.finished
+
+    def finish(self) -> None:
+        """The stream ended cleanly."""
+        super().finish()
         if not self.over:
             for delta in self._deltas.finish():
                 for restored in self._restorer.feed(delta):
@@ -101,36 +114,15 @@ class ReplyCollector:
 
 
 @attrs.define
-class NativeCollector:
+class NativeCollector(EventCollector):
     """Collects a stream of the client's own dialect, whose members are kept though nobody here knows them."""
 
-    _framer: Framer
-    _source: StreamReader
     _assembly: Assembly
-    error: StreamError | None = attrs.field(default=None, init=False)
-    over: bool = attrs.field(default=False, init=False)
 
     @property
     def finished(self) -> bool:
         """The reply told why it ended; usage may still come."""
         return self.over or self._source.finished
-
-    def feed(self, data: bytes) -> Heard:
-        """Add bytes, and say what they amount to."""
-        block = self._framer.cut(data)
-        for event in self._framer.events(block):
-            self._read(event)
-        return heard(self._framer, block)
-
-    def drop_tail(self) -> None:
-        """Forget an unfinished event."""
-        self._framer.rest()
-
-    def finish(self) -> None:
-        """The stream ended cleanly."""
-        tail = self._framer.rest()
-        if tail.strip():
-            self._read(tail)
 
     @property
     def complete(self) -> bool:
