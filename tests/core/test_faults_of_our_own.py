@@ -8,6 +8,7 @@ from gephyr_core.commands import CallUpstream, CheckProxy, EndResponse, RefreshT
 from gephyr_core.config import ProxyConfig, ProxyPoolConfig
 from gephyr_core.errors import Blame, Fault, Sent
 from gephyr_core.events import ProxyChecked, StateRestored, TokenRefreshed, TokenRefreshFailed, UpstreamFailed
+from gephyr_core.faults import internal_error
 from gephyr_core.http import header
 from gephyr_core.records import TokenState
 from gephyr_core.scheduling.sign_in import RETRIES
@@ -162,3 +163,10 @@ def test_a_reply_still_counts_after_a_fault_of_our_own() -> None:
     play.answer(play.request(body()), REPLY)
     start, *_ = play.expect(StartResponse, SendBody, EndResponse)
     assert start.status == 200
+
+
+def test_a_fault_that_was_never_raised_has_no_place() -> None:
+    """It is told all the same, with what is known of it."""
+    told = internal_error(ValueError("a secret"), "Save", 7.0, request_id="req_1")
+    assert (told.error, told.during, told.at, told.request_id) == ("ValueError", "Save", 7.0, "req_1")
+    assert (told.file, told.line, told.trace) == ("", 0, ())

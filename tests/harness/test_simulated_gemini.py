@@ -169,3 +169,20 @@ def test_a_malformed_request_is_refused_naming_the_field(body: object, message: 
 
 def test_an_unknown_method_of_a_model_is_not_found() -> None:
     assert refused(HELLO, f"{MODEL}:imagine").json["error"]["status"] == "NOT_FOUND"
+
+
+NAMED = {"type": "object", "properties": {"first_name": {"enum": ["only"]}}, "required": ["first_name"]}
+"""Answered with ``only`` where the name in both places is the same."""
+
+
+@pytest.mark.parametrize("field", ["responseSchema", "response_schema", "responseJsonSchema", "response_json_schema"])
+def test_a_schemas_own_names_stay_as_they_were_written(field: str) -> None:
+    """Only the API's own fields may be written in either way."""
+    reply = whole(config(responseMimeType="application/json", **{field: NAMED}))
+    assert msgspec.json.decode(reply.text) == {"first_name": "only"}
+
+
+@pytest.mark.parametrize("field", ["parameters", "parametersJsonSchema", "parameters_json_schema"])
+def test_a_functions_own_names_stay_as_they_were_written(field: str) -> None:
+    reply = whole({"tools": [{"functionDeclarations": [{"name": "look", field: NAMED}]}]})
+    assert reply.candidates[0].content.parts[0].function_call.args == {"first_name": "only"}

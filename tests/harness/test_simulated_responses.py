@@ -195,3 +195,11 @@ def test_a_conversation_keeps_what_was_said_in_it() -> None:
 def test_a_malformed_request_is_refused_naming_the_field(body: object, param: str) -> None:
     got = Asker().post(RESPONSES, body)
     assert (got.status, got.json["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("body", [{}, {"input": []}])
+def test_a_request_that_asks_nothing_is_told_that_its_input_is_missing(body: dict[str, Any]) -> None:
+    got = Asker().post(RESPONSES, {"model": "gpt-demo", **body})
+    assert got.status == 400
+    error = got.json["error"]
+    assert (error["param"], error["code"]) == ("input", "missing_required_parameter")

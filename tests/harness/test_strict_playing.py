@@ -4,14 +4,16 @@ import base64
 from pathlib import Path
 from typing import Any, get_args
 
+import attrs
 import msgspec
 import pytest
 
 from gephyr.harness.strict import StrictProvider
 from gephyr.harness.strict.gemini_fields import MESSAGES, fields_of
-from gephyr.harness.strict.models import CLAUDE, OPENAI, family_of
+from gephyr.harness.strict.models import CLAUDE, GEMINI, OPENAI, family_of
 from gephyr.harness.strict.script import STEPS, TOOLS, Call, Result, Seen, account, image_seen, next_step
 from gephyr.harness.strict.signatures import Sealed, Signer, digest_of
+from tests.approved import check_table
 from tests.harness.asking import Got
 from tests.harness.strict_asking import VERSION, ask, schemas
 
@@ -278,3 +280,14 @@ def test_every_field_of_the_published_protos_is_known() -> None:
     missing = [(message, field) for message in known for field in found.get(message, ()) if field not in known[message]]
     assert missing == []
     assert len([message for message in known if message in found]) > 15
+
+
+def test_each_strict_model_takes_what_was_approved() -> None:
+    """A strict provider that takes more than the real one passes requests that the real one refuses."""
+    lines = []
+    for maker, table in (("Anthropic", CLAUDE), ("OpenAI", OPENAI), ("Google", GEMINI)):
+        lines.append(f"## {maker}")
+        for family, found in table.items():
+            said = (f"{name} {value}" for name, value in attrs.asdict(found, recurse=False).items())
+            lines.append(f"{family}: {', '.join(said)}")
+    check_table("strict-models", lines)
