@@ -1,14 +1,15 @@
-"""The limits of an exchange, at the limit and one beyond it."""
+"""The limits of an exchange, at the limit and one beyond it; and what it tells of objects that are kept or not."""
 
 import msgspec
 import pytest
 
-from gephyr_core.commands import CancelQuestions, EndResponse, Load, SendBody, StartResponse
-from gephyr_core.config import UpstreamConfig
-from gephyr_core.events import Loaded
+from gephyr_core.commands import CallUpstream, CancelQuestions, EndResponse, Load, ReadBody, SendBody, StartResponse
+from gephyr_core.config import ModelsConfig, UpstreamConfig
+from gephyr_core.events import Loaded, RequestBody, RequestEnded
+from gephyr_core.http import header
 from tests.core.play import Play, account
 from tests.core.test_exchange_fetching import ask, gemini
-from tests.core.test_exchange_stored import ask_store, chat_only
+from tests.core.test_exchange_stored import ask_store, chat_only, keep
 
 MIB = 1024 * 1024
 
@@ -82,3 +83,34 @@ def test_a_response_that_is_not_kept_is_named_by_its_field() -> None:
     _, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
     error = msgspec.json.decode(sent.data)["error"]
     assert (error["param"], error["code"]) == ("id", None)
+
+
+@pytest.mark.parametrize(("tokens", "streamed"), [(21_333, False), (21_334, True)])
+def test_a_reply_that_may_take_ten_minutes_is_collected_from_a_stream(tokens: int, streamed: bool) -> None:
+    """Anthropic's SDK draws the line there."""
+    play = Play(account(provider="anthropic"), models=ModelsConfig(routes={"m": ("anthropic/claude-opus-4-7",)}))
+    body = {"model": "m", "max_tokens": tokens, "messages": [{"role": "user", "content": "hi"}]}
+    play.start("/v1/chat/completions")
+    play.expect(ReadBody)
+    play.feed(RequestBody(1, msgspec.json.encode(body)))
+    play.expect()
+    calls = [one for one in play.feed(RequestEnded(1)) if isinstance(one, CallUpstream)]
+    assert [msgspec.json.decode(call.body).get("stream", False) for call in calls] == [streamed]
+
+
+def test_what_is_not_kept_is_refused_by_the_field_that_asks_for_it() -> None:
+    refusal = chat_only(stored_responses="refuse").refused(b'{"model":"x","input":"a","store":true}', "/v1/responses")
+    assert msgspec.json.decode(refusal.body)["error"]["param"] == "store"
+
+
+def test_what_is_kept_is_told_as_json_and_never_as_a_stream() -> None:
+    play = chat_only()
+    record, told = keep(play)
+    load = ask_store(play, f"/v1/responses/{told['id']}")
+    play.feed(Loaded(load.exchange, load.question, record))
+    start, _, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert (start.status, header(start.headers, b"content-type")) == (200, b"application/json")
+    load = ask_store(play, f"/v1/responses/{told['id']}?stream=true")
+    play.feed(Loaded(load.exchange, load.question, record))
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert (start.status, msgspec.json.decode(sent.data)["error"]["param"]) == (400, "stream")
