@@ -186,3 +186,10 @@ def test_a_schemas_own_names_stay_as_they_were_written(field: str) -> None:
 def test_a_functions_own_names_stay_as_they_were_written(field: str) -> None:
     reply = whole({"tools": [{"functionDeclarations": [{"name": "look", field: NAMED}]}]})
     assert reply.candidates[0].content.parts[0].function_call.args == {"first_name": "only"}
+
+
+@pytest.mark.parametrize("dimensions", [-1, 100_000])
+def test_a_length_of_vectors_that_is_not_offered_is_refused_by_its_field(dimensions: int) -> None:
+    content = {"parts": [{"text": "Hi"}]}
+    got = Asker().post(f"{MODEL}:embedContent", {"content": content, "outputDimensionality": dimensions})
+    assert (got.status, "outputDimensionality" in got.json["error"]["message"]) == (400, True)
