@@ -259,7 +259,7 @@ class Receiving(Collecting):
             return
         if (len(block) > _LONGEST_BEAT and block[0] > _COLON) or reader.heard(block) is not Heard.SILENCE:
             attempt.heard_at = now
-        if reader.finished:
+        if reader.finished:  # the rest is pass_on(), in place: a call less for every event
             self.wind_down(attempt, block, now)
         elif block:
             self.reply.send(self.renamed(block) if self.renaming else block, now)
