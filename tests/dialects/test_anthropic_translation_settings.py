@@ -92,17 +92,29 @@ def test_a_model_that_does_not_reason_is_not_asked_to() -> None:
     assert dropped(report) == ["reasoning"]
 
 
-@pytest.mark.parametrize(("limit", "raised"), [(None, 64_000), (1000, 25_576), (50_000, 50_000), (63_000, 63_000)])
-def test_the_limit_leaves_room_for_thinking(limit: int | None, raised: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "budget"), [(None, 24_576), (1025, 1024), (3000, 1500), (24_576, 12_288), (24_577, 24_576)]
+)
+def test_the_clients_limit_counts_thinking_which_leaves_room_for_the_answer(limit: int | None, budget: int) -> None:
+    """OpenAI's and Google's limits count reasoning too: a client that set one does not pay for more."""
     body = body_of(OLD, reasoning=Reasoning(Effort.HIGH), sampling=Sampling(max_tokens=limit))
-    assert body["max_tokens"] == raised
-    assert 1024 <= body["thinking"]["budget_tokens"] < body["max_tokens"]
+    assert body["max_tokens"] == limit or limit is None
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": budget}
+
+
+def test_a_limit_that_is_too_low_for_thinking_is_kept_and_thinking_is_not() -> None:
+    report = Report()
+    body = body_of(OLD, reasoning=Reasoning(Effort.HIGH), sampling=Sampling(max_tokens=1024), report=report)
+    assert (body["max_tokens"], body["thinking"]) == (1024, {"type": "disabled"})
+    assert dropped(report) == ["reasoning"]
+    adaptive = body_of(ABLE, reasoning=Reasoning(budget=2000), sampling=Sampling(max_tokens=1024))
+    assert (adaptive["max_tokens"], adaptive["thinking"]) == (1024, {"type": "adaptive"})
 
 
 def test_a_budget_keeps_within_what_the_model_takes() -> None:
     for budget in (1, 500, 64_000, 10**9):
-        body = body_of(OLD, reasoning=Reasoning(budget=budget), sampling=Sampling(max_tokens=100))
-        assert 1024 <= body["thinking"]["budget_tokens"] < body["max_tokens"] <= 64_000
+        body = body_of(OLD, reasoning=Reasoning(budget=budget), sampling=Sampling(max_tokens=5000))
+        assert 1024 <= body["thinking"]["budget_tokens"] < body["max_tokens"] == 5000
 
 
 def test_a_wish_to_see_thoughts_is_carried() -> None:

@@ -69,6 +69,9 @@ class ThinkingWriter:
             return f"model {self.destination.model!r} does not think where it is made to call a tool"
         if self.goes_on:
             return "a model does not think where it goes on with an assistant's message"
+        if kind == "enabled" and self.body["max_tokens"] <= self._least_budget():
+            limit = self.body["max_tokens"]
+            return f"the limit of {limit} tokens counts thinking too, which takes {self._least_budget()} at least"
         if kind == "enabled" and _lacks_thinking(self.body["messages"]):
             return "the reasoning behind the last tool call is not there, and the model would have to go on with it"
         return ""
@@ -120,9 +123,17 @@ class ThinkingWriter:
             budgeted = wanted.budget is not None and wanted.budget > 0
             preferred = ("enabled", "adaptive") if budgeted else ("adaptive", "enabled")
             kind = next((kind for kind in preferred if kind in types), "")
-        if kind == "enabled" and "adaptive" in types and _lacks_thinking(self.body["messages"]):
-            return "adaptive"  # Unlike manual thinking, it does not demand that of the turn under way.
+        if kind == "enabled" and "adaptive" in types and self._is_impossible():
+            return "adaptive"  # Unlike manual thinking, it demands neither a budget nor thinking of the turn under way.
         return kind
+
+    def _is_impossible(self) -> bool:
+        """Whether the model could not be given a thinking budget."""
+        return self.body["max_tokens"] <= self._least_budget() or _lacks_thinking(self.body["messages"])
+
+    def _least_budget(self) -> int:
+        least, _ = self.destination.capabilities.thinking_budget or (0, 0)
+        return max(least, LEAST_BUDGET)
 
     def _effort(self, level: Effort) -> None:
         self.body.setdefault("output_config", {})["effort"] = level.value
@@ -140,22 +151,18 @@ class ThinkingWriter:
         return level
 
     def _enabled(self, level: Effort | None, budget: int | None) -> None:
-        capabilities = self.destination.capabilities
-        least, most = capabilities.thinking_budget or (LEAST_BUDGET, 0)
+        most = (self.destination.capabilities.thinking_budget or (0, 0))[1]
         tokens = budget or _BUDGETS[level or Effort.MEDIUM]
         if budget is None:
             self.report.changed(self.path, f"carried as a thinking budget of {tokens} tokens")
-        bounded = max(tokens, least, LEAST_BUDGET)
+        least, limit = self._least_budget(), self.body["max_tokens"]
+        bounded = max(tokens, least)
         bounded = min(bounded, most) if most >= LEAST_BUDGET else bounded
-        limit = self.body["max_tokens"]
         if bounded >= limit:
-            ceiling = capabilities.max_output_tokens or bounded + limit
-            raised = min(bounded + limit, ceiling)
-            bounded = max(LEAST_BUDGET, min(bounded, raised - 1))
-            self.body["max_tokens"] = max(raised, bounded + 1)
-            self.report.changed(
-                self.prompt.path("max_tokens"), f"raised by the thinking budget, which counts here: {raised}"
-            )
+            # The client's limit is one on thinking and answer together, and so it stays: half is left for the answer.
+            bounded = max(least, limit // 2)
+            if budget is None:
+                self.report.changed(self.path, f"{bounded} tokens of thinking: max_tokens is {limit} with the answer")
         if budget is not None and bounded != budget:
             self.report.changed(self.path, f"a thinking budget of {bounded} tokens instead of {budget}")
         self.body["thinking"] = {"type": "enabled", "budget_tokens": bounded}
