@@ -193,7 +193,7 @@ class TranslationConfig:
     """``[translation]``: between client and provider of different dialects."""
 
     strict: bool = False
-    fetch_urls: bool = False
+    fetch_urls: bool = True
     fetch_allow: tuple[Annotated[str, NETWORK_OR_NAME], ...] = ()
     """Networks and host names that may be fetched from although they are not public, on any port."""
     fetch_max_bytes: Annotated[int, Whole(1, 1073741824)] = 20971520
