@@ -77,6 +77,8 @@ class ReplyContext:
     """Names of the client's freeform tools."""
     stored: bool = False
     """Gephyr keeps the reply, and it can be referred to by its id."""
+    report: Report = attrs.field(factory=Report, eq=False, repr=False)
+    """Takes in what the client's dialect has no place for."""
 
 
 class DeltaReader(Protocol):

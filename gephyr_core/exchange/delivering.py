@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import attrs
+
 from gephyr_core.conversation.assembly import Assembler
 from gephyr_core.conversation.reply import Reply, StopReason
 from gephyr_core.conversation.report import Report
@@ -96,10 +98,8 @@ class Delivering(Attempting):
     def writing(self, now: float) -> Writing:
         """Return how a translated reply is written."""
         assert self.plan is not None
-        streams = self.plan.stream
-        writer = self._writer(now) if streams else None
         client, released = CLIENTS[self.dialect.name], dict(self.released)
-        return Writing(client, self.context(now), self.dialect, writer, self.plan.array, released)
+        return Writing(client, self.context(now), self.dialect, self.plan.stream, self.plan.array, released)
 
     def deliver(self, read: Callable[[], Delivery], now: float) -> None:
         """Give the client a translated reply that is complete, in the form it asked for."""
@@ -166,7 +166,8 @@ class Delivering(Attempting):
 
     def _writer(self, now: float) -> DeltaWriter:
         assert self.plan is not None
-        writer = CLIENTS[self.dialect.name].delta_writer(self.context(now))
+        context = attrs.evolve(self.context(now), report=self._losses())
+        writer = CLIENTS[self.dialect.name].delta_writer(context)
         return ArrayForm(writer) if self.plan.array else writer
 
     def _restorer(self, attempt: Attempt) -> Restorer:

@@ -9,8 +9,9 @@ from gephyr_core.conversation.assembly import deltas_of
 from gephyr_core.conversation.reply import Reply, StopReason
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.base import Dialect, EventClass, WholeReply
-from gephyr_core.dialects.translator import ClientTranslator, DeltaWriter, ReplyContext, Translator
+from gephyr_core.dialects.translator import ClientTranslator, ReplyContext, Translator
 from gephyr_core.exchange.attempts import is_json
+from gephyr_core.translation.array_form import ArrayForm
 from gephyr_core.translation.collecting import NativeCollector, ReplyCollector
 from gephyr_core.translation.restoring import Restorer, restored
 
@@ -33,20 +34,22 @@ class Writing:
     client: ClientTranslator
     context: ReplyContext
     dialect: Dialect
-    writer: DeltaWriter | None
-    """None where it is written whole."""
+    streams: bool
     array: bool
     """The stream's form is Gemini's JSON array."""
     released: Mapping[str, int]
     """Opening events that the client has seen already."""
 
-    def write(self, reply: Reply) -> bytes:
-        """Return what the client gets."""
+    def write(self, reply: Reply, report: Report) -> bytes:
+        """Return what the client gets, and add to *report* what its dialect has no place for."""
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             return b""
-        if self.writer is None:
-            return self.client.write_reply(reply, self.context)
-        return self._unreleased(b"".join([self.writer.write(delta) for delta in deltas_of(reply)]))
+        context = attrs.evolve(self.context, report=report)
+        if not self.streams:
+            return self.client.write_reply(reply, context)
+        events = self.client.delta_writer(context)
+        writer = ArrayForm(events) if self.array else events
+        return self._unreleased(b"".join([writer.write(delta) for delta in deltas_of(reply)]))
 
     def _unreleased(self, data: bytes) -> bytes:
         if not self.released:
@@ -69,8 +72,8 @@ class WritingCollected:
 
     def __call__(self) -> Delivery:
         """Do it."""
-        reply = self.collector.reply()
-        return Delivery(reply, self.writing.write(reply), Report())
+        reply, report = self.collector.reply(), Report()
+        return Delivery(reply, self.writing.write(reply, report), report)
 
 
 @attrs.frozen
@@ -149,4 +152,4 @@ class Judging:
 def _translated(body: bytes, how: Translating) -> Delivery:
     report = Report()
     reply = restored(how.translator.read_reply(body, report), how.restorer)
-    return Delivery(reply, how.writing.write(reply), report)
+    return Delivery(reply, how.writing.write(reply, report), report)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 import msgspec
 
@@ -110,12 +111,14 @@ def _head_of(body: bytes) -> dict[str, Any]:
 def _reply(source: str, target: str, body: bytes) -> tuple[dict[str, Any], Report]:
     losses = Report()
     reply = TRANSLATORS[source].read_reply(body, losses)
-    return {"reply": msgspec.json.decode(CLIENTS[target].write_reply(reply, _CONTEXT))}, losses
+    context = attrs.evolve(_CONTEXT, report=losses)
+    return {"reply": msgspec.json.decode(CLIENTS[target].write_reply(reply, context))}, losses
 
 
 def _stream(source: str, target: str, body: bytes) -> tuple[dict[str, Any], Report]:
     losses = Report()
-    reader, writer = TRANSLATORS[source].delta_reader(losses), CLIENTS[target].delta_writer(_CONTEXT)
+    context = attrs.evolve(_CONTEXT, report=losses)
+    reader, writer = TRANSLATORS[source].delta_reader(losses), CLIENTS[target].delta_writer(context)
     framer = SseFramer(_LONGEST_EVENT)
     events = [*framer.split(body), framer.rest()]
     deltas = [delta for event in events if event for delta in reader.read(event)]
