@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.parts import Signature
+from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Signature
 from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.reply import Delta, Reply
 from gephyr_core.conversation.report import Report
@@ -79,6 +79,15 @@ class ReplyContext:
     """Gephyr keeps the reply, and it can be referred to by its id."""
     report: Report = attrs.field(factory=Report, eq=False, repr=False)
     """Takes in what the client's dialect has no place for."""
+
+    def leave_out(self, part: Part) -> None:
+        """Report that the client is not told of *part*, for which its dialect has no shape. It is never told as text: a
+        program would take that for the model's answer."""
+        if isinstance(part, HostedCall | HostedResult):
+            what = f"what the provider's own tool ({part.kind}) did"
+        else:
+            what = f"a part that is a {type(part).__name__.lower()}"
+        self.report.dropped(part.path or "output", f"{what} has no place in the client's dialect")
 
 
 class DeltaReader(Protocol):

@@ -174,7 +174,7 @@ class AnthropicDeltaReader:
         if block is None or not isinstance(number, int):
             return []
         closed = self.close({"index": number})
-        part = self._part(block)
+        part = self._part(block, f"content[{number}]")
         if part is None:
             self._report.dropped(f"content[{number}]", f"a block of type {block.get('type')!r} has no counterpart")
             return closed
@@ -201,7 +201,7 @@ class AnthropicDeltaReader:
                 opened.held = []
         return self._begun(deltas)
 
-    def _part(self, block: dict[str, Any]) -> Part | None:
+    def _part(self, block: dict[str, Any], path: str) -> Part | None:
         """The part that a block begins; None for one that the neutral model does not know."""
         kind = block.get("type")
         if kind == "text":
@@ -213,8 +213,8 @@ class AnthropicDeltaReader:
         if kind == "tool_use":
             return ToolCall(text(block.get("id")) or "", text(block.get("name")) or "", "")
         if kind in hosted.CALLS:
-            return attrs.evolve(hosted.read_call(block), arguments="")
-        return hosted.read_result(block) if hosted.is_result(kind) else None
+            return attrs.evolve(hosted.read_call(block, path), arguments="")
+        return hosted.read_result(block, path) if hosted.is_result(kind) else None
 
     @property
     def _origin(self) -> Origin:

@@ -223,15 +223,6 @@ def citation_object(citation: Citation) -> dict[str, Any] | None:
     }
 
 
-def hosted_text(part: HostedCall | HostedResult) -> str:
-    """Tell what a provider's own tool was asked, or gave."""
-    if isinstance(part, HostedCall):
-        return f"[{part.name or part.kind}: {part.arguments}]"
-    found = [f"- {source.title or source.url} ({source.url})" for source in part.sources]
-    lines = [*found, part.output] if part.output else found
-    return "\n".join([f"[result of {part.kind}{' (failed)' if part.is_error else ''}]", *lines])
-
-
 def _decoded(raw: str) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(raw)

@@ -31,6 +31,7 @@ from gephyr_core.dialects.anthropic.marks import Marks
 from gephyr_core.dialects.anthropic.media_writing import write_media
 from gephyr_core.dialects.anthropic.names import NAME, accepts, call_id, short_digest
 from gephyr_core.dialects.anthropic.tool_writing import ToolNames
+from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.translator import Destination
 
 Block = dict[str, Any]
@@ -221,8 +222,8 @@ class MessageWriter:
                 written.update({} if server is None else {"server_name": server.value})
         if written is not None:
             return [written]
-        self.report.changed(part.path, "what the provider's own tool did is told as text")
-        return [_text_block(hosted.hosted_text(part))]
+        told = hosted_text(part, self.report)
+        return [_text_block(told)] if told else []
 
     # -- tools ------------------------------------------------------------------------------------------------------
 

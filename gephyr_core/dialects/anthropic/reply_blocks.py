@@ -45,24 +45,27 @@ class HostedBlocks:
     _calls: dict[str, tuple[str, bool]] = attrs.field(factory=dict)
     """A call's id to the one that was written, and whether it was written as one of bash."""
 
-    def call(self, call: HostedCall, index: int) -> Block:
-        """Write a call; as text where the Messages API has no such tool."""
+    def call(self, call: HostedCall, index: int) -> Block | None:
+        """Write a call; None where the Messages API has no such tool."""
         call_id = call.id
         if not call_id.startswith(("srvtoolu_", hosted.MCP_ID)):
             made = short_digest(call_id, 24) if call_id else f"{self._context.key}{index}"
             call_id = f"srvtoolu_{made}"
         block = hosted.call_object(call, call_id)
         if block is None:
-            return text_block(hosted.hosted_text(call))
+            self._context.leave_out(call)
+            return None
         self._calls[call.id] = (call_id, block["name"] == hosted.BASH)
         return block
 
-    def result(self, result: HostedResult) -> Block:
-        """Write a result; as text where the Messages API has no shape for it, or its call was not written."""
+    def result(self, result: HostedResult) -> Block | None:
+        """Write a result; None where the Messages API has no shape for it, or its call was not written."""
         own = result.call_id if result.dialect == NAME and result.raw else ""  # Its call may be in an earlier reply.
         call_id, bash = self._calls.get(result.call_id, (own, False))
         block = hosted.result_object(result, call_id, bash=bash) if call_id else None
-        return text_block(hosted.hosted_text(result)) if block is None else block
+        if block is None:
+            self._context.leave_out(result)
+        return block
 
 
 def text_block(text: str) -> Block:
@@ -80,13 +83,13 @@ def thinking_block(part: Thinking) -> Block | None:
     return {"type": "thinking", "thinking": part.text, "signature": signature}
 
 
-def media_text(part: Image | Document | Audio | Video) -> str:
-    """What stands in for media: the Messages API has no place for a model's pictures or sounds."""
-    kind = type(part).__name__.lower()
-    if isinstance(part.source, Url):
-        return f"![{kind}]({part.source.url})"
-    media_type = part.source.media_type or kind
-    return f"[The reply has a part of type {media_type} here, which the Messages API cannot carry.]"
+def media_block(part: Image | Document | Audio | Video, context: ReplyContext) -> Block | None:
+    """Write a link to media; None where there is no address: the Messages API has no place for a model's pictures or
+    sounds."""
+    if not isinstance(part.source, Url):
+        context.leave_out(part)
+        return None
+    return text_block(f"![{type(part).__name__.lower()}]({part.source.url})")
 
 
 def arguments_object(call: ToolCall) -> Block:
@@ -121,5 +124,5 @@ def block_of(part: Part, index: int, context: ReplyContext, blocks: HostedBlocks
         case HostedResult():
             return blocks.result(part)
         case Image() | Document() | Audio() | Video():
-            return text_block(media_text(part))
+            return media_block(part, context)
     return None

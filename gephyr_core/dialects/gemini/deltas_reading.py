@@ -36,6 +36,7 @@ from gephyr_core.records import Usage
 from gephyr_core.sse import parse
 
 _PREFIX = b"data: "
+_PARTS = "candidates[0].content.parts"
 _UNREADABLE = "the provider's stream holds what is no chunk of a reply"
 _UNFINISHED = "the provider's stream ended before the reply did"
 
@@ -184,16 +185,16 @@ class GeminiDeltaReader:
         elif (file := mapping(part.file_data)) and (uri := text(file.get("fileUri"))):
             whole = read_file(text(file.get("mimeType")) or "", uri, "")
         elif (code := mapping(part.executable_code)) is not None:
-            whole = read_code(code, self._new_id(), signature)
+            whole = read_code(code, self._new_id(), signature, _PARTS)
             self._hosted = whole.id
         elif (result := mapping(part.code_execution_result)) is not None:
-            whole = read_code_result(result, self._hosted, signature)
+            whole = read_code_result(result, self._hosted, signature, _PARTS)
         elif (tool := mapping(part.tool_call)) is not None:
-            whole = read_call(tool, self._new_id(), signature)
+            whole = read_call(tool, self._new_id(), signature, _PARTS)
             self._hosted = whole.id
             self._grounding.told = True
         elif (response := mapping(part.tool_response)) is not None:
-            whole = read_response(response, self._hosted, signature)
+            whole = read_response(response, self._hosted, signature, _PARTS)
         elif text(part.text) or signature is not None:
             yield from self._said(text(part.text) or "", signature, Thinking if part.thought else Text)
             return

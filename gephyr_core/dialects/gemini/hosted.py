@@ -98,6 +98,13 @@ def is_beside(part: HostedCall | HostedResult) -> bool:
     return not (part.dialect == NAME and part.raw.startswith('{"toolResponse"'))
 
 
+def has_part(part: HostedCall | HostedResult) -> bool:
+    """Whether Gemini has a part for what a tool was asked or gave: its own, and others' that do the same."""
+    if part.kind == CODE or part.kind in _CALL_TYPES:
+        return True
+    return part.name in _CALL_KINDS if isinstance(part, HostedCall) else part.dialect == NAME and bool(part.raw)
+
+
 def call_part(call: HostedCall) -> dict[str, Any]:
     """Write a call of a tool of Google's, or of another provider's that does the same."""
     asked = arguments_of(call)
@@ -132,15 +139,6 @@ def result_part(result: HostedResult) -> dict[str, Any]:
 def arguments_of(call: HostedCall) -> dict[str, Any]:
     """What a tool was asked; empty for what is no object."""
     return _object(call.arguments)
-
-
-def hosted_text(part: HostedCall | HostedResult) -> str:
-    """Tell what another provider's tool was asked, or gave."""
-    if isinstance(part, HostedCall):
-        return f"[{part.name or part.kind}: {part.arguments}]"
-    found = [f"- {source.title or source.url} ({source.url})" for source in part.sources]
-    lines = [*found, part.output] if part.output else found
-    return "\n".join([f"[result of {part.kind}{' (failed)' if part.is_error else ''}]", *lines])
 
 
 def _kind(tool_type: str) -> str:

@@ -24,12 +24,13 @@ from gephyr_core.conversation.parts import (
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.turns import NO_RESULT, answered, call_names, merged
-from gephyr_core.dialects.gemini.hosted import call_part, hosted_text, result_part
+from gephyr_core.dialects.gemini.hosted import call_part, result_part
 from gephyr_core.dialects.gemini.media import write_media
 from gephyr_core.dialects.gemini.messages import NAME, SKIP_SIGNATURE
 from gephyr_core.dialects.gemini.parts_reading import NATIVE_OF_PART
 from gephyr_core.dialects.gemini.result_writing import arguments_object, write_result
 from gephyr_core.dialects.gemini.tool_writing import ToolNames
+from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.translator import Destination
 
 _NOTHING_SAID = "(The user has not said anything yet.)"
@@ -162,8 +163,8 @@ class ContentWriter:
 
     def _hosted(self, part: HostedCall | HostedResult) -> list[dict[str, Any]]:
         if not (self.own or self.destination.accepts(part.signature)):
-            self.report.changed(part.path, "what the provider's own tool did is told as text")
-            return [{"text": hosted_text(part)}]
+            told = hosted_text(part, self.report)
+            return [{"text": told}] if told else []
         written = call_part(part) if isinstance(part, HostedCall) else result_part(part)
         self._sign(written, part.signature, part.path, "the signature")
         return [written]

@@ -23,7 +23,7 @@ from gephyr_core.conversation.reply import Stop, StopReason
 from gephyr_core.conversation.signatures import written
 from gephyr_core.dialects.gemini.counts import usage_object
 from gephyr_core.dialects.gemini.grounding import grounding_object
-from gephyr_core.dialects.gemini.hosted import arguments_of, call_part, is_beside, result_part
+from gephyr_core.dialects.gemini.hosted import arguments_of, call_part, has_part, is_beside, result_part
 from gephyr_core.dialects.gemini.media import blob
 from gephyr_core.dialects.gemini.messages import NAME, write_thought_signature
 from gephyr_core.dialects.gemini.result_writing import arguments_object
@@ -59,6 +59,9 @@ def whole_part(part: Part, index: int, context: ReplyContext) -> dict[str, Any] 
                 "functionCall": {"id": call_id, "name": part.name, "args": arguments_object(part)[0]}
             }
         case HostedCall() | HostedResult() if is_beside(part):
+            return None
+        case HostedCall() | HostedResult() if not has_part(part):
+            context.leave_out(part)
             return None
         case HostedCall():
             object_ = call_part(part)

@@ -177,6 +177,7 @@ class ChatDeltaWriter:
             case Image():
                 self._parts[delta.index] = _Writing(b"", b"")
                 return self._entries("images", [image_object(part)])
+        self._context.leave_out(part)
         self._parts[delta.index] = _Writing(b"", b"")
         return b""
 

@@ -24,6 +24,7 @@ from gephyr_core.conversation.parts import (
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.turns import NO_RESULT, paired
+from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.openai_chat.media_writing import write_media
 from gephyr_core.dialects.openai_chat.message_objects import tool_call
 from gephyr_core.dialects.openai_chat.reasoning import NAME, PLAIN, THINKING_PART, detail_objects, extra_content
@@ -208,8 +209,8 @@ class MessageWriter:
                 case ToolCall():
                     calls.append(self._call(part))
                 case HostedCall() | HostedResult():
-                    self.report.changed(part.path, "what the provider's own tool did is told as text")
-                    texts.append({"type": "text", "text": hosted_text(part)})
+                    if told := hosted_text(part, self.report):
+                        texts.append({"type": "text", "text": told})
                 case Image() | Document() | Audio() | Video():
                     self.report.emulated(part.path, "media of the assistant's follow in a user's message")
                     self._deferred += [{"type": "text", "text": "The assistant's reply had:"}, *self._media(part)]
@@ -256,15 +257,6 @@ class MessageWriter:
                 field = signature.id if signature is not None and signature.id in PLAIN else PLAIN[0]
                 written[field] = written.get(field, "") + part.text
         return {**written, "reasoning_details": details} if details else written
-
-
-def hosted_text(part: HostedCall | HostedResult) -> str:
-    """Tell what a provider's own tool was asked, or gave."""
-    if isinstance(part, HostedCall):
-        return f"[{part.name or part.kind}: {part.arguments}]"
-    found = [f"- {source.title or source.url} ({source.url})" for source in part.sources]
-    lines = [*found, part.output] if part.output else found
-    return "\n".join([f"[result of {part.kind}{' (failed)' if part.is_error else ''}]", *lines])
 
 
 def _signed_elsewhere(destination: Destination, what: str) -> str:

@@ -98,6 +98,8 @@ def _message(reply: Reply, context: ReplyContext) -> tuple[dict[str, Any], bool]
                 lists.setdefault("tool_calls", []).append(call_object(context, part, index))
             case Image():
                 lists.setdefault("images", []).append(image_object(part))
+            case _:
+                context.leave_out(part)
     if reply.stop.reason is StopReason.REFUSAL and not refusals:
         refusals.append(reply.stop.detail or REFUSED)
     called = "tool_calls" in lists or "function_call" in extras

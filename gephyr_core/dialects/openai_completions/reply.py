@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from gephyr_core.conversation.parts import Refusal, Text
+from gephyr_core.conversation.parts import Part, Refusal, Text, Thinking
 from gephyr_core.conversation.reply import Delta, Ended, Failed, PartStarted, Reply, Started, StopReason, TextAdded
 from gephyr_core.dialects.openai_chat.message_objects import reply_model
 from gephyr_core.dialects.openai_chat.stops import REFUSED, finish_reason
@@ -21,11 +21,18 @@ from gephyr_core.sse import encode
 def write_reply(reply: Reply, context: ReplyContext) -> bytes:
     """Write a whole reply. A refusal's text is text here."""
     text = "".join(part.text for part in reply.parts if isinstance(part, Text | Refusal))
+    for part in reply.parts:
+        _leave_out(part, context)
     if reply.stop.reason is StopReason.REFUSAL and not text:
         text = reply.stop.detail or REFUSED
     reason = finish_reason(reply.stop, called=False)
     choice = {"text": text, "index": 0, "logprobs": None, "finish_reason": reason}
     return encode_json({**_opening(context, reply.model), "choices": [choice], "usage": usage_object(reply.usage)})
+
+
+def _leave_out(part: Part, context: ReplyContext) -> None:
+    if not isinstance(part, Text | Refusal | Thinking):
+        context.leave_out(part)
 
 
 def _opening(context: ReplyContext, model: str) -> dict[str, Any]:
@@ -85,6 +92,7 @@ class CompletionsDeltaWriter:
         part = delta.part
         if isinstance(part, Text | Refusal) and part.text:
             return self._text_added(TextAdded(delta.index, part.text))
+        _leave_out(part, self._context)
         return b""
 
     def _ended(self, delta: Ended) -> bytes:

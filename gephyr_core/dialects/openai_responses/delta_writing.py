@@ -147,6 +147,7 @@ class ResponsesDeltaWriter:
             case Image(source=Inline(media_type=media_type, data=data)):
                 return told + self._image(index, media_type, data)
         self._parts[index] = OpenPart()
+        self.context.leave_out(part)
         return told
 
     def _said(self, index: int, part: Text | Refusal) -> bytes:
@@ -202,6 +203,8 @@ class ResponsesDeltaWriter:
         if hosted is not None:
             return hosted.close(result)
         item = told_item(result)
+        if item is None:
+            self.context.leave_out(result)
         return b"" if item is None else self._events.whole(item)
 
     def _image(self, index: int, media_type: str, data: str) -> bytes:

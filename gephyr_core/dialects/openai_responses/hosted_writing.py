@@ -62,6 +62,8 @@ class HostedPart(OpenPart):
         self.done = True
         item = told_item(result) if result is not None else None
         if self.place < 0:
+            if item is None:
+                self.events.context.leave_out(self.call)
             return b"" if item is None else self.events.whole(item)
         failed = result is not None and result.is_error
         item = item or write_hosted(self.id, self.call, result, "failed" if failed else "completed")

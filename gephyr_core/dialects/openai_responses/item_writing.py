@@ -28,7 +28,7 @@ from gephyr_core.conversation.prompt import ClientTool, Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.turns import NO_RESULT, paired
 from gephyr_core.dialects.decoding import decode
-from gephyr_core.dialects.openai_chat.message_writing import hosted_text
+from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.openai_chat.targets import MOST_MARKERS, is_openai, marker_field, marker_object
 from gephyr_core.dialects.openai_responses.client_outputs import write_output
 from gephyr_core.dialects.openai_responses.client_tools import write_call
@@ -219,7 +219,9 @@ class ItemWriter:
     def _assistant(self, parts: Sequence[Part]) -> None:
         said: list[Text | Refusal] = []
         for given in parts:
-            part = given if self.own or not isinstance(given, HostedCall | HostedResult) else self._told(given)
+            part = given
+            if isinstance(given, HostedCall | HostedResult) and not self.own:
+                part = Text(hosted_text(given, self.report))
             if isinstance(part, Text | Refusal) and (not said or _phase(said[-1]) == _phase(part)):
                 said.append(part)
                 continue
@@ -276,10 +278,6 @@ class ItemWriter:
         if not self.own:
             return []
         return [decode(_ANY, citation.raw) for citation in text.citations if citation.dialect == NAME]
-
-    def _told(self, part: HostedCall | HostedResult) -> Text:
-        self.report.changed(part.path, "what the provider's own tool did is told as text")
-        return Text(hosted_text(part))
 
     def _reasoning(self, part: Thinking) -> None:
         """Write reasoning where the provider takes it for its own: sealed, or as text where it is open."""
