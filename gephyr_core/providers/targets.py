@@ -4,6 +4,7 @@ A model's name stands in the path of Gemini's API (`models/{model}`: Gemini API 
 where a provider is asked about a model. Names were checked when they entered (``gephyr_core.model_names``).
 """
 
+import re
 from urllib.parse import quote
 
 from gephyr_core.providers.vertex import vertex_path
@@ -16,6 +17,9 @@ _QUESTION = "/v1/models/{model}"
 """Where OpenAI and Anthropic tell of a model; they have no collections of models."""
 _COLLECTION = "/models/{model}"
 _TUNED = "tunedModels/"
+_OLD_PREVIEW = re.compile(r"/v1beta[0-9]+/")
+"""Versions of Vertex AI and of the PaLM API. Of previews Google's API has ``v1beta`` and ``v1alpha`` (Gemini API
+reference, "API versions explained")."""
 _LISTED = "models/"
 """How Gemini's API writes a name in fields (Gemini API reference, "Model" and "TunedModel"): with its collection."""
 
@@ -32,6 +36,8 @@ def upstream_target(
         path = _with_model(path, model)
     if vertex is not None:
         path = vertex_path(path, *vertex)
+    else:
+        path = _OLD_PREVIEW.sub("/v1beta/", path, count=1) if path.startswith("/v1beta") else path
     return f"{base_path}{path}?{quote(query, safe=_IN_A_QUERY)}" if query else base_path + path
 
 

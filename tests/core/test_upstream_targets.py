@@ -255,3 +255,32 @@ def test_an_id_is_one_segment_of_a_path(object_id: str) -> None:
     assert segment.strip(".")
     target = upstream_target("", f"/v1/responses/{segment}/cancel")
     assert _climbed(target) == target
+
+
+@pytest.mark.parametrize(
+    ("asked", "google", "vertex"),
+    [
+        ("v1", "v1", "v1"),
+        ("v1beta", "v1beta", "v1beta1"),
+        ("v1alpha", "v1alpha", "v1beta1"),
+        ("v1beta1", "v1beta", "v1beta1"),
+        ("v1beta3", "v1beta", "v1beta1"),
+    ],
+)
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_provider_is_asked_in_a_version_that_it_has(asked: str, google: str, vertex: str, verb: str) -> None:
+    """The client's own where the provider has it: google-genai 3 asks ``/v1/``, older ones ``/v1beta/``, and one that is
+    set up for Vertex AI ``/v1beta1/``."""
+    path = f"/{asked}/models/{{model}}:{verb}"
+    assert upstream_target("", path, model="g") == f"/{google}/models/g:{verb}"
+    place = f"/{vertex}/projects/p/locations/l/publishers/google/models/g:{verb}"
+    assert upstream_target("", path, model="g", vertex=("p", "l")) == place
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_relayed_request_keeps_the_version_that_its_client_speaks(version: str, verb: str) -> None:
+    play = gateway("gemini")
+    query = "?alt=sse" if verb == "streamGenerateContent" else ""
+    call = play.request(CONTENTS, f"/{version}/models/g:{verb}{query}")
+    assert call.target == f"{BASE}/{version}/models/g:{verb}{query}"
