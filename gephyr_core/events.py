@@ -35,6 +35,9 @@ class RequestStarted:
     """Digest of who the host of an application says is asking; empty where it does not say."""
     ownerless: bool = False
     """Nothing tells this client from others, so that no stored object can be its own."""
+    key_names: tuple[str, ...] = ()
+    """The headers and parameters that the client keys stood in (``authorization``, ``x-goog-api-key``, ``key``):
+    which API's client it is, may show there alone."""
 
 
 @attrs.frozen

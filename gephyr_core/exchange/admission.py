@@ -13,13 +13,13 @@ from gephyr_core.guards import refuse_body
 from gephyr_core.guards.auth import ANONYMOUS
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.guards.ip_filter import is_loopback
-from gephyr_core.http import Header, Headers, content_length, header
+from gephyr_core.http import Header, content_length, header
 from gephyr_core.pins import RequestRefused
-from gephyr_core.routing.endpoints import Endpoint, NoEndpoint, Operation, dialect_of_path, find_endpoint
+from gephyr_core.routing.asking import CHAT, dialect_of_client, dialect_told
+from gephyr_core.routing.endpoints import Endpoint, NoEndpoint, Operation, find_endpoint
 from gephyr_core.shared import Shared
 
 JSON = (b"content-type", b"application/json")
-_TELLING = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"))
 NOT_ROUTED = Operation("none", "openai-chat", local=True)
 
 
@@ -60,21 +60,16 @@ def read_head(event: RequestStarted) -> Head:
     """Find out what a request asks for and in which dialect its errors are told."""
     path, _, query = event.target.partition("?")
     found = find_endpoint(event.method, path)
-    return Head(event, path, query, found, _dialect(found, event.headers))
+    return Head(event, path, query, found, _dialect(found, event))
 
 
-def _dialect(found: Endpoint | NoEndpoint, headers: Headers) -> str:
-    """Model lists have one path for three dialects, and unknown paths belong to none: there a header that only one
-    provider's clients send tells whose client asks (google-genai 3.4 asks ``/v1/models``, as OpenAI's does)."""
+def _dialect(found: Endpoint | NoEndpoint, event: RequestStarted) -> str:
+    """The path tells, or, where several vendors have it, what only one's clients send (google-genai 3 asks
+    ``/v1/models``, as OpenAI's and Anthropic's SDKs do)."""
     if isinstance(found, NoEndpoint):
-        dialect, shared = found.dialect, True
-    else:
-        dialect, shared = found.operation.dialect, found.operation.name in {"models", "models.get"}
-    if shared and dialect == "openai-chat":
-        for name, told in _TELLING:
-            if header(headers, name) is not None:
-                return told
-    return dialect
+        return found.dialect or dialect_told(event.headers, event.key_names) or CHAT
+    told = dialect_told(event.headers, event.key_names) if found.operation.shared else None
+    return told or found.operation.dialect
 
 
 def admit(shared: Shared, head: Head) -> Admitted:
@@ -164,6 +159,6 @@ def _matches_entry(shared: Shared, name: str) -> bool:
     return table.matches_wildcard(name) and shared.serves(name)
 
 
-def error_dialect(path: str) -> str:
-    """The dialect for errors about a request whose head could not be read whole."""
-    return dialect_of_path(path.partition("?")[0])
+def error_dialect(event: RequestStarted) -> str:
+    """The dialect for an error about a request whose head alone was too much."""
+    return dialect_of_client(event.target.partition("?")[0], event.headers, event.key_names)

@@ -77,7 +77,7 @@ def refuse_unmade(shared: Shared, event: RequestStarted, fault: InternalError, n
     reply = Reply(shared, event.exchange, request_id, (), head_only=event.method == "HEAD", explains=False, now=now)
     name = NOT_ROUTED.dialect
     try:
-        name = error_dialect(event.target)
+        name = error_dialect(event)
         rendered = DIALECTS[name].render_error(_FAILED, request_id)
         reply.whole(rendered.status, list(rendered.headers), rendered.body, now)
     except Exception:

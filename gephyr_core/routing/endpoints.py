@@ -8,6 +8,11 @@ from urllib.parse import unquote
 import attrs
 
 from gephyr_core.model_names import fault_of_name
+from gephyr_core.routing.asking import ANTHROPIC as _ANTHROPIC
+from gephyr_core.routing.asking import CHAT as _CHAT
+from gephyr_core.routing.asking import GEMINI as _GEMINI
+from gephyr_core.routing.asking import RESPONSES as _RESPONSES
+from gephyr_core.routing.asking import owner_of
 
 
 class ModelIn(enum.Enum):
@@ -45,6 +50,8 @@ class Operation:
     """Can be asked of an account that does not speak the dialect."""
     counts: bool = False
     """Counts the tokens of a request instead of answering it."""
+    shared: bool = False
+    """Several vendors have it on this path: its dialect is the client's, as far as its headers tell."""
 
     @property
     def account_dialect(self) -> str:
@@ -68,11 +75,9 @@ class Endpoint:
 class NoEndpoint:
     """The path is unknown, or known for other methods (*allow*)."""
 
-    dialect: str
+    dialect: str | None
+    """Of the vendor that alone has the path; None where the client's headers have to tell."""
     allow: tuple[str, ...] = ()
-
-
-_CHAT, _RESPONSES, _ANTHROPIC, _GEMINI = "openai-chat", "openai-responses", "anthropic", "gemini"
 
 
 def _post(
@@ -120,8 +125,9 @@ _EXACT: Mapping[str, Mapping[str, Operation]] = {
     "/v1/conversations": _post("conversations", _RESPONSES, ModelIn.NOWHERE, repeatable=False),
     "/v1/messages": _post("messages", _ANTHROPIC, streams=True),
     "/v1/messages/count_tokens": _post("messages.count_tokens", _ANTHROPIC, side=True, counts=True),
-    "/v1/models": {"GET": Operation("models", _CHAT, local=True)},
+    "/v1/models": {"GET": Operation("models", _CHAT, local=True, shared=True)},
     "/v1beta/models": {"GET": Operation("models", _GEMINI, local=True)},
+    "/v1alpha/models": {"GET": Operation("models", _GEMINI, local=True)},
 }
 
 
@@ -172,10 +178,12 @@ _GEMINI_VERBS = {
     "embedContent": Operation("embedContent", _GEMINI, ModelIn.PATH, has_body=True),
     "batchEmbedContents": Operation("batchEmbedContents", _GEMINI, ModelIn.PATH, has_body=True),
 }
-_MODEL = re.compile(r"/(v1|v1beta)/models/(.+)")
+_MODEL = re.compile(r"/(v1|v1beta|v1alpha)/models/(.+)")
+_GEMINI_MODEL = Operation("models.get", _GEMINI, ModelIn.PATH, local=True)
 _ONE_MODEL = {
-    "v1": Operation("models.get", _CHAT, ModelIn.PATH, local=True),
-    "v1beta": Operation("models.get", _GEMINI, ModelIn.PATH, local=True),
+    "v1": Operation("models.get", _CHAT, ModelIn.PATH, local=True, shared=True),
+    "v1beta": _GEMINI_MODEL,
+    "v1alpha": _GEMINI_MODEL,
 }
 
 
@@ -197,13 +205,13 @@ def find_endpoint(method: str, path: str) -> Endpoint | NoEndpoint:
         match = pattern.fullmatch(path)
         if match is not None:
             return _choose(methods, method, path, match["id"])
-    return NoEndpoint(dialect_of_path(path))
+    return NoEndpoint(owner_of(path))
 
 
 def _choose(methods: Mapping[str, Operation], method: str, path: str, object_id: str | None) -> Endpoint | NoEndpoint:
     operation = methods.get(method)
     if operation is None:
-        return NoEndpoint(dialect_of_path(path), tuple(methods))
+        return NoEndpoint(owner_of(path), tuple(methods))
     return Endpoint(operation, path, object_id=object_id)
 
 
@@ -220,18 +228,7 @@ def _gemini(method: str, path: str) -> Endpoint | NoEndpoint | None:
     if match is None or fault_of_name(match[2]) is not None:
         return None
     if method == "POST" and _GEMINI_CALL.fullmatch(path):
-        return NoEndpoint(dialect_of_path(path))  # a verb of Google's that is not served, and no model's name
+        return NoEndpoint(_GEMINI)  # a verb of Google's that is not served, and no model's name
     if method != "GET":
-        return NoEndpoint(dialect_of_path(path), ("GET",))
+        return NoEndpoint(owner_of(path), ("GET",))
     return Endpoint(_ONE_MODEL[match[1]], path, model=match[2])
-
-
-def dialect_of_path(path: str) -> str:
-    """Guess the dialect in which an error for an unknown or unreadable request is best understood."""
-    if path.startswith(("/v1beta", "/v1alpha", "/upload/")):
-        return _GEMINI
-    if path.startswith("/v1/messages"):
-        return _ANTHROPIC
-    if path.startswith(("/v1/responses", "/v1/conversations")):
-        return _RESPONSES
-    return _CHAT

@@ -101,10 +101,12 @@ class Play:
         headers: Sequence[tuple[bytes, bytes]] = (),
         credentials: tuple[str, ...] = (),
         peer: str = "127.0.0.1",
+        key_names: tuple[str, ...] = (),
     ) -> list[Command]:
         """Feed a request's head."""
         self.exchange += 1
-        return self.feed(RequestStarted(self.exchange, method, target, list(headers), credentials, peer))
+        head = RequestStarted(self.exchange, method, target, list(headers), credentials, peer, key_names=key_names)
+        return self.feed(head)
 
     def request(
         self, body: bytes = b'{"model":"m","messages":[]}', target: str = "/v1/chat/completions", **more: Any

@@ -84,6 +84,11 @@ HEADERS: dict[str, list[tuple[bytes, bytes]]] = {
     "from another page": [(b"origin", b"https://other.test"), (b"access-control-request-method", b"POST")],
     "for Anthropic": [(b"anthropic-version", b"2023-06-01")],
     "for Google": [(b"x-goog-api-client", b"x")],
+    "a page for Google": [
+        (b"origin", b"https://page.test"),
+        (b"access-control-request-method", b"POST"),
+        (b"access-control-request-headers", b"content-type, X-Goog-Api-Key"),
+    ],
     "with a body": [(b"content-length", b"11"), (b"content-type", b"application/json")],
     "with an upgrade": [(b"connection", b"upgrade"), (b"upgrade", b"websocket")],
     "from behind": [(b"x-forwarded-for", b"10.1.2.3, 1.2.3.4")],
@@ -166,4 +171,4 @@ def test_each_request_is_admitted_answered_or_refused_as_was_approved(name: str)
     ],
 )
 def test_errors_of_heads_that_cannot_be_read_are_told_in_the_paths_dialect(target: str, dialect: str) -> None:
-    assert error_dialect(target) == dialect
+    assert error_dialect(RequestStarted(1, "GET", target, [], (), "")) == dialect

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from gephyr_core.envelope import read_envelope
-from gephyr_core.routing.endpoints import Endpoint, dialect_of_path, find_endpoint
+from gephyr_core.routing.asking import dialect_of_client
+from gephyr_core.routing.endpoints import Endpoint, find_endpoint
 from gephyr_core.routing.models import ModelPattern, ModelTable
 from gephyr_core.routing.sessions import SESSION_HEADERS, session_identity
 from tests.approved import check_table
@@ -76,7 +77,7 @@ PATHS = (
 def test_each_path_leads_where_was_approved() -> None:
     lines = []
     for path in PATHS:
-        lines.append(f"## {path}, errors of {dialect_of_path(path)}")
+        lines.append(f"## {path}, errors of {dialect_of_client(path, (), ())}")
         for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):
             found = find_endpoint(method, path)
             told = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gephyr_core.routing.endpoints import Endpoint, ModelIn, NoEndpoint, dialect_of_path, find_endpoint
+from gephyr_core.routing.endpoints import Endpoint, ModelIn, NoEndpoint, find_endpoint
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = "openai-chat", "openai-responses", "anthropic", "gemini"
 DIALECTS = (CHAT, "openai-completions", RESPONSES, ANTHROPIC, GEMINI)
@@ -191,14 +191,29 @@ def test_moderations_are_asked_of_accounts_of_openai_itself() -> None:
         ("/upload/v1beta/files", GEMINI),
         ("/v1/messages/batches", ANTHROPIC),
         ("/v1/responses/r/nothing", RESPONSES),
-        ("/v1/files", CHAT),
-        ("", CHAT),
-        ("nothing", CHAT),
+        ("/v1/cachedContents", GEMINI),
+        ("/v1/models/veo:predictLongRunning", GEMINI),
+        ("/v1/files", None),
+        ("", None),
+        ("nothing", None),
     ],
 )
-def test_an_unknown_path_is_refused_in_the_nearest_dialect(path: str, dialect: str) -> None:
+def test_an_unknown_path_tells_whose_it_is_if_one_vendor_alone_has_it(path: str, dialect: str | None) -> None:
     assert find_endpoint("POST", path) == NoEndpoint(dialect)
-    assert dialect_of_path(path) == dialect
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha"])
+def test_googles_api_is_served_in_each_of_its_versions(version: str) -> None:
+    """google-genai 3 asks ``/v1/`` by default, older ones ``/v1beta/``; previews are asked of ``/v1alpha/``. What goes
+    to a provider keeps the version."""
+    for verb in ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"):
+        endpoint = found("POST", f"/{version}/models/gemini:{verb}")
+        assert (endpoint.operation.name, endpoint.operation.dialect) == (verb, GEMINI)
+        assert endpoint.path == f"/{version}/models/{{model}}:{verb}"
+        assert find_endpoint("GET", f"/{version}/models/gemini:{verb}") == NoEndpoint(GEMINI, ("POST",))
+    listed, one = found("GET", f"/{version}/models"), found("GET", f"/{version}/models/gemini")
+    assert (listed.operation.name, one.operation.name, one.model) == ("models", "models.get", "gemini")
+    assert [operation.shared for operation in (listed.operation, one.operation)] == [version == "v1"] * 2
 
 
 _parts = st.sampled_from(
@@ -221,7 +236,7 @@ def test_any_path_gives_an_endpoint_or_none(method: str, path: str, start: str) 
     """And what goes to a provider is plain text without steps up, whatever the client wrote."""
     endpoint = find_endpoint(method, start + path)
     if isinstance(endpoint, NoEndpoint):
-        assert endpoint.dialect in DIALECTS
+        assert endpoint.dialect is None or endpoint.dialect in DIALECTS
         return
     assert endpoint.operation.dialect in DIALECTS
     if endpoint.model is not None:

@@ -42,8 +42,9 @@ def sha(text: str) -> str:
 )
 def test_a_key_is_taken_out_of_every_header_that_sdks_use(name, value, key):
     """Each SDK has its own header; none of them reaches a provider or a log."""
-    headers, target, digests = strip_credentials([PLAIN[0], (name, value), *PLAIN[1:]], "/v1/models?limit=5")
+    headers, target, digests, names = strip_credentials([PLAIN[0], (name, value), *PLAIN[1:]], "/v1/models?limit=5")
     assert (list(headers), target, digests) == (PLAIN, "/v1/models?limit=5", (sha(key),))
+    assert names == (name.decode(),)
 
 
 def test_several_keys_are_told_in_the_order_they_came():
@@ -57,22 +58,22 @@ def test_several_keys_are_told_in_the_order_they_came():
 )
 def test_an_empty_key_presents_nothing(header):
     """Where auth is off, Gemini clients send an empty one."""
-    assert strip_credentials([header], "/?key=") == ([], "/", ())
+    assert strip_credentials([header], "/?key=") == ([], "/", (), (header[0].decode(), "key"))
 
 
 def test_the_key_in_the_protocols_of_a_websocket_is_taken_out():
     """Pages send it there; OpenAI calls it insecure for a reason."""
     sent = b"realtime, openai-insecure-api-key.k1, openai-beta.realtime-v1"
-    headers, _, digests = strip_credentials([(b"sec-websocket-protocol", sent), (b"host", b"h")], "/v1/realtime")
+    headers, _, digests, _ = strip_credentials([(b"sec-websocket-protocol", sent), (b"host", b"h")], "/v1/realtime")
     assert headers == [(b"sec-websocket-protocol", b"realtime, openai-beta.realtime-v1"), (b"host", b"h")]
     assert digests == (sha("k1"),)
     plain = [(b"sec-websocket-protocol", b"realtime,  a")]
-    assert strip_credentials(plain, "/") == (plain, "/", ())
+    assert strip_credentials(plain, "/") == (plain, "/", (), ())
 
 
 def test_a_credential_for_a_proxy_is_removed_and_is_no_key():
     """It was meant for somebody on the way here."""
-    assert strip_credentials([(b"proxy-authorization", b"Bearer k1")], "/") == ([], "/", ())
+    assert strip_credentials([(b"proxy-authorization", b"Bearer k1")], "/") == ([], "/", (), ())
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_a_credential_for_a_proxy_is_removed_and_is_no_key():
 )
 def test_a_key_in_the_query_is_taken_out_and_the_rest_stays(target, rest, keys):
     """What is not a credential reaches the provider byte for byte."""
-    assert strip_credentials([], target) == ([], rest, tuple(sha(key) for key in keys))
+    assert strip_credentials([], target)[:3] == ([], rest, tuple(sha(key) for key in keys))
 
 
 queries = st.lists(st.tuples(st.sampled_from(["alt", "k", "keys", "a%20b", ""]), st.text("ab=%?/+", max_size=4)))
@@ -121,17 +122,33 @@ def test_no_query_hides_a_key(before, after, key):
     query = "&".join([*others[0], f"key={quote(key, safe='')}", *others[1]])
     rest = "&".join(others[0] + others[1])
     expected = f"/p?{rest}" if before or after else "/p"
-    assert strip_credentials([], f"/p?{query}") == ([], expected, (sha(key),))
+    assert strip_credentials([], f"/p?{query}") == ([], expected, (sha(key),), ("key",))
 
 
 @given(st.text(max_size=30))
 def test_no_target_is_too_strange(target):
     """A client's nonsense is answered by the core; it never ends in a traceback here."""
     assert strip_credentials([], target)[0] == []
-    headers, kept, digests = strip_credentials([], f"/?key={target}&%{target}={target}")
+    headers, kept, digests, names = strip_credentials([], f"/?key={target}&%{target}={target}")
     assert headers == []
     assert not kept.startswith("/?key=")
     assert all(len(digest) == 64 for digest in digests)
+    assert names[0] == "key"
+
+
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("/m:x?key=k1&alt=sse", ("key",)),
+        ("/m:x?%6bey=k1", ("key",)),
+        ("/m:x?KEY[]=k1;k2&Api-Key=", ("key", "apikey")),
+        ("/m:x;access_token=k1", ("accesstoken",)),
+        ("/m:x?keyword=k1", ()),
+    ],
+)
+def test_it_is_told_where_keys_stood_but_not_as_the_client_wrote_it(target, names):
+    """Whose API's client it is may show there alone. The names are of a fixed list: a secret cannot be among them."""
+    assert strip_credentials([], target).names == names
 
 
 def test_the_vault_gives_a_credential_to_its_own_origin_only():

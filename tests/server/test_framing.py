@@ -2,6 +2,7 @@
 
 import pytest
 
+from gephyr.runtime.service import render_error
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Headers
 from tests.server.world import responses, serving
@@ -158,18 +159,45 @@ async def test_a_refusal_never_quotes_a_header_line() -> None:
     [
         (b"GET /v1/messages?key=marked HTTP/1.1\r\n\r\n", "/v1/messages"),
         (b"GET http://h/v1beta/models HTTP/1.1\r\nHost: h\r\n X: y\r\n\r\n", "/v1beta/models"),
-        (b"POST /v1/messages?a=b HTTP/1.1\r\nHost: h\r\n" + CHUNKED + b"\r\nxyz\r\n", "/v1/messages"),
+        (b"POST /v1/messages?a=b HTTP/1.1\r\nHost: h\r\n" + CHUNKED + b"\r\nxyz\r\n", "/v1/messages?a=b"),
         (b"nonsense\r\n\r\n", "/"),
     ],
 )
 async def test_a_refusal_is_rendered_for_the_path_that_was_asked(request_bytes: bytes, path: str) -> None:
-    """The renderer is told the path, without its query, so that the reply can be in the path's dialect."""
+    """The renderer is told the target and the headers, so that the reply can be in the client's dialect."""
     asked = []
 
-    def render(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
-        asked.append(path)
+    def render(kind: ErrorKind, message: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
+        asked.append(target)
         return kind.http_status, [], message.encode()
 
     async with serving(render=render) as world:
         [(status, _, _)] = responses(await world.talk(request_bytes))
     assert (status, asked) == (400, [path])
+
+
+ANTHROPICS = b"anthropic-version: 2026-10-21\r\n"
+GOOGLES = b"X-Goog-Api-Key: marked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        (b"", b'"code":null'),
+        (ANTHROPICS, b'"type":"error"'),
+        (b"Authorization: Bearer marked\r\n" + ANTHROPICS + GOOGLES, b'"type":"error"'),
+        (GOOGLES, b'"status":"INVALID_ARGUMENT"'),
+        (b"x-goog-api-client: gl-node/22 x\r\n", b'"status":"INVALID_ARGUMENT"'),
+    ],
+)
+@pytest.mark.parametrize("fault", [b"Content-Length: 1, 2\r\n", b"no header\r\n", CHUNKED])
+async def test_a_refused_request_is_answered_in_the_dialect_of_the_client_that_it_shows(
+    headers: bytes, told: bytes, fault: bytes
+) -> None:
+    """``/v1/files`` is on three APIs: the headers tell which, also where the head as a whole cannot be read."""
+    request = b"POST /v1/files HTTP/1.1\r\n" + HOST + headers + fault + b"\r\nxyz\r\n"
+    async with serving(render=render_error) as world:
+        data = await world.talk(request)
+    assert data.startswith(b"HTTP/1.1 400 ")
+    assert told in data
+    assert b"marked" not in data

@@ -62,8 +62,8 @@ async def test_a_stalled_head_is_408_in_the_dialect_of_its_path() -> None:
     """The time counts from the head's first byte: a kept connection that is merely silent stays."""
     asked = []
 
-    def render(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
-        asked.append(path)
+    def render(kind: ErrorKind, message: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
+        asked.append(target)
         return kind.http_status, [], message.encode()
 
     async with serving(header_timeout=LIMIT, idle_timeout=100 * LIMIT, render=render) as world:

@@ -231,7 +231,7 @@ class GephyrApp:
 
     async def _refuse(self, scope: Scope, send: Send, kind: ErrorKind, message: str) -> None:
         """Answer an error that no exchange will answer."""
-        status, told, body = render_error(kind, message, target_of(scope).partition("?")[0])
+        status, told, body = render_error(kind, message, target_of(scope), headers_of(scope))
         cors = Cors(self._loaded.config.cors.origins).response_headers(headers_of(scope))
         headers = [*told, *cors, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})

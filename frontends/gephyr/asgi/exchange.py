@@ -70,12 +70,12 @@ class HostedExchange:
         Raises :class:`ResponseAborted`, and what the host raised.
         """
         driver, who = self._driver, who or Identity()
-        kept, target, credentials = strip_credentials(headers, target)
+        kept, target, credentials, names = strip_credentials(headers, target)
         exchange = self._exchange = driver.open(self)
         if not who.by_key:
             credentials = ()
         started = RequestStarted(
-            exchange, method, target, kept, credentials, peer, scheme, who.caller, ownerless=who.ownerless
+            exchange, method, target, kept, credentials, peer, scheme, who.caller, who.ownerless, names
         )
         self.begun = True
         try:

@@ -7,6 +7,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -147,17 +148,38 @@ def generate_key() -> str:
     return "gph-" + secrets.token_urlsafe(32)
 
 
-def strip_credentials(headers: Headers, target: str) -> tuple[Headers, str, tuple[str, ...]]:
+class Stripped(NamedTuple):
+    """A request's head without its credentials."""
+
+    headers: Headers
+    target: str
+    digests: tuple[str, ...]
+    """Of the client keys that were presented: those of the headers in order, then those of the target."""
+    names: tuple[str, ...]
+    """Of the headers and parameters that are for keys, as they are listed above; one may have been empty."""
+
+
+@attrs.define
+class _Found:
+    names: list[str] = attrs.field(factory=list)
+    digests: list[str] = attrs.field(factory=list)
+
+    def add(self, name: str, *keys: bytes) -> None:
+        """Note what stood in *name*; an empty key is none."""
+        self.names.append(name)
+        self.digests += [digest(key) for key in keys if key]
+
+
+def strip_credentials(headers: Headers, target: str) -> Stripped:
     """Take a client's credentials out of a request's head.
 
-    *headers* have lower-case names. Returns the headers and the target (path and query) without credentials, and
-    the digests of the client keys that were presented: those of the headers in order, then those of the target.
+    *headers* have lower-case names, *target* is path and query.
     Keys are read from ``Authorization`` (of the Bearer scheme; another scheme's whole value counts as a key), from
     ``x-api-key`` and its like, from a WebSocket's protocols, and from parameters of the query (``key=``, ``KEY=``,
     ``key[]=``, ``api_key=``, ``access_token=``; between ``&`` or ``;``) and of the path (``;key=``).
     ``Proxy-Authorization`` is taken out and presents no key: it was meant for a proxy (RFC 9110 section 11.7.2).
     """
-    digests: list[str] = []
+    found = _Found()
     kept = [header for header in headers if header[0] not in _CREDENTIALS]
     if len(kept) != len(headers):
         for name, value in headers:
@@ -165,17 +187,16 @@ def strip_credentials(headers: Headers, target: str) -> tuple[Headers, str, tupl
                 value = _bearer_token(value)  # noqa: PLW2901
             elif name not in _CLIENT_KEYS:
                 continue
-            if value:
-                digests.append(digest(value))
+            found.add(name.decode("ascii"), value)
     if any(name == _SOCKET_PROTOCOL for name, _ in kept):
-        kept = list(_without_protocol_keys(kept, digests))
+        kept = list(_without_protocol_keys(kept, found))
     path, question, query = target.partition("?")
     if ";" in path:
-        path = _without_credentials(path, "/", digests)
+        path = _without_credentials(path, "/", found)
     if question and _SUSPICIOUS.search(query):
-        query = _without_credentials(query, "&", digests)
+        query = _without_credentials(query, "&", found)
         question = "?" if query else ""
-    return kept, f"{path}{question}{query}", tuple(digests)
+    return Stripped(kept, f"{path}{question}{query}", tuple(found.digests), tuple(found.names))
 
 
 def _bearer_token(value: bytes) -> bytes:
@@ -185,15 +206,16 @@ def _bearer_token(value: bytes) -> bytes:
     return b"" if value.lower() == b"bearer" else value
 
 
-def _without_protocol_keys(headers: list[Header], digests: list[str]) -> Iterator[Header]:
+def _without_protocol_keys(headers: list[Header], found: _Found) -> Iterator[Header]:
     for name, value in headers:
         protocols = [one.strip() for one in value.split(b",")] if name == _SOCKET_PROTOCOL else []
         keys = [one for one in protocols if one.lower().startswith(_KEY_IN_PROTOCOL)]
-        digests += [digest(key[len(_KEY_IN_PROTOCOL) :]) for key in keys if len(key) > len(_KEY_IN_PROTOCOL)]
+        if keys:
+            found.add(_SOCKET_PROTOCOL.decode("ascii"), *(key[len(_KEY_IN_PROTOCOL) :] for key in keys))
         yield (name, b", ".join(one for one in protocols if one not in keys)) if keys else (name, value)
 
 
-def _without_credentials(text: str, separator: str, digests: list[str]) -> str:
+def _without_credentials(text: str, separator: str, found: _Found) -> str:
     """Take the credentials among the parameters out of a path or a query; the rest stays as it was sent.
 
     Parameters stand between *separator* and ``;``. In a path, only what follows a ``;`` is one.
@@ -205,10 +227,11 @@ def _without_credentials(text: str, separator: str, digests: list[str]) -> str:
         taken = False
         for index, piece in enumerate(pieces):
             name, equals, value = piece.partition("=")
-            if equals and (index or separator == "&") and _is_credential(name):
+            known = _plain_name(name) if equals and (index or separator == "&") else ""
+            if known in _PARAMETERS:
                 taken = True
                 values = [value, ";".join([value, *pieces[index + 1 :]])]  # a ";" may be part of it
-                digests += [digest(_decoded(one)) for one in dict.fromkeys(values) if one]
+                found.add(known, *(_decoded(one) for one in dict.fromkeys(values)))
             elif equals or not taken:
                 rest.append(piece)
         if rest or not taken:
@@ -216,8 +239,9 @@ def _without_credentials(text: str, separator: str, digests: list[str]) -> str:
     return separator.join(kept)
 
 
-def _is_credential(name: str) -> bool:
-    return _LEFT_OUT.sub(b"", _decoded(name)).lower().decode("latin-1") in _PARAMETERS
+def _plain_name(name: str) -> str:
+    """Return a parameter's name as ``_PARAMETERS`` has it."""
+    return _LEFT_OUT.sub(b"", _decoded(name)).lower().decode("latin-1")
 
 
 def _decoded(text: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Protocol
 from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.computing import Computer, Threads
 from gephyr.runtime.configuration import Loaded
+from gephyr.runtime.credentials import strip_credentials
 from gephyr.runtime.driver import Driver
 from gephyr.runtime.errands import Errands
 from gephyr.runtime.fetching import FetchesNothing, SocketFetcher, UrlFetcher
@@ -28,7 +29,7 @@ from gephyr_core.events import DrainRequested, StateRestored
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
 from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
-from gephyr_core.routing.endpoints import dialect_of_path
+from gephyr_core.routing.asking import dialect_of_client
 
 _COME_BACK = 1.0
 """Seconds until a connection that was too many may be one no more."""
@@ -218,10 +219,15 @@ def _show_connections(observers: Observers, upstream: SocketUpstream) -> None:
     )
 
 
-def render_error(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:
-    """Render an error about a request that never became an exchange, in the dialect of its path."""
+def render_error(kind: ErrorKind, message: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:
+    """Render an error about a request that never became an exchange, in the dialect of the client that sent it.
+
+    *headers* of the request: all that are known.
+    """
     request_id = f"req_{secrets.token_hex(12)}"
     passing = kind in {ErrorKind.UNAVAILABLE, ErrorKind.RATE_LIMIT}
     problem = Problem(kind, message, retry_after=_COME_BACK if passing else None)
-    rendered = DIALECTS[dialect_of_path(path)].render_error(problem, request_id)
+    bare = strip_credentials(headers, target)
+    dialect = dialect_of_client(bare.target.partition("?")[0], bare.headers, bare.names)
+    rendered = DIALECTS[dialect].render_error(problem, request_id)
     return rendered.status, [*rendered.headers, (b"x-request-id", request_id.encode())], rendered.body

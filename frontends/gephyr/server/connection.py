@@ -285,10 +285,10 @@ class Connection(asyncio.Protocol):
         self._burst += 1
         self._line, self._headers = (head.method, head.target), head.headers
         self._response = ResponseWriter(head.method, http_1_0=head.http_1_0, keep=head.keep)
-        headers, target, credentials = strip_credentials(head.headers, head.target)
-        driver = self._shared.driver
-        exchange = self._exchange = driver.open(self)
-        driver.feed(RequestStarted(exchange, head.method, target, headers, credentials, self._peer, self._scheme))
+        bare = strip_credentials(head.headers, head.target)
+        exchange = self._exchange = self._shared.driver.open(self)
+        told = head.method, bare.target, bare.headers, bare.digests, self._peer, self._scheme
+        self._shared.driver.feed(RequestStarted(exchange, *told, key_names=bare.names))
 
     def _take_body(self) -> bool:
         """Hand the waiting bytes of the body to the core, together, or to nobody when they are unwanted."""
@@ -334,7 +334,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse_head(self, kind: ErrorKind, message: str) -> None:
         """Refuse the request whose head waits, whole or in part."""
-        self._refuse(kind, message, self._reader.line, self._reader.origin)
+        self._refuse(kind, message, self._reader.line, self._reader.telling)
 
     def _refuse(self, kind: ErrorKind, message: str, line: tuple[str, str], headers: Headers) -> None:
         """Answer an error that no exchange will answer, and close."""

@@ -24,10 +24,12 @@ _USUAL_LENGTH = re.compile(rb"[0-9]{1,20}")
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _AUTHORITY = re.compile(r"(?!:)[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]+")
 _ABSOLUTE = re.compile(r"https?://([^/?]*)", re.IGNORECASE)
-_ORIGIN = re.compile(rb"\norigin:[ \t]*([!-~]+)[ \t]*\r?\n", re.IGNORECASE)
+_TELLING = re.compile(
+    rb"\n(origin|anthropic-version|x-goog-api-client|x-goog-api-key):[ \t]*([!-~]*)[^\r\n]*(?=\r?\n)", re.IGNORECASE
+)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _READ_OF_REFUSED = 8192
-"""Bytes in which line and origin of a refused head are looked for."""
+"""Bytes in which line and telling headers of a refused head are looked for."""
 
 
 class HeadError(Exception):
@@ -177,7 +179,8 @@ def request_line(raw: bytes) -> tuple[str, str]:
     return words[0], path if path.startswith("/") else "/"
 
 
-def request_origin(raw: bytes) -> tuple[Header, ...]:
-    """Make out the ``origin`` of a request that was refused, so that the page that made it may read why."""
-    found = _ORIGIN.search(raw[:_READ_OF_REFUSED].partition(b"\r\n\r\n")[0] + b"\r\n")
-    return () if found is None else ((b"origin", found[1]),)
+def telling_headers(raw: bytes) -> tuple[Header, ...]:
+    """Make out those headers of a request that was refused which say how to tell it: the ``origin``, so that the page
+    that made it may read why, and what shows whose API's client it is."""
+    found = _TELLING.finditer(raw[:_READ_OF_REFUSED].partition(b"\r\n\r\n")[0] + b"\r\n")
+    return tuple((match[1].lower(), match[2]) for match in found)

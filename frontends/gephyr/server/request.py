@@ -5,7 +5,7 @@ pipelined ones too, and nothing of a body is read before it is wanted.
 """
 
 from gephyr.server.chunks import ChunkError, ChunkReader
-from gephyr.server.head import HeadError, RequestHead, check_partial, read_head, request_line, request_origin
+from gephyr.server.head import HeadError, RequestHead, check_partial, read_head, request_line, telling_headers
 from gephyr_core.http import Header
 
 
@@ -48,9 +48,9 @@ class RequestReader:
         return request_line(self._buffer[self._offset :])
 
     @property
-    def origin(self) -> tuple[Header, ...]:
-        """The ``origin`` header in the waiting bytes, if it can be made out."""
-        return request_origin(self._buffer[self._offset :])
+    def telling(self) -> tuple[Header, ...]:
+        """Those headers in the waiting bytes that say how to refuse them, as far as they can be made out."""
+        return telling_headers(self._buffer[self._offset :])
 
     def append(self, data: bytes) -> None:
         """Take bytes from the socket."""

@@ -12,8 +12,8 @@ from gephyr.runtime.fields import write_head
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Header, Headers, header
 
-Render = Callable[[ErrorKind, str, str], tuple[int, Headers, bytes]]
-"""Makes a reply of (kind, message, path): status, headers and body, in the dialect of the path."""
+Render = Callable[[ErrorKind, str, str, Headers], tuple[int, Headers, bytes]]
+"""Makes a reply of (kind, message, target, request's headers): status, headers and body, in the client's dialect."""
 
 _STATUS_LINES = {s.value: b"HTTP/1.1 %d %b" % (s.value, s.phrase.encode("ascii")) for s in http.HTTPStatus}
 _JOINED = 65536
@@ -23,8 +23,8 @@ _CHUNKED = (b"Transfer-Encoding", b"chunked")
 _CLOSE = (b"Connection", b"close")
 
 
-def plain_error(kind: ErrorKind, message: str, path: str) -> tuple[int, Headers, bytes]:  # noqa: ARG001
-    """Render an error in the OpenAI form, whatever the path: for a listener without dialects."""
+def plain_error(kind: ErrorKind, message: str, target: str, headers: Headers) -> tuple[int, Headers, bytes]:  # noqa: ARG001
+    """Render an error in the OpenAI form, whoever asks: for a listener without dialects."""
     status = kind.http_status
     error_type = "invalid_request_error" if status < 500 else "server_error"
     error = {"message": message, "type": error_type, "param": None, "code": kind.value}

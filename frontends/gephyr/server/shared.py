@@ -103,10 +103,11 @@ class Shared:
     def refusal(self, kind: ErrorKind, message: str, line: tuple[str, str], headers: Headers) -> bytes:
         """Return the response to a request that never becomes an exchange, after which its connection closes.
 
-        *line*: method and target. *headers*: the request's, as far as they are known; a page's origin counts.
+        *line*: method and target. *headers*: the request's, as far as they are known; they tell the
+        client's dialect, and a page's origin.
         """
         method, target = line
-        status, told, body = self.render(kind, message, target.partition("?")[0])
+        status, told, body = self.render(kind, message, target, headers)
         fields = [*told, *self.cors.response_headers(headers), (b"content-length", b"%d" % len(body))]
         response = ResponseWriter(method, http_1_0=False, keep=False)
         response.start(status, fields, self.date.now(), close=True)
