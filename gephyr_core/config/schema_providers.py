@@ -199,6 +199,9 @@ class TranslationConfig:
     fetch_max_bytes: Annotated[int, Whole(1, 1073741824)] = 20971520
     fetch_timeout: Annotated[float, Seconds()] = 20.0
     default_max_tokens: Annotated[int, Whole(1)] | None = None
+    hosted_tools: Literal["drop", "refuse"] = "drop"
+    """What becomes of tools that a provider runs itself (web search, MCP) where the one that answers has none: left
+    out if the client offers others too, or refused in any case."""
     stored_responses: Literal["keep", "refuse"] = "keep"
     """What becomes of ``store: true`` where the provider that answers keeps no responses."""
     stored_responses_ttl: Annotated[float, Seconds(most=31536000)] = 2592000.0

@@ -97,6 +97,14 @@ class HostedTool:
 Tool = FunctionTool | FreeformTool | ClientTool | HostedTool
 
 
+def called(tool: Tool) -> str:
+    """The name by which a choice speaks of *tool*: a hosted one that has no name is spoken of by its type (OpenAI)."""
+    if isinstance(tool, HostedTool):
+        names = (tool.options.get(name) for name in ("name", "server_label"))
+        return next((name for name in names if isinstance(name, str) and name), tool.type)
+    return tool.function.name if isinstance(tool, ClientTool) else tool.name
+
+
 class Choice(enum.Enum):
     """Which tools the model may or must use."""
 
@@ -209,6 +217,8 @@ class Native:
     value: Any
     essential: bool = False
     """Losing it changes the meaning of the request: refused elsewhere. Else it is dropped and reported."""
+    hosted: bool = False
+    """It is one of the provider's own tools, or sets one up: it may be left out where a hosted tool may."""
 
 
 @attrs.frozen

@@ -1,14 +1,14 @@
 """What a translation asks of a dialect: requests, replies and streams to and from ``conversation``."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 import msgspec
 
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Signature
-from gephyr_core.conversation.prompt import Prompt
+from gephyr_core.conversation.prompt import HostedTool, Prompt
 from gephyr_core.conversation.reply import Delta, Reply
 from gephyr_core.conversation.report import Report
 from gephyr_core.errors import Problem
@@ -31,6 +31,8 @@ class Destination:
     """Digest of the account's organisation; empty where it is not known, ``FOREIGN`` where it is not the signer's."""
     default_max_tokens: int = 32768
     """For a dialect that demands a limit, where neither the client nor the model's capabilities say one."""
+    hosted_tools: Literal["drop", "refuse"] = "drop"
+    """What becomes of a hosted tool that is not there, where the client offers other tools too."""
 
     def accepts(self, signature: Signature | None) -> bool:
         """Whether the destination would take *signature* for its own. What is not known is not held against it."""
@@ -39,6 +41,11 @@ class Destination:
         origin = signature.origin
         same_organization = not (origin.organization and self.organization) or origin.organization == self.organization
         return same_organization and (not origin.model or origin.model == self.model)
+
+
+def not_available(tool: HostedTool, destination: Destination) -> str:
+    """Why *destination* cannot be given a hosted tool that it does not have."""
+    return f"hosted tool {tool.type!r} is not available on provider {destination.provider!r}"
 
 
 @attrs.frozen
@@ -145,6 +152,9 @@ class Translator(ClientTranslator, Protocol):
 
         The same turns always give the same bytes, whatever comes after them: providers cache by prefix.
         """
+
+    def lacking(self, prompt: Prompt, destination: Destination) -> dict[int, str]:
+        """The hosted tools that *destination* cannot be given: their places among those of *prompt*, and why."""
 
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply with status 200. Raises ``ValueError`` when it is none."""

@@ -324,4 +324,5 @@ class Translating(Keeping):
             capabilities=capabilities_of(leg.kind, leg.dialect, leg.target.model, shared.config.capabilities, learned),
             organization=FOREIGN if leg.foreign else signer,
             default_max_tokens=shared.config.translation.default_max_tokens or _DEFAULT_MAX_TOKENS,
+            hosted_tools=shared.config.translation.hosted_tools,
         )

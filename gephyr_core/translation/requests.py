@@ -13,6 +13,7 @@ from gephyr_core.conversation.report import Fate, Report
 from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.http import Header, Headers
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS, needs_inline
+from gephyr_core.translation.hosted_tools import with_what_is_there
 
 P = TypeVar("P", bound=Part)
 MOST_URLS = 32
@@ -78,6 +79,7 @@ class RequestTranslation:
         report.add(self.report)
         translator = TRANSLATORS[destination.dialect]
         prompt = attrs.evolve(self.prompt, model=destination.model, stream=stream)
+        prompt = with_what_is_there(prompt, destination, report)
         if self.count:
             counting = translator.write_count(prompt, destination, report)
             if counting is None:

@@ -19,7 +19,7 @@ import pytest
 
 from gephyr_core.commands import CallUpstream, Command, Compute, Load, SendBody, StartResponse
 from gephyr_core.computing import answer as answer_of
-from gephyr_core.config import AccountConfig, AuthConfig, Config, ModelsConfig
+from gephyr_core.config import AccountConfig, AuthConfig, Config, ModelsConfig, TranslationConfig
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS as READERS
 from gephyr_core.dialects.decoding import read_object
@@ -109,7 +109,12 @@ class Server:
             for name in PROVIDERS
         )
         routes = {f"to-{name}": (f"{name}/{model}",) for name, model in PROVIDERS.items()}
-        config = Config(accounts=accounts, auth=AuthConfig(mode="off"), models=ModelsConfig(routes=routes))
+        config = Config(
+            accounts=accounts,
+            auth=AuthConfig(mode="off"),
+            models=ModelsConfig(routes=routes),
+            translation=TranslationConfig(fetch_urls=False),
+        )
         self._gateway = Gateway(config, random.Random(1))
         self._exchange = 0
 

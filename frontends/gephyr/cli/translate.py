@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import msgspec
 
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.runtime.configuration import load
-from gephyr_core.config import CapabilityOverride, ConfigError
+from gephyr_core.config import Config, ConfigError
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.dialects.translator import Destination, ReplyContext
@@ -35,7 +34,13 @@ _LONGEST_EVENT = 16 * 1024 * 1024
 @click.option("--provider", type=click.Choice(list(PROVIDERS)), help="The kind of provider; else the dialect's own.")
 @click.option("--reply", "form", flag_value="reply", help="The input is a provider's whole reply, for a client.")
 @click.option("--stream", "form", flag_value="stream", help="The input is a provider's stream of events, for a client.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="For its capabilities.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For [capabilities] and [translation].",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the translation and the report.")
 def translate(
     source: str,
@@ -51,12 +56,12 @@ def translate(
 
     Exit status: 0 translated, 1 it cannot be translated, 2 the input or the configuration is wrong.
     """
-    overrides = _overrides(config_path)
+    config = _config(config_path)
     body = sys.stdin.buffer.read()
     try:
         if form is None:
             kind = provider or _KINDS[target]
-            shown, losses = _request(source, target, body, model, kind, overrides)
+            shown, losses = _request(source, target, body, model, kind, config)
         elif source not in TRANSLATORS:
             raise click.BadParameter(f"providers do not speak {source}", param_hint="--from")
         else:
@@ -73,26 +78,28 @@ def translate(
     _show(shown, losses, as_json=as_json)
 
 
-def _overrides(config_path: Path | None) -> Mapping[str, CapabilityOverride]:
+def _config(config_path: Path | None) -> Config:
     if config_path is None:
-        return {}
+        return Config()
     try:
-        return load(config_path, os.environ).config.capabilities
+        return load(config_path, os.environ).config
     except ConfigError as error:
         report(error)
         raise SystemExit(EXIT_BAD_CONFIGURATION) from None
 
 
 def _request(
-    source: str, target: str, body: bytes, model: str, kind: str, overrides: Mapping[str, CapabilityOverride]
+    source: str, target: str, body: bytes, model: str, kind: str, config: Config
 ) -> tuple[dict[str, Any], Report]:
     fields = _head_of(body)
     named = fields.get("model")
     asked = model or (named if isinstance(named, str) else "")
     if not asked:
         raise FieldError("model", "is required: name one with --model")
-    translation = read_request(source, body, model=asked, stream=fields.get("stream") is True, headers=())
-    destination = Destination(target, kind, asked, capabilities_of(kind, target, asked, overrides, None))
+    settings, stream = config.translation, fields.get("stream") is True
+    translation = read_request(source, body, model=asked, stream=stream, headers=(), strict=settings.strict)
+    capabilities = capabilities_of(kind, target, asked, config.capabilities, None)
+    destination = Destination(target, kind, asked, capabilities, hosted_tools=settings.hosted_tools)
     call = translation.call(destination, stream=translation.prompt.stream)
     assert call is not None
     headers = {name.decode(): value.decode() for name, value in call.headers}

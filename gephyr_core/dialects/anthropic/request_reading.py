@@ -27,7 +27,7 @@ _PATHS = {
     "reasoning": "thinking",
 }
 _ESSENTIAL = ("mcp_servers", "container")
-"""Fields of this dialect without which a request means something else."""
+"""Fields of this dialect without which a request means something else: they set up tools that Anthropic runs."""
 _ROLES = {role.value: role for role in Role}
 _EFFORTS = {effort.value: effort for effort in Effort}
 _THINKING = ("enabled", "adaptive", "disabled", "between_tools")
@@ -68,7 +68,8 @@ def read_request(body: dict[str, Any], report: Report, *, model: str, stream: bo
     )
     for name, value in fields.left.items():
         if value is not None:
-            native[name] = Native(value, essential=name in _ESSENTIAL and bool(value))
+            essential = name in _ESSENTIAL and bool(value)
+            native[name] = Native(value, essential=essential, hosted=essential)
     fields.left.clear()
     return prompt
 

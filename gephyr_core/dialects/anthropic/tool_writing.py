@@ -13,13 +13,14 @@ from gephyr_core.conversation.prompt import (
     Prompt,
     Tool,
     ToolChoice,
+    called,
 )
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.anthropic.marks import Marks
 from gephyr_core.dialects.anthropic.names import NAME, other_name, tool_name
 from gephyr_core.dialects.anthropic.schemas import input_schema, strict_schema
 from gephyr_core.dialects.anthropic.tool_reading import TOOL_EXTRAS
-from gephyr_core.dialects.translator import Destination
+from gephyr_core.dialects.translator import Destination, not_available
 
 FORCING = (Choice.REQUIRED, Choice.NAMED, Choice.REQUIRED_OF)
 """Choices that leave the model no way but to call a tool."""
@@ -101,7 +102,7 @@ class ToolWriter:
             return self.prompt.tools
         self.report.emulated(choice.path, "only the allowed tools are sent")
         names = dict.fromkeys(choice.names)
-        return tuple(tool for tool in self.prompt.tools if _name_of(tool) in names)
+        return tuple(tool for tool in self.prompt.tools if called(tool) in names)
 
     def _named(self, tool: Tool) -> dict[str, Any] | None:
         written = self._tool(tool)
@@ -171,10 +172,8 @@ class ToolWriter:
     def _hosted(self, tool: HostedTool) -> dict[str, Any]:
         if tool.dialect == NAME:
             return dict(tool.options)
-        if tool.kind not in HOSTED:
-            raise self.report.refused(
-                tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
-            )
+        if not _has(tool):
+            raise self.report.refused(tool.path, not_available(tool, self.destination))
         for option, value in tool.options.items():
             if option not in _CARRIED and value not in _NOTHING:
                 self.report.dropped(f"{tool.path}.{option}", f"{HOSTED[tool.kind]} has no such option")
@@ -224,19 +223,19 @@ class ToolWriter:
             case Choice.REQUIRED | Choice.REQUIRED_OF:
                 return {"type": "any"}
         name = choice.names[0]
-        if name not in [_name_of(tool) for tool in self.prompt.tools]:
+        tool = next((tool for tool in self.prompt.tools if called(tool) == name), None)
+        if tool is None:
             raise self.report.refused(choice.path, f"there is no tool called {name!r}")
-        hosted = any(isinstance(tool, HostedTool) and _name_of(tool) == name for tool in self.prompt.tools)
-        return {"type": "tool", "name": name if hosted else self.names.of(name)}
+        if isinstance(tool, HostedTool):
+            return {"type": "tool", "name": name if tool.dialect == NAME else tool.kind}
+        return {"type": "tool", "name": self.names.of(name)}
 
 
-def _name_of(tool: Tool) -> str:
-    match tool:
-        case HostedTool(dialect=dialect, options=options) if dialect == NAME:
-            return str(options.get("name", ""))
-        case HostedTool(kind=kind):
-            return kind
-        case ClientTool(function=function):
-            return function.name
-        case _:
-            return tool.name
+def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
+    """The hosted tools that the destination cannot be given: their places, with the reason."""
+    hosted = ((place, tool) for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool))
+    return {place: not_available(tool, destination) for place, tool in hosted if not _has(tool)}
+
+
+def _has(tool: HostedTool) -> bool:
+    return tool.dialect == NAME or tool.kind in HOSTED

@@ -14,6 +14,7 @@ from gephyr_core.dialects.anthropic.names import NAME
 from gephyr_core.dialects.anthropic.reply import read_reply, write_reply
 from gephyr_core.dialects.anthropic.request_reading import read_request
 from gephyr_core.dialects.anthropic.request_writing import write_count, write_request
+from gephyr_core.dialects.anthropic.tool_writing import lacking
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter, Destination, ReplyContext, Written
 
@@ -39,6 +40,10 @@ class AnthropicTranslator:
     def write_request(self, prompt: Prompt, destination: Destination, report: Report) -> Written:
         """Write a request for a provider."""
         return write_request(prompt, destination, report)
+
+    def lacking(self, prompt: Prompt, destination: Destination) -> dict[int, str]:
+        """The hosted tools that the destination cannot be given."""
+        return lacking(prompt, destination)
 
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply."""

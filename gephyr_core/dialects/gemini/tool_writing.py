@@ -21,7 +21,7 @@ from gephyr_core.dialects.gemini.hosted import OFFERED
 from gephyr_core.dialects.gemini.messages import NAME
 from gephyr_core.dialects.gemini.schema import parameters
 from gephyr_core.dialects.gemini.tool_reading import NATIVE_OF_FUNCTION
-from gephyr_core.dialects.translator import Destination
+from gephyr_core.dialects.translator import Destination, not_available
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,63}")
 _NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_.-]")
@@ -145,9 +145,7 @@ class ToolWriter:
             return
         name = OFFERED.get(tool.kind)
         if name is None:
-            raise self.report.refused(
-                tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
-            )
+            raise self.report.refused(tool.path, not_available(tool, self.destination))
         for option, value in tool.options.items():
             if option not in ("type", "name") and value not in (None, False, [], {}):
                 self.report.dropped(f"{tool.path}.{option}", f"{name} takes no such option")
@@ -158,9 +156,7 @@ class ToolWriter:
         """Functions and Google's own tools in one request: models before Gemini 3 refuse that."""
         if not self.destination.capabilities.signatures_required:
             tool = next(tool for tool in self.prompt.tools if isinstance(tool, HostedTool))
-            raise self.report.refused(
-                tool.path, f"hosted tool {tool.type!r} cannot stand beside functions on {self.destination.model!r}"
-            )
+            raise self.report.refused(tool.path, _beside_functions(tool, self.destination))
         self.body["toolConfig"] = {"includeServerSideToolInvocations": True}
 
     def _choice(self, choice: ToolChoice) -> None:
@@ -182,3 +178,18 @@ class ToolWriter:
         if allowed:
             calling["allowedFunctionNames"] = allowed
         self.body.setdefault("toolConfig", {})["functionCallingConfig"] = calling
+
+
+def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
+    """The hosted tools that the destination cannot be given: their places, with the reason."""
+    hosted = {place: tool for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool)}
+    foreign = {place: tool for place, tool in hosted.items() if tool.dialect != NAME}
+    if len(hosted) < len(prompt.tools) and not destination.capabilities.signatures_required:
+        return {place: _beside_functions(tool, destination) for place, tool in foreign.items()}
+    return {place: not_available(tool, destination) for place, tool in foreign.items() if tool.kind not in OFFERED}
+
+
+def _beside_functions(tool: HostedTool, destination: Destination) -> str:
+    if tool.kind not in OFFERED:
+        return not_available(tool, destination)
+    return f"hosted tool {tool.type!r} cannot stand beside functions on {destination.model!r}"

@@ -15,6 +15,7 @@ from gephyr_core.dialects.gemini.messages import NAME
 from gephyr_core.dialects.gemini.reply import read_reply, write_reply
 from gephyr_core.dialects.gemini.request_reading import COUNTED, read_request
 from gephyr_core.dialects.gemini.request_writing import write_request
+from gephyr_core.dialects.gemini.tool_writing import lacking
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter, Destination, ReplyContext, Written
 
@@ -40,6 +41,10 @@ class GeminiTranslator:
     def write_request(self, prompt: Prompt, destination: Destination, report: Report) -> Written:
         """Write a request for a provider; the model and whether to stream stand in its address."""
         return write_request(prompt, destination, report)
+
+    def lacking(self, prompt: Prompt, destination: Destination) -> dict[int, str]:
+        """The hosted tools that the destination cannot be given."""
+        return lacking(prompt, destination)
 
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply."""

@@ -14,13 +14,14 @@ from gephyr_core.conversation.prompt import (
     Prompt,
     Tool,
     ToolChoice,
+    called,
 )
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.openai_chat.reasoning import NAME
 from gephyr_core.dialects.openai_chat.schemas import can_be_strict, parameters
 from gephyr_core.dialects.openai_chat.targets import is_openai, marker_field, marker_object, tool_name
 from gephyr_core.dialects.openai_chat.tool_reading import LEGACY, WEB_SEARCH
-from gephyr_core.dialects.translator import Destination
+from gephyr_core.dialects.translator import Destination, not_available
 
 _FREEFORM_SCHEMA = {
     "type": "object",
@@ -133,15 +134,13 @@ class ToolWriter:
                 self.body[WEB_SEARCH] = tool.options
                 return None
             return tool.options
-        if tool.kind == "web_search" and self.destination.provider == "openrouter":
+        if not _has(tool, self.destination):
+            raise self.report.refused(tool.path, not_available(tool, self.destination))
+        if self.destination.provider == "openrouter":
             self._web_plugin(tool)
-            return None
-        if tool.kind == "web_search" and is_openai(self.destination) and "search" in self.destination.model:
+        else:
             self._web_search(tool)
-            return None
-        raise self.report.refused(
-            tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
-        )
+        return None
 
     def _web_search(self, tool: HostedTool) -> None:
         place = {key: value for key, value in (tool.location or {}).items() if key != "type"}
@@ -179,6 +178,7 @@ class ToolWriter:
         if not (self.body.get("tools") or legacy or self.prompt.dialect == NAME):
             self.report.dropped(choice.path, "there are no tools to choose from")
             return
+        choice = self._of_functions(choice)
         if choice.choice in (Choice.REQUIRED, Choice.NAMED, Choice.REQUIRED_OF):
             self._may_force(choice)
         match choice.choice:
@@ -192,6 +192,15 @@ class ToolWriter:
                 mode = "required" if choice.choice is Choice.REQUIRED_OF else "auto"
                 written = self._allowed(choice, mode)
         self.body["function_call" if legacy else "tool_choice"] = written
+
+    def _of_functions(self, choice: ToolChoice) -> ToolChoice:
+        """The choice without other dialects' web searches: here these are no tools that could be named."""
+        searches = {called(tool): None for tool in self.prompt.tools if isinstance(tool, HostedTool)}
+        names = tuple(name for name in choice.names if name not in searches)
+        if self.prompt.dialect == NAME or len(names) == len(choice.names):
+            return choice
+        self.report.emulated(choice.path, "the web search that it names is a setting there, and always on")
+        return attrs.evolve(choice, names=names) if names else ToolChoice(Choice.NONE, path=choice.path)
 
     def _allowed(self, choice: ToolChoice, mode: str) -> Any:
         if is_openai(self.destination) or self.prompt.dialect == NAME:
@@ -217,3 +226,16 @@ class ToolWriter:
 def _name_of(tool: dict[str, Any]) -> str:
     inner: dict[str, Any] = tool.get("function") or tool.get("custom") or {}
     return str(inner.get("name", ""))
+
+
+def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
+    """The hosted tools that the destination cannot be given: their places, with the reason."""
+    hosted = ((place, tool) for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool))
+    return {place: not_available(tool, destination) for place, tool in hosted if not _has(tool, destination)}
+
+
+def _has(tool: HostedTool, destination: Destination) -> bool:
+    if tool.dialect == NAME:
+        return True
+    searches = is_openai(destination) and "search" in destination.model
+    return tool.kind == "web_search" and (searches or destination.provider == "openrouter")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
+
 from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.prompt import (
     Choice,
@@ -13,6 +15,7 @@ from gephyr_core.conversation.prompt import (
     Native,
     Tool,
     ToolChoice,
+    called,
 )
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.openai_responses.client_tools import (
@@ -154,12 +157,13 @@ def read_choice(body: Fields, native: dict[str, Native], tools: list[Tool]) -> T
     kind = fields.required_text("type")
     if kind == "allowed_tools":
         required = fields.text("mode") == "required"
-        names = tuple(name for tool in fields.array("tools") if (name := _named(tool, tools)))
+        known = _Named.of(tools)
+        names = tuple(name for tool in fields.array("tools") if (name := known.by(tool)))
         fields.finish()
         if required or names:
             return ToolChoice(Choice.REQUIRED_OF if required else Choice.ALLOWED, names, path=fields.path)
         return ToolChoice(Choice.NONE, path=fields.path)
-    name = _named(options, tools)
+    name = _Named.of(tools).by(options)
     fields.left.clear()
     if name:
         return ToolChoice(Choice.NAMED, (name,), path=fields.path)
@@ -167,17 +171,33 @@ def read_choice(body: Fields, native: dict[str, Native], tools: list[Tool]) -> T
     return None
 
 
-def _named(tool: object, tools: list[Tool]) -> str:
-    """The name that a reference to a tool means; a hosted one has none, so its type stands in."""
-    fields = mapping(tool) or {}
-    kind = text(fields.get("type")) or "function"
-    inner = mapping(fields.get("function")) or fields
-    name = flat_name(text(fields.get("namespace")) or "", text(inner.get("name")) or "")
-    if kind in ("function", "custom"):
-        return name
-    known = client_tool(kind, {}, "")
-    if known is not None and any(
-        isinstance(one, ClientTool) and one.function.name == known.function.name for one in tools
-    ):
-        return known.function.name
-    return ""
+@attrs.frozen
+class _Named:
+    """The tools that a choice may name."""
+
+    functions: dict[str, None]
+    clients: dict[str, None]
+    """Those of the functions that stand for typed tools of the client's."""
+    hosted: dict[str, None]
+
+    @classmethod
+    def of(cls, tools: list[Tool]) -> "_Named":
+        """Sort *tools*."""
+        clients = {called(tool): None for tool in tools if isinstance(tool, ClientTool)}
+        functions = {called(tool): None for tool in tools if not isinstance(tool, HostedTool)}
+        hosted = {called(tool): None for tool in tools if isinstance(tool, HostedTool)}
+        return cls(functions, clients, hosted)
+
+    def by(self, reference: object) -> str:
+        """The name that a reference to a tool means; empty for one that is not there."""
+        fields = mapping(reference) or {}
+        kind = text(fields.get("type")) or "function"
+        inner = mapping(fields.get("function")) or fields
+        if kind in ("function", "custom"):
+            return flat_name(text(fields.get("namespace")) or "", text(inner.get("name")) or "")
+        known = client_tool(kind, {}, "")
+        if known is not None and known.function.name in self.clients:
+            return known.function.name
+        label = {"server_label": fields.get("server_label")} if kind == "mcp" else {}
+        name = called(HostedTool(kind, kind, NAME, label))
+        return name if name in self.hosted and name not in self.functions else ""

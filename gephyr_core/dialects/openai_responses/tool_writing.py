@@ -15,6 +15,7 @@ from gephyr_core.conversation.prompt import (
     Prompt,
     Tool,
     ToolChoice,
+    called,
 )
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import mapping
@@ -22,7 +23,7 @@ from gephyr_core.dialects.openai_chat.schemas import can_be_strict, parameters
 from gephyr_core.dialects.openai_chat.targets import is_openai, tool_name
 from gephyr_core.dialects.openai_responses.client_tools import FREEFORM_SCHEMA, NAMESPACE, NAMESPACE_FREEFORM
 from gephyr_core.dialects.openai_responses.sealing import NAME
-from gephyr_core.dialects.translator import Destination
+from gephyr_core.dialects.translator import Destination, not_available
 
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 _CONTEXT_SIZES = ("low", "medium", "high")
@@ -190,10 +191,8 @@ class ToolWriter:
     def _hosted(self, tool: HostedTool) -> dict[str, Any]:
         if tool.dialect == NAME:
             return tool.options
-        if tool.kind not in _HOSTED or not is_openai(self.destination):
-            raise self.report.refused(
-                tool.path, f"hosted tool {tool.type!r} is not available on provider {self.destination.provider!r}"
-            )
+        if not _has(tool, self.destination):
+            raise self.report.refused(tool.path, not_available(tool, self.destination))
         for name in tool.options:
             if name not in _KNOWN_OPTIONS:
                 self.report.dropped(f"{tool.path}.{name}", "this option of the tool is not OpenAI's")
@@ -245,9 +244,7 @@ class ToolWriter:
         hosted: dict[str, HostedTool] = {}
         for tool in self.prompt.tools:
             if isinstance(tool, HostedTool):
-                for name in (tool.type, tool.options.get("name")):
-                    if isinstance(name, str):
-                        hosted.setdefault(name, tool)
+                hosted.setdefault(called(tool), tool)
         freeform = {tool.name: None for tool in self.prompt.tools if isinstance(tool, FreeformTool)}
         return [self._reference(name, hosted.get(name), freeform=name in freeform) for name in names]
 
@@ -259,6 +256,17 @@ class ToolWriter:
             plain = name.removeprefix(f"{namespace_of(client)}__")
             return {"type": "function", "name": plain, "namespace": namespace_of(client)}
         if tool is not None:
-            return {"type": _HOSTED.get(tool.kind, tool.type) if tool.dialect != NAME else tool.type}
+            label = {"server_label": name} if tool.kind == "mcp" else {}
+            return {"type": _HOSTED.get(tool.kind, tool.type) if tool.dialect != NAME else tool.type, **label}
         kind = "custom" if freeform and self.names.takes_freeform else "function"
         return {"type": kind, "name": self.names.of(name)}
+
+
+def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
+    """The hosted tools that the destination cannot be given: their places, with the reason."""
+    hosted = ((place, tool) for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool))
+    return {place: not_available(tool, destination) for place, tool in hosted if not _has(tool, destination)}
+
+
+def _has(tool: HostedTool, destination: Destination) -> bool:
+    return tool.dialect == NAME or (tool.kind in _HOSTED and is_openai(destination))

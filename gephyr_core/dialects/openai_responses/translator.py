@@ -15,6 +15,7 @@ from gephyr_core.dialects.openai_responses.reply import read_reply, write_reply
 from gephyr_core.dialects.openai_responses.request_reading import read_request
 from gephyr_core.dialects.openai_responses.request_writing import write_count, write_request
 from gephyr_core.dialects.openai_responses.sealing import NAME
+from gephyr_core.dialects.openai_responses.tool_writing import lacking
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter, Destination, ReplyContext, Written
 
@@ -38,6 +39,10 @@ class ResponsesTranslator:
     def write_request(self, prompt: Prompt, destination: Destination, report: Report) -> Written:
         """Write a request for a provider."""
         return write_request(prompt, destination, report)
+
+    def lacking(self, prompt: Prompt, destination: Destination) -> dict[int, str]:
+        """The hosted tools that the destination cannot be given."""
+        return lacking(prompt, destination)
 
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply."""
