@@ -10,6 +10,7 @@ import sys
 import time
 import tracemalloc
 
+from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Origin
@@ -46,7 +47,8 @@ def _acquire(accounts: int, *, sessions: bool, limited: bool = False) -> tuple[f
     """Return the microseconds of an ``acquire``, and of it and the end of its lease: the best of a few rounds."""
     pool = Pool("gpt-5", [_account(number) for number in range(accounts)])
     config = SchedulingConfig(last_used_lock_seconds=0)
-    scheduler = Scheduler(pool.accounts, config, ComplianceConfig(), random.Random(1))
+    commands: list[Command] = []
+    scheduler = Scheduler(pool.accounts, config, ComplianceConfig(), random.Random(1), commands.append)
     if limited:
         for account in pool.accounts[: accounts * 9 // 10]:
             account.cooldowns.state("", _NOW + 3600, ErrorKind.RATE_LIMIT, "rate limit")
@@ -64,7 +66,7 @@ def _acquire(accounts: int, *, sessions: bool, limited: bool = False) -> tuple[f
                 raise TypeError("there is room for each of them")
             lease.done(SUCCESS, now)
             now += 0.001
-            scheduler.outbox.clear()
+            commands.clear()
         both = time.perf_counter() - begun
         best_choice, best_both = min(best_choice, choosing), min(best_both, both)
     return best_choice / _CHOICES * 1e6, best_both / _CHOICES * 1e6

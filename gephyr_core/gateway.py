@@ -67,7 +67,6 @@ class Gateway:
         self._operations = Operations(self._shared)
         self._queue, self._sign_in = self._shared.scheduler.queue, self._shared.sign_in
         self._proxies = self._shared.proxies
-        self._outbox = self._shared.scheduler.outbox
         self._exchanges: dict[int, Exchange] = {}
         self._newest = 0
         self._heap: list[tuple[float, int]] = []
@@ -233,12 +232,9 @@ class Gateway:
         self._shared.emit(Observe(internal_error(error, during, self._now)))
 
     def _after(self, now: float) -> None:
-        """After every event: ask those who wait, and hand on what the scheduler has to say."""
+        """Ask those who wait, after an event that may have freed an account."""
         if self._queue.places:
             self._wake_waiters(now)
-        if self._outbox:
-            self._shared.out += self._outbox
-            self._outbox.clear()
 
     def _serve_who_waited(self, now: float) -> None:
         """Before an event: who waited comes before whoever this is about, where time has freed an account."""

@@ -60,6 +60,8 @@ class Shared:
         self.heavy = heavy
         """Bytes from which on reading or writing them is a job for the front end."""
         self.random = rng
+        self.out: list[Command] = []
+        self.emit: Callable[[Command], None] = self.out.append
         self.authenticator = Authenticator(config.auth.mode, config.auth.api_keys)
         self.cors = Cors(config.cors.origins)
         self.ip_filter = IpFilter(
@@ -72,6 +74,7 @@ class Shared:
             config.scheduling,
             config.compliance,
             rng,
+            self.emit,
         )
         self.sign_in = SignIn(rng)
         bound = {account.id: account.route for account in self.scheduler.accounts.values()}
@@ -93,8 +96,6 @@ class Shared:
         self.draining = False
         self.finished: list[int] = []
         """Exchanges that ended since the gateway last looked."""
-        self.out: list[Command] = []
-        self.emit: Callable[[Command], None] = self.out.append
         self.memory = SignatureMemory()
         self.learned: dict[tuple[str, str], Capabilities | None] = {}
         """What providers' model endpoints told, by kind of provider and model; None while it is being asked."""

@@ -1,6 +1,7 @@
 """What the scheduler learns from how requests end, and from what providers say of their limits."""
 
 import math
+from collections.abc import Callable
 
 from gephyr_core.commands import Command, Observe, Save
 from gephyr_core.config import ComplianceConfig
@@ -29,19 +30,19 @@ class Learning:
 
     bindings: Bindings
 
-    def __init__(self, compliance: ComplianceConfig) -> None:
+    def __init__(self, compliance: ComplianceConfig, emit: Callable[[Command], None]) -> None:
+        """*emit* takes what is to be told to the operator, and what is for the disk."""
         self._risk_cooldown = compliance.in_force.risk_cooldown_seconds
-        self.outbox: list[Command] = []
-        """What happened to accounts, and what is for the disk; taken by who asks."""
+        self._emit = emit
         self.avoidance = Avoidance()
 
     def tell(self, event: AccountEvent) -> None:
         """Have an operator know."""
-        self.outbox.append(Observe(event))
+        self._emit(Observe(event))
 
     def save(self, record: Saved) -> None:
         """Have a record kept."""
-        self.outbox.append(Save(record))
+        self._emit(Save(record))
 
     def heard(self, lease: Lease, headers: Headers, seconds: float, now: float) -> None:
         """A reply without error began after *seconds*; its head may say what is left of the quota."""

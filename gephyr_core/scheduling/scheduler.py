@@ -14,10 +14,11 @@ own estimate, and refuse only then.
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import structs
 
+from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling.accounts import Account, Organization
@@ -50,9 +51,10 @@ class Scheduler(Learning):
         config: SchedulingConfig,
         compliance: ComplianceConfig,
         rng: random.Random,
+        emit: Callable[[Command], None],
     ) -> None:
-        """*rng* is the only source of chance."""
-        super().__init__(compliance)
+        """*rng* is the only source of chance. *emit* takes the commands that the scheduler has to give."""
+        super().__init__(compliance, emit)
         self._config = config
         self._rng = rng
         self.sticky = config.mode != "performance_first"

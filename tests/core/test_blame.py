@@ -94,14 +94,12 @@ def test_what_is_not_the_accounts_failure_keeps_nobody_away(outcome: Outcome) ->
 
 def told(world: World) -> list[AccountEvent]:
     """What an operator hears."""
-    return [
-        one.fact for one in world.scheduler.outbox if isinstance(one, Observe) and isinstance(one.fact, AccountEvent)
-    ]
+    return [one.fact for one in world.told if isinstance(one, Observe) and isinstance(one.fact, AccountEvent)]
 
 
 def kept(world: World) -> list[object]:
     """What goes to the disk."""
-    return [one.record for one in world.scheduler.outbox if isinstance(one, Save)]
+    return [one.record for one in world.told if isinstance(one, Save)]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +165,7 @@ def test_a_success_ends_what_was_suspected_and_says_so(kind: ErrorKind) -> None:
     bad.done(failed(kind), NOW)
     assert kept_away(first, second) != []
     world.pool.any_free(10, NOW)
-    world.scheduler.outbox.clear()
+    world.told.clear()
     fine.done(SUCCESS, NOW)
     assert kept_away(first, second) == []
     assert told(world) == [AccountEvent("a", "recovered", NOW, "m" if kind is OVERLOADED else "")]
@@ -179,7 +177,7 @@ def test_a_success_of_another_model_ends_no_suspicion_of_this_one() -> None:
     fine, bad = world.lease(), world.lease()
     fine.model = "other"
     bad.done(failed(OVERLOADED), NOW)
-    world.scheduler.outbox.clear()
+    world.told.clear()
     fine.done(SUCCESS, NOW)
     assert kept_away(first) == ["a:m"]
     assert told(world) == []
@@ -207,7 +205,9 @@ def test_a_risky_status_leaves_the_account_alone_for_all_models_where_the_operat
 
     world, first, second = mates()
     compliance = ComplianceConfig(enabled=enabled, risk_cooldown_seconds=seconds, max_global_requests_per_minute=None)
-    world.scheduler = Scheduler(world.pool.accounts, SchedulingConfig(last_used_lock_seconds=0), compliance, Random(1))
+    world.scheduler = Scheduler(
+        world.pool.accounts, SchedulingConfig(last_used_lock_seconds=0), compliance, Random(1), world.told.append
+    )
     world.lease().done(failed(OVERLOADED, seconds=1.0, status=status), NOW)
     block = first.block("other", 10, NOW)
     assert (block is not None and block.until == NOW + 20 and block.reason == "compliance") is waits

@@ -9,6 +9,7 @@ import pytest
 from test_scheduler import NOW, account
 from ways import busy, doubted, no_token, out, overloaded, paced, rate_limited, small_quota, too_small
 
+from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling import NEUTRAL, Account, Lease, Pool, Refused, Scheduler, Search, Wait
@@ -27,7 +28,8 @@ class Room:
 
     def __init__(self, *accounts: Account, seed: int = 1, **settings: Any) -> None:
         config = SchedulingConfig(**settings)
-        self.scheduler = Scheduler(accounts, config, ComplianceConfig(), random.Random(seed))
+        self.told: list[Command] = []
+        self.scheduler = Scheduler(accounts, config, ComplianceConfig(), random.Random(seed), self.told.append)
         self.pool = Pool("m", accounts)
 
     def ask(

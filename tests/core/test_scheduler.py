@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import BrokenLawError, ErrorKind
 from gephyr_core.http import Origin
@@ -59,7 +60,8 @@ class World:
     def __init__(self, *accounts: Account, most: int | None = None, seed: int = 1) -> None:
         compliance = ComplianceConfig(enabled=most is not None, max_global_requests_per_minute=most)
         config = SchedulingConfig(last_used_lock_seconds=0)
-        self.scheduler = Scheduler(accounts, config, compliance, random.Random(seed))
+        self.told: list[Command] = []
+        self.scheduler = Scheduler(accounts, config, compliance, random.Random(seed), self.told.append)
         self.pool = Pool("m", accounts)
         self.tried: list[Account] = []
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from test_scheduler import NOW, account
 
+from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling import NEUTRAL, SUCCESS, Account, Lease, Outcome, Pool, Says, Scheduler, Search
@@ -48,8 +49,9 @@ class Strikes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.accounts = [account(name) for name in ("a", "b", "c")]
+        self.told: list[Command] = []
         config = SchedulingConfig(mode="performance_first")
-        self.scheduler = Scheduler(self.accounts, config, ComplianceConfig(), random.Random(1))
+        self.scheduler = Scheduler(self.accounts, config, ComplianceConfig(), random.Random(1), self.told.append)
         self.pools = {model: Pool(model, self.accounts) for model in MODELS}
         self.now, self.newest = NOW, 0
         self.searches: list[tuple[Search, str]] = []
