@@ -1,4 +1,4 @@
-"""The core is pure and deterministic, and imports only ever point down (DESIGN sections 1 and 2, decision 21)."""
+"""The core is pure and deterministic, and imports only ever point down (decision 21)."""
 
 import ast
 from collections.abc import Iterator

@@ -151,7 +151,7 @@ class Sampling:
 
 
 class Effort(enum.Enum):
-    """How much reasoning is wanted; the table is ``API.md`` section 5's."""
+    """How much reasoning is wanted; the table is ``docs/mapping.md#reasoning``."""
 
     NONE = "none"
     MINIMAL = "minimal"

@@ -11,7 +11,7 @@ from gephyr_core.records import Usage
 
 
 class StopReason(enum.Enum):
-    """Why a reply ended; the table is ``API.md`` section 1's."""
+    """Why a reply ended; the table is ``docs/mapping.md#stop-reasons``."""
 
     END = "end"
     STOP_SEQUENCE = "stop_sequence"

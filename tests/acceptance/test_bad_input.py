@@ -119,7 +119,7 @@ _KINDS = {
     },
     "gemini": {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND"},
 }
-"""The kinds that API.md, section 3, has for a status."""
+"""The kinds that ``docs/mapping.md#errors`` has for a status."""
 
 
 def _check(speech: Speech, response: Response, bad: Bad) -> None:

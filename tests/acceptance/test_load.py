@@ -1,6 +1,6 @@
 """Many requests, large bodies, slow clients: connections are shared, order is kept, and nothing leaks.
 
-Acceptance (c) and (d), decisions 4 and 5, and item 7 of the foundation: the life of a stream.
+The life of a stream, and the driver under load (decisions 4 and 5).
 """
 
 import asyncio

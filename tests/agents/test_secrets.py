@@ -1,4 +1,4 @@
-"""No secret is told to anyone it is not meant for, whatever becomes of a request (DECISIONS 3)."""
+"""No secret is told to anyone it is not meant for, whatever becomes of a request (decision 3)."""
 
 import base64
 import json

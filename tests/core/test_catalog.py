@@ -1,4 +1,4 @@
-"""Model lists from the configuration, each as its dialect has it (API.md, section 8)."""
+"""Model lists from the configuration, each as its dialect has it."""
 
 from typing import Any
 

@@ -129,7 +129,7 @@ async def test_a_taken_port_is_an_error_that_names_the_settings() -> None:
 
 
 def test_the_open_file_limit_is_raised_to_the_hard_limit() -> None:
-    """Each client and each provider connection is a file (decision 25e)."""
+    """Each client and each provider connection is a file (decision 25)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))

@@ -1,4 +1,4 @@
-"""Why replies end; the table is ``API.md`` section 1's."""
+"""Why replies end; the table is ``docs/mapping.md#stop-reasons``."""
 
 from typing import Any
 

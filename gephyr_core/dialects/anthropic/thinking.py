@@ -1,4 +1,4 @@
-"""How much a model is to think: efforts, budgets and the four types of thinking (``API.md``, section 5)."""
+"""How much a model is to think: efforts, budgets and the four types of thinking (``docs/mapping.md#reasoning``)."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ _BUDGETS: dict[Effort, int] = {
     Effort.XHIGH: 32768,
     Effort.MAX: 49152,
 }
-"""Tokens of thinking for each effort; ``API.md`` says the model's maximum for the last two, which leaves few models any
-tokens to answer with."""
+"""Tokens of thinking for each effort. The model's maximum for the last two would leave few models any tokens to answer
+with."""
 
 
 @attrs.define

@@ -1,4 +1,4 @@
-"""``usageMetadata`` both ways; the arithmetic is ``API.md`` section 2's."""
+"""``usageMetadata`` both ways; the arithmetic is ``docs/mapping.md#usage``."""
 
 from typing import Any
 

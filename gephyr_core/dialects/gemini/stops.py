@@ -1,4 +1,4 @@
-"""Why a reply ended, both ways; the table is ``API.md`` section 1's."""
+"""Why a reply ended, both ways; the table is ``docs/mapping.md#stop-reasons``."""
 
 from gephyr_core.conversation.reply import Failed, Stop, StopReason
 from gephyr_core.dialects.gemini.messages import enum_word

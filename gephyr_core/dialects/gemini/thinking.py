@@ -1,4 +1,4 @@
-"""Reasoning as Gemini is asked for it: by a level (Gemini 3) or a budget (2.5); the table is ``API.md`` section 5's."""
+"""Reasoning as Gemini is asked for it: by a level (Gemini 3) or a budget (2.5); see ``docs/mapping.md#reasoning``."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ _BUDGETS = (
     (8192, Effort.MEDIUM),
     (24576, Effort.HIGH),
 )
-"""The greatest budget of each effort (``API.md`` section 5); what is greater is ``xhigh``."""
+"""The greatest budget of each effort (``docs/mapping.md#reasoning``); what is greater is ``xhigh``."""
 _SAMPLED = ("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty")
 _OWN = ("logit_bias", "logprobs", "top_logprobs")
 """What only means something to a client of this dialect: token ids, and what its replies hold."""

@@ -29,7 +29,7 @@ _BUDGETS = (
     (8192, Effort.MEDIUM),
     (24576, Effort.HIGH),
 )
-"""The greatest budget of each effort (``API.md`` section 5); what is greater is ``xhigh``."""
+"""The greatest budget of each effort (``docs/mapping.md#reasoning``); what is greater is ``xhigh``."""
 _SAMPLED = ("temperature", "top_p")
 _UNKNOWN = ("top_k", "frequency_penalty", "presence_penalty", "seed", "logit_bias", "logprobs")
 """What Responses has no field for."""

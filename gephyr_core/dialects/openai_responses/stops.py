@@ -1,4 +1,4 @@
-"""Why a response ended: its status and ``incomplete_details``; the table is ``API.md`` section 1's."""
+"""Why a response ended: its status and ``incomplete_details``; the table is ``docs/mapping.md#stop-reasons``."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""``ResponseUsage`` both ways; the arithmetic is ``API.md`` section 2's."""
+"""``ResponseUsage`` both ways; the arithmetic is ``docs/mapping.md#usage``."""
 
 from typing import Any
 

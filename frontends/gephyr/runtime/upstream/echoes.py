@@ -1,4 +1,4 @@
-"""What a provider repeats of the credential it was sent is taken out before anybody hears of it (DECISIONS 38).
+"""What a provider repeats of the credential it was sent is taken out before anybody hears of it (decision 38).
 
 Looked for is only in errors: in every reply that is no success, and of others from the word ``error`` on, to the end of
 that event. Any other piece of a stream costs one search for that word.
