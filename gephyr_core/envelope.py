@@ -1,13 +1,18 @@
 """The envelope of a request's body: its top-level fields, each still raw, so that what is not ours stays as sent."""
 
 import json
+import re
 from collections.abc import Mapping
 
 import attrs
 import msgspec
 
+from gephyr_core.surrogates import mended, readable
+
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
+_SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)  # int() refuses what has over 4,300 digits
+_BETWEEN = re.compile(r"[ \t\n\r,:]*")
 
 
 class EnvelopeError(ValueError):
@@ -41,12 +46,13 @@ class Envelope:
         return value if isinstance(value, str) else None
 
     def value(self, name: str) -> object:
-        """Return a field's decoded value, None if absent. Raises ``EnvelopeError``."""
+        """Return a field's decoded value, None if absent, with U+FFFD for halves of surrogate pairs. Raises
+        ``EnvelopeError``."""
         raw = self.fields.get(name)
         if raw is None:
             return None
         try:
-            return msgspec.json.decode(raw)
+            return _value(raw)
         except RecursionError as error:
             raise EnvelopeError(f"{name}: nested too deeply", name) from error
         except msgspec.DecodeError as error:
@@ -73,11 +79,12 @@ def json_type(value: object) -> str:
 def read_envelope(body: bytes) -> Envelope:
     """Decode the top level of a JSON object. Raises ``EnvelopeError``.
 
-    msgspec accepts duplicate keys and, inside raw values, invalid UTF-8: both are looked for here.
+    msgspec accepts duplicate keys and, inside raw values, invalid UTF-8: both are looked for here. It refuses halves of
+    surrogate pairs, which JSON may hold: they stay as they were sent.
     """
     try:
         body.decode("utf-8")
-        fields = _decode_fields(body)
+        fields = read_fields(body)
     except UnicodeDecodeError as error:
         raise EnvelopeError(f"the body is not valid UTF-8 (byte {error.start})") from error
     except RecursionError as error:
@@ -91,6 +98,48 @@ def read_envelope(body: bytes) -> Envelope:
         if (escaped or body.count(written) > 1) and _stands_twice(body, name):
             raise EnvelopeError(f"{name}: the field stands twice", name)
     return Envelope(fields, body)
+
+
+def read_fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """Decode the top level of a JSON object, each value as it was sent. Raises ``msgspec.DecodeError``."""
+    try:
+        return _decode_fields(body)
+    except msgspec.DecodeError:
+        whole = readable(body)
+        if whole is None:
+            raise
+    fields = _decode_fields(whole)
+    sent = _members(body.decode())
+    return {name: msgspec.Raw(sent.get(name, raw)) for name, raw in fields.items()}
+
+
+def _members(text: str) -> dict[str, bytes]:
+    """The members of the object that *text* is known to be, each value as it is written. Slow."""
+    members: dict[str, bytes] = {}
+    at = _next(text, text.index("{") + 1)
+    while text[at] != "}":
+        name, end = _SCANNER.raw_decode(text, at)
+        begin = _next(text, end)
+        _, end = _SCANNER.raw_decode(text, begin)
+        members[mended(name)] = text[begin:end].encode()
+        at = _next(text, end)
+    return members
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next name or value begins, or the object ends."""
+    found = _BETWEEN.match(text, at)
+    return found.end() if found else at
+
+
+def _value(raw: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        whole = readable(bytes(raw))
+        if whole is None:
+            raise
+    return msgspec.json.decode(whole)
 
 
 def _stands_twice(body: bytes, name: str) -> bool:

@@ -19,7 +19,7 @@ PURE = (
 to the gateway). ``datetime`` and ``json`` are functions of their arguments as the core uses them, see BANNED."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("config", "model_names", "addresses"),
+    ("config", "model_names", "addresses", "surrogates"),
     (
         "http",
         "sse",

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gephyr_core.dialects.rendering import encode_json
+from gephyr_core.surrogates import readable
+
 T = TypeVar("T")
 
 
@@ -18,39 +21,52 @@ _ANY = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
-def decode(decoder: msgspec.json.Decoder[T], data: bytes | str) -> T | None:
-    """Decode *data*; None when it is no JSON of the expected shape."""
+def decode_strictly(decoder: msgspec.json.Decoder[T], data: bytes | str) -> T | None:
+    """Decode *data*; None when it is no JSON of the expected shape, or holds what msgspec does not read."""
     try:
         return decoder.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 
-def decode_reply(decoder: msgspec.json.Decoder[T], kind: type[T], body: bytes) -> T | None:
-    """Decode a whole reply; None when it is no JSON object of the expected shape.
+def decode(decoder: msgspec.json.Decoder[T], data: bytes | str) -> T | None:
+    """Decode *data*; None when it is no JSON of the expected shape. U+FFFD stands for halves of surrogate pairs, which
+    JSON may hold (RFC 8259, section 8.2), and for what is no UTF-8."""
+    decoded = decode_strictly(decoder, data)
+    if decoded is None and (whole := readable(data)) is not None:
+        return decode_strictly(decoder, whole)
+    return decoded
 
-    A byte order mark may stand before it (RFC 8259, section 8.1), and halves of surrogate pairs in it (section 8.2),
-    which msgspec does not read.
-    """
-    body = body.removeprefix(_BOM)
-    decoded = decode(decoder, body)
+
+def decode_any(data: bytes | str) -> Any:
+    """Decode JSON of any shape, as :func:`decode` does; None when it is none."""
+    return decode(_ANY, data)
+
+
+def decode_event(decoder: msgspec.json.Decoder[T], data: bytes | str, raw: str = "") -> T | None:
+    """As :func:`decode`, for an event whose texts may be cut inside a character: halves of surrogate pairs stay, for
+    :class:`~gephyr_core.dialects.joining.Joiner` to join. *raw*: the member that *decoder* leaves undecoded."""
+    decoded = decode_strictly(decoder, data)
     if decoded is not None:
         return decoded
     try:
-        return msgspec.convert(json.loads(body), kind)
+        value = json.loads(data if isinstance(data, str) else data.decode("utf-8", "replace"))
+        if raw and isinstance(value, dict) and raw in value:
+            value[raw] = msgspec.Raw(encode_json(value[raw]))
+        return msgspec.convert(value, decoder.type)
     except (msgspec.ValidationError, ValueError, RecursionError):
         return None
 
 
+def decode_reply(decoder: msgspec.json.Decoder[T], body: bytes, raw: str = "") -> T | None:
+    """Decode a whole reply, before which a byte order mark may stand (RFC 8259, section 8.1); None when it is no JSON
+    object of the expected shape. Halves and *raw* are as in :func:`decode_event`."""
+    return decode_event(decoder, body.removeprefix(_BOM), raw)
+
+
 def read_object(data: bytes | str) -> dict[str, Any] | None:
-    """Read a JSON object, one with halves of surrogate pairs too; None when *data* is none."""
-    decoded = decode(_OBJECT, data)
-    if decoded is not None:
-        return decoded
-    try:
-        return mapping(json.loads(data))
-    except (ValueError, RecursionError):
-        return None
+    """Read a JSON object with its halves of surrogate pairs; None when *data* is none."""
+    return decode_event(_OBJECT, data)
 
 
 def bare_object(event: bytes) -> bytes:

@@ -8,14 +8,23 @@ import msgspec
 
 from gephyr_core.dialects.base import RenderedError
 from gephyr_core.errors import Problem
+from gephyr_core.surrogates import mended_json
 
-encode_json = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_json(value: Any) -> bytes:
+    """Write JSON. U+FFFD stands for halves of surrogate pairs, which UTF-8 cannot hold."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(mended_json(value, "", lambda _: None))
 
 
 def write_object(value: dict[str, Any]) -> bytes:
     """Write JSON that may hold halves of surrogate pairs, which a provider's stream may have cut apart."""
     try:
-        return encode_json(value)
+        return _encode(value)
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()
 

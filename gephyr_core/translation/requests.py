@@ -1,7 +1,8 @@
 """One client request on its way into other dialects: read once, written once for each kind of destination."""
 
+import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
@@ -11,7 +12,9 @@ from gephyr_core.conversation.parts import Inline, Media, Part, ToolResult, Url
 from gephyr_core.conversation.prompt import ClientTool, FreeformTool, Prompt
 from gephyr_core.conversation.report import Fate, Report
 from gephyr_core.dialects.translator import Destination, ReplyContext, Written
+from gephyr_core.envelope import read_fields
 from gephyr_core.http import Header, Headers
+from gephyr_core.surrogates import mended_json, readable
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS, needs_inline
 from gephyr_core.translation.hosted_tools import with_what_is_there
 
@@ -20,6 +23,7 @@ MOST_URLS = 32
 """Addresses that are fetched for one request."""
 _TRAVELLING = (b"user-agent", b"accept-encoding", b"traceparent", b"tracestate", b"baggage")
 """Client headers that mean the same in every dialect."""
+_HALF_CHARACTER = "half a character (a surrogate without its pair) stands there as U+FFFD"
 _SHOWN = 3
 """Paths that a strict refusal names."""
 
@@ -141,7 +145,7 @@ def read_request(
     """Read a client's request. Raises ``FieldError`` and ``UntranslatableError``."""
     report = Report()
     try:
-        value = msgspec.json.decode(body)
+        value = _decoded(body, report)
         if not isinstance(value, dict):
             raise FieldError("", "the body must be a JSON object")
         prompt = CLIENTS[dialect].read_request(value, report, model=model, stream=stream)
@@ -152,9 +156,23 @@ def read_request(
     return RequestTranslation(prompt, report, headers, strict, count)
 
 
+def _decoded(body: bytes, report: Report) -> Any:
+    """Decode a request. Halves of surrogate pairs, which JSON may hold, stand in no JSON that is written anew."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        whole = readable(body)
+        if whole is None:
+            raise
+    msgspec.json.decode(whole)  # raises for whatever else may be wrong with it
+    return mended_json(
+        json.loads(body, parse_int=msgspec.json.decode), "", lambda path: report.changed(path, _HALF_CHARACTER)
+    )
+
+
 def reply_context(prompt: Prompt, *, key: str, created: int, model: str, stored: bool, body: bytes) -> ReplyContext:
     """Return what writing the reply to *prompt* needs to know; *body* is the client's."""
-    echoed = msgspec.json.decode(body, type=dict[str, msgspec.Raw]) if prompt.dialect == "openai-responses" else {}
+    echoed = read_fields(body) if prompt.dialect == "openai-responses" else {}
     return ReplyContext(
         key=key,
         created=created,

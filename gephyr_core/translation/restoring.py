@@ -21,12 +21,12 @@ from gephyr_core.conversation.reply import (
     StopReason,
     TextAdded,
 )
+from gephyr_core.dialects.decoding import decode_any
 from gephyr_core.dialects.translator import Written
 
 P = TypeVar("P", bound=Part)
 SIGNED = (Text, Thinking, ToolCall, HostedCall, HostedResult)
 """Parts that may carry a signature."""
-_ANY = msgspec.json.Decoder()
 
 
 @attrs.define
@@ -103,10 +103,7 @@ class Restorer:
 
 def _member(arguments: str, name: str) -> str:
     """Take a member out of an object's text: a string as it is, else its JSON. What is no such object stays."""
-    try:
-        value = _ANY.decode(arguments)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return arguments
+    value = decode_any(arguments)
     if not isinstance(value, dict) or name not in value:
         return arguments
     member = value[name]

@@ -105,8 +105,6 @@ def test_what_is_not_ours_may_stand_as_often_as_it_likes(body: bytes) -> None:
         (b"\xef\xbb\xbf{}", "not valid JSON"),
         (b'{"a":NaN}', "not valid JSON"),
         (b'{"a":-Infinity}', "not valid JSON"),
-        (b'{"a":"\\ud800"}', "not valid JSON"),
-        (b'{"\\ud800":1}', "not valid JSON"),
         (b'{"a":"\x01"}', "not valid JSON"),
         (b"[]", "must be a JSON object"),
         (b'"text"', "must be a JSON object"),

@@ -15,6 +15,7 @@ from gephyr_core.config import Config, ConfigError
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.dialects.translator import Destination, ReplyContext
+from gephyr_core.envelope import EnvelopeError, read_envelope
 from gephyr_core.providers import PROVIDERS
 from gephyr_core.providers.capabilities import capabilities_of
 from gephyr_core.sse import SseFramer
@@ -108,11 +109,10 @@ def _request(
 
 def _head_of(body: bytes) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise FieldError("", f"the input is no JSON object: {error}") from error
-    except RecursionError as error:
-        raise FieldError("", "the input is nested too deeply") from error
+        envelope = read_envelope(body)
+        return {"model": envelope.value("model"), "stream": envelope.value("stream")}
+    except EnvelopeError as error:
+        raise FieldError("", str(error)) from error
 
 
 def _reply(source: str, target: str, body: bytes) -> tuple[dict[str, Any], Report]:

@@ -28,7 +28,8 @@ from gephyr_core.dialects.anthropic.errors import stream_error
 from gephyr_core.dialects.anthropic.names import NAME
 from gephyr_core.dialects.anthropic.stops import read_stop
 from gephyr_core.dialects.anthropic.usage import merged
-from gephyr_core.dialects.decoding import bare_error, decode, mapping, text
+from gephyr_core.dialects.decoding import bare_error, decode, decode_event, decode_strictly, mapping, text
+from gephyr_core.dialects.joining import CutReader
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import ErrorKind
 from gephyr_core.records import Usage
@@ -74,7 +75,7 @@ class _Open:
 
 
 @attrs.define
-class AnthropicDeltaReader:
+class AnthropicDeltaReader(CutReader):
     """See :class:`gephyr_core.dialects.translator.DeltaReader`. The reply ends at ``message_stop``."""
 
     _report: Report
@@ -85,7 +86,6 @@ class AnthropicDeltaReader:
     _parts: int = 0
     _model: str = ""
     _started: bool = False
-    _over: bool = False
     _called: bool = False
     """There was a call of a tool of the client's."""
     _stop: Stop | None = None
@@ -98,40 +98,36 @@ class AnthropicDeltaReader:
 
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
-        if self._over:
-            return []
+        if self._aside:
+            return self.read_aside(event)
         if event.startswith(_TEXT_EVENT) and event.find(b"\n", len(_TEXT_EVENT)) == len(event) - 2:
-            added = decode(_BLOCK_DELTA, event[len(_TEXT_EVENT) :])
+            added = decode_strictly(_BLOCK_DELTA, event[len(_TEXT_EVENT) :])
             if added is not None and added.delta.type == "text_delta" and added.index in self._texts:
                 return [TextAdded(self._texts[added.index], added.delta.text)] if added.delta.text else []
         parsed = parse(event)
+        fields = decode_strictly(_OBJECT, bare_error(event) or parsed.data)
+        return self.read_aside(event) if fields is None else self._take(fields, parsed.event)
+
+    def _read_cut(self, event: bytes) -> list[Delta]:
+        parsed = parse(event)
         data = bare_error(event) or parsed.data
-        return self._take(data, parsed.event) if data else []
-
-    def finish(self) -> list[Delta]:
-        """The stream ended cleanly."""
-        if self._over:
+        if not data or data == _DONE:
             return []
-        if self._stop is None:
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
-        return self.end({})
-
-    def _take(self, data: bytes | str, event: str) -> list[Delta]:
-        fields = decode(_OBJECT, data)
-        if fields is None and data == _DONE:
-            return []
+        fields = decode_event(_OBJECT, data)
         if fields is None:
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+            return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+        return self._take(fields, parsed.event)
+
+    def _finish(self) -> list[Delta]:
+        return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED)) if self._stop is None else self.end({})
+
+    def _take(self, fields: dict[str, Any], event: str) -> list[Delta]:
         kind = text(fields.get("type")) or event
         if kind == "error" or fields.get("error"):
             error = stream_error(fields.get("error"))
-            return self._fail(Failed(error.kind, error.message, error.code))
+            return self._end(Failed(error.kind, error.message, error.code))
         take = _EVENTS.get(kind)
         return [] if take is None else take(self, fields)
-
-    def _fail(self, failed: Failed) -> list[Delta]:
-        self._over = True
-        return [failed]
 
     # -- the message ------------------------------------------------------------------------------------------------
 
@@ -154,13 +150,12 @@ class AnthropicDeltaReader:
     def end(self, fields: dict[str, Any]) -> list[Delta]:  # noqa: ARG002
         """``message_stop``. Where no reason was told, what was said tells it; a reply that says nothing is none."""
         if self._stop is None and not self._parts:
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+            return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         stop = self._stop or Stop(StopReason.TOOL_CALL if self._called else StopReason.END)
         closed = self._begun([])
         for number in list(self._blocks):
             closed += self.close({"index": number})
-        self._over = True
-        return [*closed, Ended(stop, self._usage or Usage())]
+        return [*closed, *self._end(Ended(stop, self._usage or Usage()))]
 
     def _begun(self, deltas: list[Delta]) -> list[Delta]:
         """Put a beginning before *deltas* where the provider told none."""

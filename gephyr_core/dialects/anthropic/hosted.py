@@ -7,7 +7,7 @@ import msgspec
 from gephyr_core.conversation.parts import Citation, HostedCall, HostedResult, Origin, Signature, WebSource
 from gephyr_core.conversation.signatures import SEAL, seal, unseal
 from gephyr_core.dialects.anthropic.names import NAME
-from gephyr_core.dialects.decoding import mapping, text
+from gephyr_core.dialects.decoding import decode_any, mapping, text
 from gephyr_core.dialects.rendering import encode_json
 
 BASH = "bash_code_execution"
@@ -224,11 +224,7 @@ def citation_object(citation: Citation) -> dict[str, Any] | None:
 
 
 def _decoded(raw: str) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return mapping(decode_any(raw)) or {}
 
 
 def _without(fields: dict[str, Any], *names: str) -> dict[str, Any]:

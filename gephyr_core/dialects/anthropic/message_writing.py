@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-import msgspec
 
 from gephyr_core.conversation.parts import (
     Audio,
@@ -31,6 +30,7 @@ from gephyr_core.dialects.anthropic.marks import Marks
 from gephyr_core.dialects.anthropic.media_writing import write_media
 from gephyr_core.dialects.anthropic.names import NAME, accepts, call_id, short_digest
 from gephyr_core.dialects.anthropic.tool_writing import ToolNames
+from gephyr_core.dialects.decoding import decode_any
 from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.translator import Destination
 
@@ -248,10 +248,7 @@ class MessageWriter:
     def _input(self, call: ToolCall) -> Block:
         if call.freeform:
             return {"input": call.arguments}
-        try:
-            arguments = msgspec.json.decode(call.arguments or "{}")
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            arguments = None
+        arguments = decode_any(call.arguments or "{}")
         if isinstance(arguments, dict):
             return arguments
         if arguments == []:  # How some languages write an empty object.

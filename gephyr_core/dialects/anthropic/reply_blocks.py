@@ -3,7 +3,6 @@
 from typing import Any
 
 import attrs
-import msgspec
 
 from gephyr_core.conversation.parts import (
     Audio,
@@ -22,6 +21,7 @@ from gephyr_core.conversation.parts import (
 from gephyr_core.conversation.signatures import written
 from gephyr_core.dialects.anthropic import hosted
 from gephyr_core.dialects.anthropic.names import NAME, short_digest
+from gephyr_core.dialects.decoding import decode_any
 from gephyr_core.dialects.translator import ReplyContext
 
 Block = dict[str, Any]
@@ -96,10 +96,7 @@ def arguments_object(call: ToolCall) -> Block:
     """A call's arguments as the object that a block holds."""
     if call.freeform:
         return {"input": call.arguments}
-    try:
-        arguments = msgspec.json.decode(call.arguments or "{}")
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        arguments = None
+    arguments = decode_any(call.arguments or "{}")
     # What a limit cut off is no JSON; the tool's schema will not take it.
     return arguments if isinstance(arguments, dict) else {"arguments": call.arguments}
 

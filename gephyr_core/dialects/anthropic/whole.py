@@ -33,7 +33,7 @@ _BESIDE = msgspec.json.Decoder(_Beside)
 def read_whole(body: bytes, *, generates: bool) -> WholeReply:
     """See :meth:`gephyr_core.dialects.base.Dialect.read_whole`. Without content, it says why it stopped: ``end_turn``
     with nothing to say, ``max_tokens`` where none was allowed."""
-    reply = decode_reply(_REPLY, _Reply, body) if generates else decode_reply(_BESIDE, _Beside, body)
+    reply = decode_reply(_REPLY, body) if generates else decode_reply(_BESIDE, body)
     if reply is None:
         return WholeReply(lack="the reply is no JSON object as the dialect has it")
     if reply.error or reply.type == "error":

@@ -22,7 +22,7 @@ from gephyr_core.conversation.reply import (
 )
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import bare_object, mapping, text
-from gephyr_core.dialects.gemini.chunks import Candidate, Chunk, ReplyPart, decode_any, decode_chunk
+from gephyr_core.dialects.gemini.chunks import Candidate, Chunk, ReplyPart, decode_any, decode_chunk, decode_cut_chunk
 from gephyr_core.dialects.gemini.counts import read_usage
 from gephyr_core.dialects.gemini.errors import stream_error
 from gephyr_core.dialects.gemini.grounding import Grounding
@@ -30,6 +30,7 @@ from gephyr_core.dialects.gemini.hosted import read_call, read_code, read_code_r
 from gephyr_core.dialects.gemini.media import read_blob, read_file
 from gephyr_core.dialects.gemini.messages import read_signature, read_thought
 from gephyr_core.dialects.gemini.stops import read_blocked, read_break, read_stop, reason_word
+from gephyr_core.dialects.joining import CutReader
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.errors import ErrorKind
 from gephyr_core.records import Usage
@@ -42,7 +43,7 @@ _UNFINISHED = "the provider's stream ended before the reply did"
 
 
 @attrs.define
-class GeminiDeltaReader:
+class GeminiDeltaReader(CutReader):
     """See :class:`gephyr_core.dialects.translator.DeltaReader`.
 
     Consecutive chunks of one kind are one part, until a signature closes it. A stream has no terminal of its own: the
@@ -58,9 +59,8 @@ class GeminiDeltaReader:
     _is_signed: bool = False
     """The open part is, so what follows is another."""
     _started: bool = False
-    _over: bool = False
     _called: bool = False
-    _finish: str = ""
+    _reason: str = ""
     _blocked: Stop | None = None
     _usage: msgspec.Raw = attrs.field(factory=msgspec.Raw)
     _hosted: str = ""
@@ -71,21 +71,17 @@ class GeminiDeltaReader:
     @property
     def finished(self) -> bool:
         """Whether the reply has a finish reason, or was blocked."""
-        return bool(self._finish) or self._blocked is not None
+        return bool(self._reason) or self._blocked is not None
 
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
-        if self._over:
-            return []
+        if self._aside:
+            return self.read_aside(event)
+        chunk = None
         if event.startswith(_PREFIX) and event.find(b"\n") == len(event) - 2:
             chunk = decode_chunk(event[len(_PREFIX) :])
-        else:
-            data: bytes | str = bare_object(event) or parse(event).data
-            if not data.strip():
-                return []
-            chunk = decode_chunk(data)
         if chunk is None:
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+            return self.read_aside(event)
         added = self._only_text(chunk)
         if added:
             if chunk.usage_metadata:
@@ -113,32 +109,35 @@ class GeminiDeltaReader:
             return ""
         return "" if candidate.url_context_metadata or candidate.citation_metadata or chunk.prompt_feedback else told
 
-    def finish(self) -> list[Delta]:
-        """The stream ended cleanly."""
-        if self._over:
+    def _read_cut(self, event: bytes) -> list[Delta]:
+        data = bare_object(event) or parse(event).data
+        if not data.strip():
             return []
-        if self._blocked is None and not self._finish:
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+        chunk = decode_cut_chunk(data)
+        return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE)) if chunk is None else self.take(chunk)
+
+    def _finish(self) -> list[Delta]:
+        if self._blocked is None and not self._reason:
+            return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         return self.end()
 
     def end(self) -> list[Delta]:
         """The reply is whole. Where no reason was told, it has said what it had to; one that says nothing is none."""
         if self._over:
             return []
-        if self._blocked is None and not (self._finish or self._index):
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+        if self._blocked is None and not (self._reason or self._index):
+            return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         deltas = list(self._begin(None)) if not self._started else []
         deltas += self._grounded()
         deltas += self._close()
-        self._over = True
-        stop = self._blocked or read_stop(self._finish or "STOP", called=self._called)
-        return [*deltas, Ended(stop, read_usage(decode_any(self._usage)) or Usage())]
+        stop = self._blocked or read_stop(self._reason or "STOP", called=self._called)
+        return [*deltas, *self._end(Ended(stop, read_usage(decode_any(self._usage)) or Usage()))]
 
     def take(self, chunk: Chunk) -> list[Delta]:
         """Read a decoded chunk, or a whole reply, which is one large chunk."""
         if chunk.error:
             error = stream_error(chunk.error)
-            return self._fail(Failed(error.kind, error.message, error.code))
+            return self._end(Failed(error.kind, error.message, error.code))
         if chunk.usage_metadata:
             self._usage = chunk.usage_metadata
         self._blocked = read_blocked((mapping(chunk.prompt_feedback) or {}).get("blockReason")) or self._blocked
@@ -150,10 +149,10 @@ class GeminiDeltaReader:
             if not self._started:
                 deltas += self._begin(chunk)
             deltas += self._candidate(candidate)
-            broken = read_break(self._finish, text(candidate.finish_message) or "")
+            broken = read_break(self._reason, text(candidate.finish_message) or "")
             if broken is not None:
-                return [*deltas, *self._fail(broken)]
-        return [*deltas, *self.finish()] if self.finished and chunk.usage_metadata else deltas
+                return [*deltas, *self._end(broken)]
+        return [*deltas, *self.end()] if self.finished and chunk.usage_metadata else deltas
 
     def _begin(self, chunk: Chunk | None) -> Iterator[Delta]:
         self._started = True
@@ -165,7 +164,7 @@ class GeminiDeltaReader:
         for part in content.parts or () if content is not None else ():
             yield from self._part(part)
         self._grounding.learn(candidate)
-        self._finish = reason_word(candidate.finish_reason) or self._finish
+        self._reason = reason_word(candidate.finish_reason) or self._reason
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -257,7 +256,3 @@ class GeminiDeltaReader:
             self._report.dropped("candidates[0].groundingMetadata", "there is no text at the end that it could be of")
         for part in self._grounding.parts(self._new_id()):
             yield from self._whole(part)
-
-    def _fail(self, failed: Failed) -> list[Delta]:
-        self._over = True
-        return [failed]

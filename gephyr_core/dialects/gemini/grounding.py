@@ -13,6 +13,7 @@ from gephyr_core.dialects.gemini.chunks import Candidate
 from gephyr_core.dialects.gemini.hosted import arguments_of
 from gephyr_core.dialects.gemini.messages import NAME
 from gephyr_core.dialects.rendering import encode_json
+from gephyr_core.surrogates import mended
 
 _MADE_OF = ("web", "retrievedContext", "maps", "image")
 _MOST_QUOTED = 4
@@ -47,7 +48,7 @@ class Grounding:
     def close(self) -> None:
         """The open part ended."""
         if self.said:
-            self._before += len("".join(self.said).encode("utf-8", "surrogatepass"))
+            self._before += len(mended("".join(self.said)).encode())
             self.said = []
 
     def citations(self) -> list[Citation]:
@@ -56,7 +57,7 @@ class Grounding:
         supports = _objects(self._grounding, "groundingSupports")
         if not supports and not self._cited:
             return []
-        place = _Places("".join(self.said), self._before)
+        place = _Places(mended("".join(self.said)), self._before)
         found: list[Citation] = []
         for support in supports:
             segment = mapping(support.get("segment")) or {}

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import msgspec
-
 from gephyr_core.conversation.parts import HostedCall, HostedResult, Signature
-from gephyr_core.dialects.decoding import mapping, text
+from gephyr_core.dialects.decoding import decode_any, mapping, text
 from gephyr_core.dialects.gemini.messages import NAME, enum_word
 from gephyr_core.dialects.rendering import encode_json
 
@@ -39,7 +37,6 @@ _CALL_TYPES = {"web_search": "GOOGLE_SEARCH_WEB", "web_fetch": "URL_CONTEXT"}
 CODE = "code_execution"
 _OUTCOMES = ("OUTCOME_UNSPECIFIED", "OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED")
 _LANGUAGES = ("LANGUAGE_UNSPECIFIED", "PYTHON")
-_ANY = msgspec.json.Decoder()
 
 
 def read_code(fields: dict[str, Any], call_id: str, signature: Signature | None, path: str = "") -> HostedCall:
@@ -147,7 +144,4 @@ def _kind(tool_type: str) -> str:
 
 def _object(json: str) -> dict[str, Any]:
     """An object's text, decoded; empty for what is none."""
-    try:
-        return mapping(_ANY.decode(json)) or {}
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
+    return mapping(decode_any(json)) or {}

@@ -9,22 +9,23 @@ from gephyr_core.conversation.parts import Refusal, Text, Thinking
 from gephyr_core.conversation.reply import Reply
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import mapping, text
-from gephyr_core.dialects.gemini.chunks import decode_any, decode_array, decode_chunk
+from gephyr_core.dialects.gemini.chunks import decode_any, decode_array, decode_cut_chunk
 from gephyr_core.dialects.gemini.deltas_reading import GeminiDeltaReader
 from gephyr_core.dialects.gemini.reply_parts import Beside, identity, reply_object, text_part, thought_part, whole_part
+from gephyr_core.dialects.joining import Joiner
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import ReplyContext
 
 
 def read_reply(body: bytes, report: Report) -> Reply:
     """Read a whole reply, or a stream as one array. Raises ``ValueError`` when it is none, or tells of an error."""
-    whole = decode_chunk(body)
+    whole = decode_cut_chunk(body)
     chunks = decode_array(body) if whole is None else [whole]
     if not chunks or not any(chunk.candidates or chunk.prompt_feedback or chunk.error for chunk in chunks):
         raise ValueError("the provider's reply is no generated content")
     reader, assembler = GeminiDeltaReader(report), Assembler()
     deltas = [delta for chunk in chunks for delta in reader.take(chunk)]
-    for delta in [*deltas, *reader.end()]:
+    for delta in Joiner().feed([*deltas, *reader.end()]):
         assembler.add(delta)
     if assembler.failure is not None:
         raise ValueError(assembler.failure.message)

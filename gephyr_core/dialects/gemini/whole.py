@@ -27,7 +27,7 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
     candidates, a block reason says why."""
     if body.lstrip()[:1] == b"[":
         body = body.strip()[1:-1]  # an error may stand in a list of its own
-    reply = decode_reply(_CHUNK, Chunk, body) if generates else decode_reply(_BESIDE, _Beside, body)
+    reply = decode_reply(_CHUNK, body) if generates else decode_reply(_BESIDE, body)
     if reply is None:
         return WholeReply(lack="the reply is no JSON object as the dialect has it")
     usage = gemini_usage(mapping(reply.usageMetadata))

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gephyr_core.dialects.decoding import decode
+from gephyr_core.dialects.decoding import decode_event, decode_strictly
 
 
 class Message(msgspec.Struct, gc=False):
@@ -52,5 +52,10 @@ _DECODER = msgspec.json.Decoder(Chunk)
 
 
 def decode_chunk(data: bytes | str) -> Chunk | None:
-    """Decode a chunk or a reply; None when it is none."""
-    return decode(_DECODER, data)
+    """Decode a chunk; None when it is none, or may be cut inside a character."""
+    return decode_strictly(_DECODER, data)
+
+
+def decode_cut_chunk(data: bytes | str) -> Chunk | None:
+    """Decode a chunk whose texts may be cut, or a reply; None when it is none."""
+    return decode_event(_DECODER, data)

@@ -21,8 +21,9 @@ from gephyr_core.conversation.reply import (
 )
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import bare_error, mapping, text
+from gephyr_core.dialects.joining import CutReader
 from gephyr_core.dialects.openai_chat.call_deltas import CallReader
-from gephyr_core.dialects.openai_chat.chunks import Chunk, Message, ReplyChoice, decode_chunk
+from gephyr_core.dialects.openai_chat.chunks import Chunk, Message, ReplyChoice, decode_chunk, decode_cut_chunk
 from gephyr_core.dialects.openai_chat.message_reading import read_annotations
 from gephyr_core.dialects.openai_chat.part_reading import mistral_thinking, read_url
 from gephyr_core.dialects.openai_chat.reasoning import PLAIN, THINKING_PART, plain_mark, read_detail, signature_of
@@ -41,7 +42,7 @@ _UNFINISHED = "the provider's stream ended before the reply did"
 
 
 @attrs.define
-class ChatDeltaReader:
+class ChatDeltaReader(CutReader):
     """See :class:`gephyr_core.dialects.translator.DeltaReader`.
 
     Text and reasoning take turns: one ends when the other begins or a tool is called. Calls may interleave, and all end
@@ -64,9 +65,8 @@ class ChatDeltaReader:
     _reasoned: str = ""
     """The field in which the reply tells its reasoning; the others repeat it."""
     _started: bool = False
-    _over: bool = False
     _refused: bool = False
-    _finish: str | None = None
+    _finish_reason: str | None = None
     _usage: Usage | None = None
     _sources: tuple[Citation, ...] = ()
     _calls: CallReader = attrs.field(factory=CallReader)
@@ -74,20 +74,18 @@ class ChatDeltaReader:
     @property
     def finished(self) -> bool:
         """Whether the reply has a finish reason."""
-        return self._finish is not None
+        return self._finish_reason is not None
 
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
-        if self._over:
-            return []
+        if self._aside:
+            return self.read_aside(event)
         if event.startswith(_PREFIX) and event.find(b"\n") == len(event) - 2:
-            data: bytes | str = event[len(_PREFIX) :]
-            chunk = decode_chunk(data)
+            chunk = decode_chunk(event[len(_PREFIX) :])
         else:
-            data = bare_error(event) or parse(event).data
-            chunk = decode_chunk(data)
+            chunk = decode_chunk(bare_error(event) or parse(event).data)
         if chunk is None:
-            return self._no_chunk(data)
+            return self.read_aside(event)
         choices = chunk.choices
         if self._kind is Text and choices is not None and len(choices) == 1 and not (chunk.usage or chunk.error):
             choice = choices[0]
@@ -98,19 +96,21 @@ class ChatDeltaReader:
                     return [TextAdded(self._open, content)]
         return self.take(chunk)
 
-    def finish(self) -> list[Delta]:
-        """The stream ended cleanly."""
-        if self._over:
-            return []
-        if self._finish is None:
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+    def _read_cut(self, event: bytes) -> list[Delta]:
+        data = bare_error(event) or parse(event).data
+        chunk = decode_cut_chunk(data)
+        return self._no_chunk(data) if chunk is None else self.take(chunk)
+
+    def _finish(self) -> list[Delta]:
+        if self._finish_reason is None:
+            return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         return self.end()
 
     def take(self, chunk: Chunk) -> list[Delta]:
         """Read a decoded chunk, or a whole reply, which is one large chunk."""
         if chunk.error:
             error = stream_error(chunk.error)
-            return self._fail(Failed(error.kind, error.message, error.code))
+            return self._end(Failed(error.kind, error.message, error.code))
         usage = chunk.usage or (mapping(chunk.x_groq) or {}).get("usage")
         self._usage = read_usage(usage) or self._usage
         if chunk.search_results:
@@ -132,20 +132,20 @@ class ChatDeltaReader:
         told = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         if told.strip() == DONE:
             return self.end()
-        return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE)) if told.strip() else []
+        return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE)) if told.strip() else []
 
     def _choice(self, choice: ReplyChoice) -> list[Delta]:
         if choice.error:
             error = stream_error(choice.error)
-            return self._fail(Failed(error.kind, error.message, error.code))
+            return self._end(Failed(error.kind, error.message, error.code))
         message = choice.delta or choice.message
         deltas = list(self._message(message)) if message is not None else []
         reason = text(choice.finish_reason)
         if reason is not None:
             broken = read_break(reason)
             if broken is not None:
-                return [*deltas, *self._fail(broken)]
-            self._finish = reason
+                return [*deltas, *self._end(broken)]
+            self._finish_reason = reason
         return deltas
 
     def _message(self, message: Message) -> Iterator[Delta]:
@@ -305,21 +305,16 @@ class ChatDeltaReader:
         deltas: list[Delta] = []
         if self._over:
             return deltas
-        if not self._started or (self._finish is None and not self._index):
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
+        if not self._started or (self._finish_reason is None and not self._index):
+            return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         deltas += self._cited(self._sources)
         deltas += self._close()
         nameless = self._calls.unnamed
         if nameless:
-            return [*deltas, *self._fail(Failed(ErrorKind.BAD_GATEWAY, "the provider calls a tool without naming it"))]
+            return [*deltas, *self._end(Failed(ErrorKind.BAD_GATEWAY, "the provider calls a tool without naming it"))]
         deltas += self._calls.close()
-        self._over = True
-        stop = read_stop(self._finish or "", called=self._calls.any, refused=self._refused)
-        return [*deltas, Ended(stop, self._usage or Usage())]
-
-    def _fail(self, failed: Failed) -> list[Delta]:
-        self._over = True
-        return [failed]
+        stop = read_stop(self._finish_reason or "", called=self._calls.any, refused=self._refused)
+        return [*deltas, *self._end(Ended(stop, self._usage or Usage()))]
 
 
 def _says_only_text(added: Message) -> bool:

@@ -9,7 +9,8 @@ from gephyr_core.conversation.parts import Image, Refusal, Text, Thinking, ToolC
 from gephyr_core.conversation.reply import Reply, StopReason
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import text
-from gephyr_core.dialects.openai_chat.chunks import decode_chunk
+from gephyr_core.dialects.joining import Joiner
+from gephyr_core.dialects.openai_chat.chunks import decode_cut_chunk
 from gephyr_core.dialects.openai_chat.deltas import ChatDeltaReader
 from gephyr_core.dialects.openai_chat.message_objects import (
     annotation,
@@ -30,14 +31,14 @@ SERVICE_TIERS = ("auto", "default", "flex", "scale", "priority", "fast")
 
 def read_reply(body: bytes, report: Report) -> Reply:
     """Read a whole reply. Raises ``ValueError`` when it is none, or tells of an error."""
-    chunk = decode_chunk(body)
+    chunk = decode_cut_chunk(body)
     if chunk is None or not (chunk.choices or chunk.error):
         raise ValueError("the provider's reply is no chat completion")
     for choice in chunk.choices or ():
         if choice.message is not None:
             choice.delta = None  # Perplexity writes an empty one beside the message
     reader, assembler = ChatDeltaReader(report), Assembler()
-    for delta in [*reader.take(chunk), *reader.end()]:
+    for delta in Joiner().feed([*reader.take(chunk), *reader.end()]):
         assembler.add(delta)
     if assembler.failure is not None:
         raise ValueError(assembler.failure.message)

@@ -44,7 +44,7 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
 
     One good choice is enough: each of several is a reply of its own.
     """
-    reply = decode_reply(_REPLY, _Reply, body)
+    reply = decode_reply(_REPLY, body)
     if reply is None:
         return WholeReply(lack="the reply is no JSON object as the dialect has it")
     usage = chat_usage(mapping(reply.usage))
@@ -62,7 +62,7 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
         if error is None and choice.finish_reason:
             return WholeReply(usage)
         errors.append(error)
-    spoken = decode_reply(_SPOKEN, _Spoken, body) if choices else None
+    spoken = decode_reply(_SPOKEN, body) if choices else None
     said = [] if spoken is None else spoken.choices
     if any(is_content(choice) and error is None for choice, error in zip(said, errors, strict=False)):
         return WholeReply(usage)

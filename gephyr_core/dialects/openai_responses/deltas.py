@@ -20,7 +20,8 @@ from gephyr_core.conversation.reply import (
     ThinkingAdded,
 )
 from gephyr_core.conversation.report import Report, UntranslatableError
-from gephyr_core.dialects.decoding import bare_error, decode, mapping, text
+from gephyr_core.dialects.decoding import bare_error, decode_event, decode_strictly, mapping, text
+from gephyr_core.dialects.joining import CutReader
 from gephyr_core.dialects.openai_errors import stream_error
 from gephyr_core.dialects.openai_responses.client_tools import flat_name
 from gephyr_core.dialects.openai_responses.hosted import hosted_call
@@ -71,7 +72,7 @@ _Added = type[TextAdded] | type[ThinkingAdded] | type[ArgumentsAdded]
 
 
 @attrs.define
-class ResponsesDeltaReader:
+class ResponsesDeltaReader(CutReader):
     """See :class:`gephyr_core.dialects.translator.DeltaReader`.
 
     What streams is told as it comes; what an item holds besides is told when it is done, and what the final response
@@ -89,7 +90,6 @@ class ResponsesDeltaReader:
     _name: bytes = b""
     """The name of the event being read, where it is one that adds to a part."""
     _started: bool = False
-    _over: bool = False
     _called: bool = False
     _refused: bool = False
     _do: dict[str, Callable[[_Event], Iterator[Delta]]] = attrs.field(init=False)
@@ -123,8 +123,8 @@ class ResponsesDeltaReader:
 
     def read(self, event: bytes) -> list[Delta]:
         """Read one event."""
-        if self._over:
-            return []
+        if self._aside:
+            return self.read_aside(event)
         end = event.find(b"\n")
         self._name = name = event[len(_NAME) : end] if event.startswith(_NAME) else b""
         if name.endswith(b".delta") and event.startswith(_DATA, end) and event.find(b"\n", end + 1) == len(event) - 2:
@@ -136,29 +136,32 @@ class ResponsesDeltaReader:
             return [added(part.index, told.delta)] if told.delta and not part.ended else []
         return self._any(event)
 
-    def finish(self) -> list[Delta]:
-        """The stream ended cleanly, but without its last event."""
-        return [] if self._over else self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
-
     def take(self, response: object) -> list[Delta]:
         """Read a response object: a whole reply, or the one in the last event."""
         return list(self._closed(_Event(response=response)))
 
     def _any(self, event: bytes) -> list[Delta]:
         parsed = parse(event)
-        bare = bare_error(event)
-        if not bare and (not parsed.data or parsed.data.strip() == "[DONE]"):
+        read = decode_strictly(_EVENT, bare_error(event) or parsed.data)
+        return self.read_aside(event) if read is None else self._told(read, parsed.event)
+
+    def _read_cut(self, event: bytes) -> list[Delta]:
+        parsed = parse(event)
+        data = bare_error(event) or parsed.data
+        if not data or data.strip() == "[DONE]":
             return []
-        read = decode(_EVENT, bare or parsed.data)
+        read = decode_event(_EVENT, data)
         if read is None:
-            return self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
-        name = text(read.type) or ("error" if read.error else parsed.event)
+            return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+        return self._told(read, parsed.event)
+
+    def _told(self, read: _Event, event: str) -> list[Delta]:
+        name = text(read.type) or ("error" if read.error else event)
         do = self._do.get(name)
         return list(do(read)) if do is not None else []
 
-    def _fail(self, failed: Failed) -> list[Delta]:
-        self._over = True
-        return [failed]
+    def _finish(self) -> list[Delta]:
+        return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
 
     def _item(self, event: _Event, kind: str) -> ItemStream:
         """The item of an event; one that was not announced is of type *kind*."""
@@ -296,7 +299,7 @@ class ResponsesDeltaReader:
     def _closed(self, event: _Event) -> Iterator[Delta]:
         response = mapping(event.response)
         if response is None:
-            yield from self._fail(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
+            yield from self._end(Failed(ErrorKind.BAD_GATEWAY, _UNREADABLE))
             return
         if response.get("error") or response.get("status") == "failed":
             yield from self._failed(event)
@@ -308,15 +311,14 @@ class ResponsesDeltaReader:
                 yield from self._complete(place, fields)
         for item in self._items.values():
             yield from item.end()
-        self._over = True
         stop = read_stop(response, called=self._called, refused=self._refused)
         usage = read_usage(response.get("usage"))
-        yield Ended(stop, usage or Usage())
+        yield from self._end(Ended(stop, usage or Usage()))
 
     def _failed(self, event: _Event) -> Iterator[Delta]:
         told = event.error or (mapping(event.response) or {}).get("error")
         error = stream_error(told or {"code": event.code, "message": event.message})
-        yield from self._fail(Failed(error.kind, error.message, error.code))
+        yield from self._end(Failed(error.kind, error.message, error.code))
 
 
 def _index(value: object) -> int:

@@ -35,9 +35,9 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
 
     A failed response is an error where an answer was asked for, and the answer where a stored response was.
     """
-    reply = decode_reply(_RESPONSE, Response, body)
+    reply = decode_reply(_RESPONSE, body)
     if reply is None and not generates:
-        beside = decode_reply(_BESIDE, _Beside, body)
+        beside = decode_reply(_BESIDE, body)
         reply = None if beside is None else Response(beside.object, beside.id, usage=beside.usage, error=beside.error)
     if reply is None:
         return WholeReply(lack="the reply is no JSON object as the dialect has it")
