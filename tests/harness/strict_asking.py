@@ -10,6 +10,7 @@ from gephyr.harness.strict.script import TOOLS
 from tests.harness.asking import NOW, Got
 
 VERSION = ((b"anthropic-version", b"2023-06-01"),)
+NEWER = ((b"anthropic-version", b"2026-10-21"),)
 DELETED = object()
 """A value that takes its field away."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gephyr.harness.strict import StrictProvider
-from tests.harness.strict_asking import DELETED, VERSION, ask, changed, refusal, schemas
+from tests.harness.strict_asking import DELETED, NEWER, VERSION, ask, changed, refusal, schemas
 
 MESSAGES = "/v1/messages"
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
@@ -199,6 +199,62 @@ def test_a_version_is_demanded_and_an_unknown_model_is_not_found() -> None:
     got = ask(StrictProvider(), MESSAGES, changed(HELLO, model="gpt-4o"))
     assert (got.status, got.json["error"]) == (404, {"type": "not_found_error", "message": "model: gpt-4o"})
     assert got.json["request_id"].encode() == got.headers[b"request-id"]
+
+
+CITED = {"type": "text", "text": "It rained.", "citations": [{"type": "char_location", "cited_text": "rained"}]}
+RESULT = {"type": "search_result", "source": "s", "title": "t", "content": [CITED]}
+PAPER = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "It rained."}}
+ANSWERED = [
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": [PAPER]},
+    {"role": "user", "content": "?"},
+]
+OF_THE_OLDER: dict[str, tuple[dict[str, Any], str]] = {
+    "temperature": ({"temperature": 0.5}, "temperature: Extra inputs are not permitted"),
+    "temperature's default": ({"temperature": 1}, "temperature: Extra inputs are not permitted"),
+    "top_p": ({"top_p": 0.9}, "top_p: Extra inputs are not permitted"),
+    "top_k": ({"top_k": 5}, "top_k: Extra inputs are not permitted"),
+    "a document of the assistant's": ({"messages": ANSWERED}, "messages.1.content.0: `document` blocks can only be in"),
+    "a cited text": ({"messages": [{"role": "user", "content": [CITED]}]}, "messages.0.content.0.text.citations:"),
+    "a cited text in a search result": (
+        {"messages": [{"role": "user", "content": [RESULT]}]},
+        "messages.0.content.0.content.0.text.citations:",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OF_THE_OLDER)
+@pytest.mark.parametrize("counted", [False, True])
+def test_what_the_newer_version_does_not_have_is_taken_in_the_older_alone(case: str, counted: bool) -> None:
+    """Anthropic's guide "Migrating to API version 2026-10-21"; counts of tokens take no sampling parameters at all."""
+    changes, words = OF_THE_OLDER[case]
+    body = changed(HELLO, **changes)
+    target = f"{MESSAGES}/count_tokens" if counted else MESSAGES
+    if counted:
+        body = changed(body, max_tokens=DELETED)
+    assert words in refusal(target, body, NEWER)
+    if not counted or "messages" in changes:
+        assert refusal(target, body, VERSION) == ""
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": [{**CITED, "citations": []}, {**PAPER, "citations": {"enabled": True}}]}],
+        [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [CITED]},
+            {"role": "user", "content": "?"},
+        ],
+    ],
+)
+def test_citations_are_taken_where_the_newer_version_has_them(messages: list[Any]) -> None:
+    assert refusal(MESSAGES, changed(HELLO, messages=messages), NEWER) == ""
+
+
+@pytest.mark.parametrize("version", [b"2025-01-01", b"latest", b""])
+def test_a_version_that_never_was_is_refused(version: bytes) -> None:
+    assert "is not a valid version" in refusal(MESSAGES, HELLO, ((b"anthropic-version", version),))
 
 
 def test_beta_fields_need_the_beta_header() -> None:

@@ -8,6 +8,7 @@ import msgspec
 from gephyr.harness.providers.wire import Ids, Object, Piece, Reply, Request, decode, sse, stream, text_of, whole
 from gephyr.harness.strict.anthropic_checks import check_messages, thinks
 from gephyr.harness.strict.anthropic_history import keeps_prefix, prefix_of
+from gephyr.harness.strict.anthropic_versions import check_version
 from gephyr.harness.strict.models import claude
 from gephyr.harness.strict.playing import (
     argument_fragments,
@@ -51,6 +52,7 @@ def answer_messages(request: Request, organization: str, signer: Signer) -> Repl
 def answer_count(request: Request) -> Reply:
     """Count the tokens of a request. Raises :class:`RefusalError`."""
     given = decode(request.body, dict[str, Any])
+    check_version(given, request.headers)
     for field in ("model", "messages"):
         if field not in given:
             raise RefusalError(f"{field}: Field required")

@@ -6,10 +6,11 @@ from typing import Any
 
 from gephyr.harness.providers.wire import Object
 from gephyr.harness.strict.anthropic_history import check_history
+from gephyr.harness.strict.anthropic_versions import check_version
 from gephyr.harness.strict.models import Claude, claude
 from gephyr.harness.strict.refusal import RefusalError, objects
 from gephyr.harness.strict.signatures import Verifier
-from gephyr_core.http import Headers
+from gephyr_core.http import Headers, header
 
 FIELDS = (
     *("cache_control", "container", "diagnostics", "inference_geo", "max_tokens", "messages", "metadata", "model"),
@@ -35,10 +36,8 @@ _THINKING_DOCS = "https://docs.claude.com/en/docs/build-with-claude/extended-thi
 
 def check_messages(given: Object, headers: Headers, organization: str, verifier: Verifier) -> None:
     """Raise :class:`RefusalError` for what Anthropic would not take from an account of *organization*."""
-    sent = dict(headers)
-    if b"anthropic-version" not in sent:
-        raise RefusalError("anthropic-version: header is required")
-    only(given, (*FIELDS, *BETA_FIELDS) if sent.get(b"anthropic-beta") else FIELDS)
+    check_version(given, headers)
+    only(given, (*FIELDS, *BETA_FIELDS) if header(headers, b"anthropic-beta") else FIELDS)
     for field in ("model", "messages", "max_tokens"):
         if field not in given:
             raise RefusalError(f"{field}: Field required")

@@ -24,6 +24,8 @@ _FIELDS = {
     "redacted_thinking": ("data",),
 }
 """The fields of the blocks that are looked at, ``type`` and ``cache_control`` apart."""
+_HOLDERS = {"tool_result": ("user",), "image": ("user",), "document": ("user", "assistant")}
+"""In whose messages such blocks may be. A document of the assistant's is refused by the newer version alone."""
 _OTHER_BLOCKS = (
     *("search_result", "server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "container_upload"),
     *("code_execution_tool_result", "bash_code_execution_tool_result", "text_editor_code_execution_tool_result"),
@@ -104,7 +106,7 @@ def _check_block(block: Any, role: str, path: str) -> None:
         raise RefusalError(f"{path}.{kind}.cache_control: Extra inputs are not permitted")
     if kind in {"tool_use", *_THINKING} and role != "assistant":
         raise RefusalError(f"{path}: `{kind}` blocks can only be in `assistant` messages")
-    if kind in {"tool_result", "image", "document"} and role != "user":
+    if role not in _HOLDERS.get(kind, (role,)):
         raise RefusalError(f"{path}: `{kind}` blocks can only be in `user` messages")
     _check_fields(block, kind, path)
 
