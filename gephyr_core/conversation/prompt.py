@@ -249,6 +249,8 @@ class Prompt:
     stream: bool = False
     include_usage: bool = True
     """Chat's ``stream_options.include_usage``; the other dialects always tell."""
+    version: str = attrs.field(default="", repr=False)
+    """The version of its API that the client states (Anthropic's ``anthropic-version``); empty where it states none."""
     native: dict[str, Native] = attrs.field(factory=dict)
     """Path in the request to what stands there."""
     paths: dict[str, str] = attrs.field(factory=dict, eq=False, repr=False)

@@ -12,6 +12,7 @@ from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.parts import Inline
 from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.conversation.signatures import organization_digest
+from gephyr_core.dialects.anthropic.versions import USUAL
 from gephyr_core.dialects.translator import FOREIGN, Destination, ReplyContext
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import UrlFetched, UrlFetchFailed
@@ -41,7 +42,7 @@ _FETCH_GRACE = 5.0
 """Seconds beyond the limit of a fetch until its answer is not waited for any more."""
 MODEL_PATHS = {"anthropic": "/v1/models/{model}", "gemini": "/v1beta/models/{model}"}
 """Where the providers that tell it are asked what a model can do."""
-_MODEL_HEADERS = {"anthropic": ((b"anthropic-version", b"2023-06-01"),)}
+_MODEL_HEADERS = {"anthropic": (USUAL,)}
 _MOST_LEARNED = 1000
 _REQUESTS_FAULT = (ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT_TOO_LONG, ErrorKind.CONTENT_POLICY)
 """Failures to count tokens that no estimate may hide."""

@@ -15,7 +15,7 @@ from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.envelope import read_fields
 from gephyr_core.http import Header, Headers
 from gephyr_core.surrogates import mended_json, readable
-from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS, needs_inline
+from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS, needs_inline, stated_version
 from gephyr_core.translation.hosted_tools import with_what_is_there
 
 P = TypeVar("P", bound=Part)
@@ -23,6 +23,8 @@ MOST_URLS = 32
 """Addresses that are fetched for one request."""
 _TRAVELLING = (b"user-agent", b"accept-encoding", b"traceparent", b"tracestate", b"baggage")
 """Client headers that mean the same in every dialect."""
+_WITHIN_A_DIALECT = (*_TRAVELLING, b"anthropic-beta", b"openai-beta")
+"""And those that mean the same where the request is written anew in its own dialect: what it has of theirs stays."""
 _HALF_CHARACTER = "half a character (a surrogate without its pair) stands there as U+FFFD"
 _SHOWN = 3
 """Paths that a strict refusal names."""
@@ -99,7 +101,8 @@ class RequestTranslation:
         path, query = paths[destination.dialect], ""
         if stream and destination.dialect == "gemini":
             path, query = _STREAM_PATH, "alt=sse"
-        headers = [pair for pair in self.headers if pair[0] in _TRAVELLING]
+        travelling = _WITHIN_A_DIALECT if prompt.dialect == destination.dialect else _TRAVELLING
+        headers = [pair for pair in self.headers if pair[0] in travelling]
         headers += [(b"content-type", b"application/json"), *written.headers]
         return TranslatedCall(path, query, headers, msgspec.json.encode(written.body), written, report)
 
@@ -148,7 +151,10 @@ def read_request(
         value = _decoded(body, report)
         if not isinstance(value, dict):
             raise FieldError("", "the body must be a JSON object")
+        version = stated_version(dialect, headers, value)
         prompt = CLIENTS[dialect].read_request(value, report, model=model, stream=stream)
+        if version:
+            prompt = attrs.evolve(prompt, version=version)
     except RecursionError as error:
         raise FieldError("", "the body is nested too deeply") from error
     except msgspec.DecodeError as error:

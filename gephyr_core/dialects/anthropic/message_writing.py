@@ -191,6 +191,8 @@ class MessageWriter:
                     blocks.append(self._call(part))
                 case HostedCall() | HostedResult():
                     blocks += self._hosted(part, foreign)
+                case Document(path=path) if self.prompt.dialect == NAME and path not in self.prompt.native:
+                    blocks.append(self._media(part))  # where the client's version takes it
                 case Image() | Document() | Audio() | Video():
                     self.report.emulated(part.path, "media of the assistant's follow in a user's message")
                     self._deferred += [_text_block("The assistant's reply had:"), self._media(part)]

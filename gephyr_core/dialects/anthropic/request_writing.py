@@ -11,9 +11,9 @@ from gephyr_core.dialects.anthropic.schemas import input_schema, strict_schema
 from gephyr_core.dialects.anthropic.settings_writing import SettingsWriter
 from gephyr_core.dialects.anthropic.thinking import ThinkingWriter
 from gephyr_core.dialects.anthropic.tool_writing import ToolNames, ToolWriter
+from gephyr_core.dialects.anthropic.versions import written_version
 from gephyr_core.dialects.translator import Destination, Written
 
-VERSION = (b"anthropic-version", b"2023-06-01")
 _COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
 """What a request that counts tokens takes."""
 _OUTPUT_TOOL = "reply"
@@ -45,7 +45,7 @@ def write_request(prompt: Prompt, destination: Destination, report: Report) -> W
         body["stream"] = True
     return Written(
         body,
-        (VERSION,),
+        (written_version(body, prompt, destination),),
         tool_names=names.changed,
         freeform=tuple(tools.freeform),
         structured=structured,
@@ -56,7 +56,8 @@ def write_request(prompt: Prompt, destination: Destination, report: Report) -> W
 def write_count(prompt: Prompt, destination: Destination, report: Report) -> Written:
     """Write a request that counts the prompt's tokens."""
     written = write_request(prompt, destination, report)
-    return Written({name: value for name, value in written.body.items() if name in _COUNTED}, written.headers)
+    body = {name: value for name, value in written.body.items() if name in _COUNTED}
+    return Written(body, (written_version(body, prompt, destination),))
 
 
 def _output(prompt: Prompt, destination: Destination, report: Report, body: dict[str, Any]) -> tuple[str, bool]:

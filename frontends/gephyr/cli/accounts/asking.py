@@ -6,6 +6,7 @@ import msgspec
 from gephyr_core import __version__
 from gephyr_core.config import Config
 from gephyr_core.conversation.fields import FieldError
+from gephyr_core.dialects.anthropic.versions import USUAL
 from gephyr_core.dialects.translator import Destination
 from gephyr_core.http import Header
 from gephyr_core.model_names import fault_of_name
@@ -46,7 +47,7 @@ def list_of_models(account: Account) -> Asked:
     """Ask for the models, or for the next best thing that costs nothing and needs the credential."""
     dialect = account.translation_dialect
     path = _PLACES.get(account.kind) or _LISTS.get(dialect, "/v1/models")
-    version = ((b"anthropic-version", b"2023-06-01"),) if dialect == "anthropic" else ()
+    version = (USUAL,) if dialect == "anthropic" else ()
     return Asked("GET", account.base_path + path, (*_HEADERS, *version))
 
 
