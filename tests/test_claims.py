@@ -21,6 +21,7 @@ CLOCKS = re.compile(
 """A sleep, other than one that only lets the loop turn, or a look at a clock."""
 MAY_LOOK = {
     "tests/waiting.py": "it is how all the others wait",
+    "tests/nets/catching.py": "a tool that tells for how long it has been at work",
     "tests/stub_upstream.py": "a provider that sends at its own pace",
     "tests/runtime/test_clock.py": "the clock is what it tests",
     "tests/runtime/real_proxies.py": "a server of somebody else's comes up in its own time",

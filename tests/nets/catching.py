@@ -1,0 +1,110 @@
+"""Makes the rows of all nets, in two processes, always in the same order."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import attrs
+
+from tests.nets import scenarios
+from tests.nets.rows import NETS, Row
+from tests.nets.store import Caught, caught
+from tests.replay.recordings import Exchange, recordings
+
+KINDS = (*NETS, "scenarios")
+_TOGETHER = 8
+"""Recordings that a process is handed at a time."""
+_SAY_EVERY = 10.0
+"""Seconds between two lines of progress."""
+
+
+@attrs.frozen
+class Catch:
+    """What is to be caught."""
+
+    nets: tuple[str, ...] = KINDS
+    match: str = ""
+    """What a recording's or a scenario's name must hold."""
+    requests: int = 20_000
+    """Of a scenario, after which it is cut short."""
+    swarm: int = len(scenarios.SWARM)
+    """Scenarios with everything combined at random."""
+    most: int | None = None
+    """Recordings; None: all. They are taken evenly from all there are."""
+    workers: int = 2
+
+    def wants(self, name: str) -> bool:
+        """Whether a row of this name is among them."""
+        net, _, rest = name.partition("/")
+        if net in {"scenarios", "traces"}:
+            return "scenarios" in self.nets and self.match in rest
+        return net in self.nets and self.match in rest.rpartition("/")[0]
+
+
+@attrs.frozen
+class _Task:
+    """Some rows' worth of work. A recording is named by its place: a process that was forked has them all."""
+
+    kind: str
+    places: Sequence[int]
+    requests: int = 0
+
+
+_exchanges: list[Exchange] = []
+
+
+def catch(wanted: Catch, say: Callable[[str], None]) -> Iterator[Caught]:
+    """Yield every row that is *wanted*. Long pieces of work come first."""
+    _exchanges[:] = [one for one in recordings() if wanted.match in one.id]
+    if wanted.most is not None:
+        _exchanges[:] = _exchanges[:: max(1, len(_exchanges) // wanted.most)][: wanted.most]
+    tasks = list(_tasks(wanted))
+    begun = told = time.monotonic()
+    rows = 0
+    for done, made in enumerate(_made(tasks, wanted.workers), 1):
+        rows += len(made)
+        yield from made
+        now = time.monotonic()
+        if now - told >= _SAY_EVERY or done == len(tasks):
+            told = now
+            say(f"{tasks[done - 1].kind}: {done} of {len(tasks)} tasks, {rows} rows, {now - begun:.0f} s")
+
+
+def _tasks(wanted: Catch) -> Iterator[_Task]:
+    if "scenarios" in wanted.nets:
+        for place, path in enumerate(scenarios.FILES):
+            if wanted.match in f"{path.stem}":
+                yield _Task("scenarios", [place], wanted.requests)
+        for seed in scenarios.SWARM[: wanted.swarm]:
+            if wanted.match in f"swarm {seed}":
+                yield _Task("swarm", [seed])
+    for net in NETS:
+        if net in wanted.nets:
+            for start in range(0, len(_exchanges), _TOGETHER):
+                yield _Task(net, range(start, min(start + _TOGETHER, len(_exchanges))))
+
+
+def _made(tasks: list[_Task], workers: int) -> Iterator[list[Caught]]:
+    if workers == 1:
+        yield from map(_work, tasks)
+        return
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        yield from pool.imap(_work, tasks)
+
+
+def _work(task: _Task) -> list[Caught]:
+    if task.kind == "scenarios":
+        path = scenarios.FILES[task.places[0]]
+        return _named(path.stem, scenarios.example(path, task.requests))
+    if task.kind == "swarm":
+        return _named(f"swarm {task.places[0]}", scenarios.swarm(task.places[0]))
+    rows = []
+    for place in task.places:
+        exchange = _exchanges[place]
+        for what, text in NETS[task.kind](exchange):
+            rows.append(caught(f"{task.kind}/{exchange.id}/{what}", text))
+    return rows
+
+
+def _named(scenario: str, rows: Iterator[Row]) -> list[Caught]:
+    return [caught(f"{net}/{scenario}", text) for net, text in rows]
