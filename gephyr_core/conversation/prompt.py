@@ -182,6 +182,11 @@ class Reasoning:
     """OpenAI's ``auto``, ``concise``, ``detailed``."""
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether the model is to reason at all."""
+        return self.effort is not Effort.NONE and self.kind != "disabled" and self.budget != 0
+
+    @property
     def wants_thoughts(self) -> bool:
         """Whether the client expects to see thoughts: it said so, or its dialect shows them unless told not to."""
         if self.shown is not None:

@@ -49,6 +49,17 @@ def not_available(tool: HostedTool, destination: Destination) -> str:
 
 
 @attrs.frozen
+class StandIn:
+    """A schema for the whole reply, in place of a forced call of a tool: the reply's text is the call."""
+
+    name: str
+    """The client's name of the tool whose arguments the text is. Empty: the text says which tool is called,
+    ``{"call": {"name": ..., "arguments": ...}}``."""
+    freeform: tuple[str, ...] = ()
+    """Names (the client's) of freeform tools: their arguments are ``{"input": ...}``."""
+
+
+@attrs.frozen
 class Written:
     """A request in a provider's dialect."""
 
@@ -63,6 +74,8 @@ class Written:
     """Name of the forced tool that stands in for structured output: its arguments are the reply's text."""
     structured_wrapped: bool = False
     """The arguments are ``{"value": ...}``, for a schema whose root is no object."""
+    stand_in: StandIn | None = None
+    """What stands in for a call that the client forces and the model refuses to be forced to."""
 
 
 @attrs.frozen

@@ -21,12 +21,13 @@ from gephyr_core.reply_form import Form
 from gephyr_core.scheduling import SUCCESS
 from gephyr_core.sse import SseFramer
 from gephyr_core.translation.array_form import ArrayForm
+from gephyr_core.translation.calls_of_text import CallingRestorer, CallOfText
 from gephyr_core.translation.carrying import CLIENT as CARRIED
 from gephyr_core.translation.carrying import CarryingRestorer
 from gephyr_core.translation.collecting import Collector, NativeCollector, ReplyCollector
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
 from gephyr_core.translation.memory import FORGETFUL, ReasoningAssembler
-from gephyr_core.translation.restoring import Restorer
+from gephyr_core.translation.restoring import Restorer, Restores
 from gephyr_core.translation.stream import TranslatingReader
 
 NO_CONTENT = (204, 205)
@@ -170,12 +171,13 @@ class Delivering(Attempting):
         writer = CLIENTS[self.dialect.name].delta_writer(context)
         return ArrayForm(writer) if self.plan.array else writer
 
-    def _restorer(self, attempt: Attempt) -> Restorer:
+    def _restorer(self, attempt: Attempt) -> Restores:
         account = attempt.lease.account
         call = self.translated_call(attempt.leg) if attempt.leg.dialect else None
         written = Written({}) if call is None else call.written
         kind = CarryingRestorer if self.dialect.name == CARRIED and attempt.leg.dialect else Restorer
-        return kind(written, organization_digest(account.organization), self.reply_key)
+        restorer = kind(written, organization_digest(account.organization), self.reply_key)
+        return restorer if written.stand_in is None else CallingRestorer(restorer, CallOfText(written.stand_in))
 
     def _losses(self) -> Report:
         """The report that takes in what the reply loses too."""

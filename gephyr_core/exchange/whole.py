@@ -13,7 +13,7 @@ from gephyr_core.dialects.translator import ClientTranslator, ReplyContext, Tran
 from gephyr_core.exchange.attempts import is_json
 from gephyr_core.translation.array_form import ArrayForm
 from gephyr_core.translation.collecting import NativeCollector, ReplyCollector
-from gephyr_core.translation.restoring import Restorer, restored
+from gephyr_core.translation.restoring import Restores, restored
 
 
 @attrs.frozen
@@ -81,7 +81,7 @@ class Translating:
     """How a whole reply in another dialect is translated."""
 
     translator: Translator
-    restorer: Restorer
+    restorer: Restores
     writing: Writing
 
 

@@ -13,7 +13,7 @@ from gephyr_core.dialects.rendering import write_object
 from gephyr_core.dialects.translator import DeltaReader
 from gephyr_core.json_array import ArrayAsEvents
 from gephyr_core.sse import SseFramer, parse
-from gephyr_core.translation.restoring import Restorer
+from gephyr_core.translation.restoring import Restores
 from gephyr_core.translation.stream import told_error
 
 Framer = SseFramer | ArrayAsEvents
@@ -77,7 +77,7 @@ class ReplyCollector(EventCollector):
     """Collects a stream that is translated."""
 
     _deltas: DeltaReader
-    _restorer: Restorer
+    _restorer: Restores
     _assembler: Assembler = attrs.field(factory=Assembler, init=False)
 
     @property

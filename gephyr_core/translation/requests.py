@@ -15,8 +15,8 @@ from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.envelope import read_fields
 from gephyr_core.http import Header, Headers
 from gephyr_core.surrogates import mended_json, readable
-from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS, needs_inline, stated_version
-from gephyr_core.translation.hosted_tools import with_what_is_there
+from gephyr_core.translation.dialects import CLIENTS, needs_inline, stated_version
+from gephyr_core.translation.writing import write_count, write_prompt
 
 P = TypeVar("P", bound=Part)
 MOST_URLS = 32
@@ -83,16 +83,10 @@ class RequestTranslation:
     def _call(self, destination: Destination, *, stream: bool) -> TranslatedCall | None:
         report = Report()
         report.add(self.report)
-        translator = TRANSLATORS[destination.dialect]
         prompt = attrs.evolve(self.prompt, model=destination.model, stream=stream)
-        prompt = with_what_is_there(prompt, destination, report)
-        if self.count:
-            counting = translator.write_count(prompt, destination, report)
-            if counting is None:
-                return None
-            written = counting
-        else:
-            written = translator.write_request(prompt, destination, report)
+        written = (write_count if self.count else write_prompt)(prompt, destination, report)
+        if written is None:
+            return None
         if self.strict and (dropped := report.paths(Fate.DROPPED)):
             more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
             shown = ", ".join(dropped[:_SHOWN]) + more

@@ -2,7 +2,7 @@
 organisation signed."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 import msgspec
@@ -27,6 +27,13 @@ from gephyr_core.dialects.translator import Written
 P = TypeVar("P", bound=Part)
 SIGNED = (Text, Thinking, ToolCall, HostedCall, HostedResult)
 """Parts that may carry a signature."""
+
+
+class Restores(Protocol):
+    """Whatever restores deltas."""
+
+    def feed(self, delta: Delta) -> list[Delta]:
+        """Return what the client's writer is told in place of *delta*."""
 
 
 @attrs.define
@@ -110,7 +117,7 @@ def _member(arguments: str, name: str) -> str:
     return member if isinstance(member, str) and name == "input" else msgspec.json.encode(member).decode()
 
 
-def restored(reply: Reply, restorer: Restorer) -> Reply:
+def restored(reply: Reply, restorer: Restores) -> Reply:
     """Restore a whole reply."""
     return collected(restored_delta for delta in deltas_of(reply) for restored_delta in restorer.feed(delta))
 

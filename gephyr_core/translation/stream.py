@@ -11,7 +11,7 @@ from gephyr_core.errors import Problem
 from gephyr_core.json_array import ArrayAsEvents
 from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
-from gephyr_core.translation.restoring import Restorer
+from gephyr_core.translation.restoring import Restores
 
 
 @attrs.define
@@ -22,7 +22,7 @@ class TranslatingReader:
     _source: StreamReader
     """Reads what the provider sends, where it tells of an error."""
     _deltas: DeltaReader
-    _restorer: Restorer
+    _restorer: Restores
     _writer: DeltaWriter
     _client: StreamReader
     """Reads what was written, as it would a provider's stream of the client's dialect: for the commit point."""

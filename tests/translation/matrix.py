@@ -7,6 +7,7 @@ from collections import Counter
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.prompt import Prompt
 from gephyr_core.conversation.report import Report, UntranslatableError
+from gephyr_core.translation.writing import write_prompt
 from tests.recordings.traffic import selected_ids
 from tests.translation.feature_cases_more import CASES
 from tests.translation.features import FEATURES, Feature
@@ -28,7 +29,7 @@ def _fate_of(name: str, source: str, target: str) -> str:
     body = json.loads(json.dumps(CASES[source][name]))
     prompt = TRANSLATORS[source].read_request(body, report, model="m", stream=False)
     try:
-        TRANSLATORS[target].write_request(prompt, DESTINATIONS[target], report)
+        write_prompt(prompt, DESTINATIONS[target], report)
     except UntranslatableError:
         return "refused"
     fate = feature.fate(prompt, report)

@@ -17,6 +17,7 @@ from gephyr_core.conversation.parts import Text
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.dialects.translator import Destination
+from gephyr_core.translation.writing import write_prompt
 from tests.approved import check_table
 from tests.translation.feature_cases_more import CASES
 from tests.translation.neutral_cases import cases
@@ -99,7 +100,7 @@ def written_lines(prompt: Prompt, destination: Destination, report: Report) -> I
     if not prompt.turns:
         prompt = attrs.evolve(prompt, turns=(Turn(Role.USER, (Text("Hi"),)),))
     try:
-        written = TRANSLATORS[destination.dialect].write_request(prompt, destination, report)
+        written = write_prompt(prompt, destination, report)
     except (FieldError, UntranslatableError) as error:
         yield f"refused: {error}"
     else:
@@ -116,7 +117,7 @@ def written_lines(prompt: Prompt, destination: Destination, report: Report) -> I
 
 def _usual(destination: Destination) -> dict[str, Any]:
     prompt = Prompt("gemini", "m", turns=(Turn(Role.USER, (Text("Hi"),)),))
-    return TRANSLATORS[destination.dialect].write_request(prompt, destination, Report()).body
+    return write_prompt(prompt, destination, Report()).body
 
 
 @pytest.mark.parametrize("destination", DESTINATIONS)

@@ -16,6 +16,7 @@ from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.reply import Delta, Reply
 from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.dialects.translator import Destination
+from gephyr_core.translation.writing import write_prompt
 from tests.approved import check_table
 from tests.recordings.traffic import selected_ids
 from tests.translation.recorded import DIALECTS, Recording, recordings
@@ -41,7 +42,7 @@ def request_for(recording: Recording, destination: Destination) -> str:
             recording.body(), report, model=recording.model, stream=recording.stream
         )
         prompt = attrs.evolve(prompt, model=destination.model)
-        written = TRANSLATORS[destination.dialect].write_request(prompt, destination, report)
+        written = write_prompt(prompt, destination, report)
         told = f"{written.structured} {msgspec.json.encode(written.body).decode()}"
     except (FieldError, UntranslatableError) as error:
         told = f"refused: {error}"

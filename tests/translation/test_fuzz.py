@@ -16,6 +16,7 @@ from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.reply import Delta
 from gephyr_core.conversation.report import Report, UntranslatableError
 from gephyr_core.sse import SseFramer, parse
+from gephyr_core.translation.writing import write_prompt
 from tests.translation.laws import broken_law
 from tests.translation.mutations import encoded, mutated, mutated_events
 from tests.translation.recorded import DIALECTS, Recording, recordings
@@ -35,7 +36,7 @@ def request_translates(dialect: str, body: bytes) -> None:
         return
     for target in DIALECTS:
         with contextlib.suppress(UntranslatableError):
-            written = TRANSLATORS[target].write_request(prompt, DESTINATIONS[target], Report()).body
+            written = write_prompt(prompt, DESTINATIONS[target], Report()).body
             assert isinstance(msgspec.json.decode(msgspec.json.encode(written)), dict)
 
 

@@ -17,6 +17,7 @@ from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.dialects.translators import TRANSLATORS
 from gephyr_core.providers.capabilities import capabilities_of
 from gephyr_core.sse import SseFramer
+from gephyr_core.translation.writing import write_prompt
 from tests.translation.recorded import Recording, recordings
 
 
@@ -62,7 +63,7 @@ def translate(recording: Recording, destination: Destination) -> Translation:
         reader = TRANSLATORS[recording.dialect]
         prompt = reader.read_request(recording.body(), report, model=recording.model, stream=recording.stream)
         prompt = attrs.evolve(prompt, model=destination.model)
-        written = TRANSLATORS[destination.dialect].write_request(prompt, destination, report)
+        written = write_prompt(prompt, destination, report)
     except (UntranslatableError, FieldError) as error:
         return Translation(recording.dialect, recording, prompt, report, None, error)
     return Translation(recording.dialect, recording, prompt, report, written)

@@ -212,9 +212,7 @@ class ToolWriter:
         return mode
 
     def _may_force(self, choice: ToolChoice) -> None:
-        capabilities = self.destination.capabilities
-        reasoning = self.prompt.reasoning is not None and not capabilities.forced_tools_with_thinking
-        if not capabilities.forced_tools or reasoning:
+        if not self.destination.capabilities.forced_tools:
             raise self.report.refused(choice.path, f"model {self.destination.model!r} cannot be made to call a tool")
 
     def _references(self, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _output(prompt: Prompt, destination: Destination, report: Report, body: dict
     if destination.capabilities.structured_output and is_object:
         body["text"] = {"format": _json_schema(output, prompt, report)}
         return "", False
-    return _forced(output, prompt, destination, report, body), not is_object
+    return _forced(output, destination, report, body), not is_object
 
 
 def _json_schema(output: OutputFormat, prompt: Prompt, report: Report) -> dict[str, Any]:
@@ -107,12 +107,8 @@ def _json_schema(output: OutputFormat, prompt: Prompt, report: Report) -> dict[s
     return written
 
 
-def _forced(
-    output: OutputFormat, prompt: Prompt, destination: Destination, report: Report, body: dict[str, Any]
-) -> str:
-    capabilities = destination.capabilities
-    thinks = prompt.reasoning is not None and not capabilities.forced_tools_with_thinking
-    if not capabilities.forced_tools or thinks:
+def _forced(output: OutputFormat, destination: Destination, report: Report, body: dict[str, Any]) -> str:
+    if not destination.capabilities.forced_tools:
         raise report.refused(
             output.path, f"model {destination.model!r} takes no schema for its reply, and cannot be made to call a tool"
         )

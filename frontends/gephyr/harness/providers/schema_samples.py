@@ -50,7 +50,7 @@ class _Sampler:
             return schema["enum"][0]
         if schema.get("allOf"):
             return self.value(self._merge(schema), depth + 1)
-        for key in ("anyOf", "oneOf"):
+        for key in ("anyOf", "any_of", "oneOf"):
             if schema.get(key):
                 return self.value(self._choose(schema[key], depth), depth + 1)
         if "default" in schema and schema["default"] is not None:

@@ -1,0 +1,208 @@
+"""The call that a reply's text is, where a schema stood in for a forced call (:mod:`.forced_calls`).
+
+The arguments go on as they come. What the model says that is no JSON object (a refusal, say) stays text.
+"""
+
+import re
+
+import attrs
+import msgspec
+
+from gephyr_core.conversation.parts import Text, ToolCall
+from gephyr_core.conversation.reply import (
+    ArgumentsAdded,
+    Cited,
+    Delta,
+    Ended,
+    PartEnded,
+    PartStarted,
+    Signed,
+    Stop,
+    StopReason,
+    TextAdded,
+)
+from gephyr_core.dialects.rendering import encode_json
+from gephyr_core.dialects.translator import StandIn
+from gephyr_core.translation.restoring import Restores
+
+_HEAD = re.compile(r'\s*\{\s*(?:"call"\s*:\s*\{\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\S)')
+"""What stands before the arguments of a call of one of several tools."""
+_LONGEST_HEAD = 4096
+"""Characters that are searched for it; the longest name of a tool is shorter by far."""
+_MARK = re.compile(r'["{}\[\]]')
+_MARK_IN_STRING = re.compile(r'["\\]')
+_ANY = msgspec.json.Decoder()
+
+
+@attrs.define
+class CallingRestorer:
+    """Makes the call of the text, and hands everything on to *restorer*."""
+
+    restorer: Restores
+    calls: "CallOfText"
+
+    def feed(self, delta: Delta) -> list[Delta]:
+        """Return what the client's writer is told in place of *delta*."""
+        return [restored for made in self.calls.feed(delta) for restored in self.restorer.feed(made)]
+
+
+@attrs.define
+class CallOfText:
+    """Reads one attempt's deltas. Only the beginning of the text is held, or all of it where it begins otherwise than
+    the schema says."""
+
+    stand_in: StandIn
+    called: bool = attrs.field(default=False, init=False)
+    """The text was a call. Later texts stay what they are: there is one call."""
+    _open: "dict[int, _Opening | _Arguments]" = attrs.field(factory=dict, init=False)
+
+    def feed(self, delta: Delta) -> list[Delta]:
+        """Return what *delta* is, with the call in place of the text."""
+        match delta:
+            case PartStarted(index, part) if isinstance(part, Text) and not self.called and not self._open:
+                self._open[index] = _Opening(index, part)
+                return [] if not part.text else self._text(index, part.text)
+            case PartStarted():
+                return [*self._settled(), delta]
+            case TextAdded(index, text) if index in self._open:
+                return self._text(index, text)
+            case PartEnded(index) if index in self._open:
+                return [*self._closed(index), delta]
+            case Signed(index) | Cited(index) if isinstance(opening := self._open.get(index), _Opening):
+                opening.later.append(delta)
+                return []
+            case Cited(index) if index in self._open:
+                return []  # A call has no place for it.
+            case Ended(stop, usage):
+                ended = Ended(Stop(StopReason.TOOL_CALL, detail=stop.detail), usage)
+                return [*self._settled(), ended if self.called and stop.reason is StopReason.END else delta]
+        return [delta]
+
+    def _text(self, index: int, text: str) -> list[Delta]:
+        opened = self._open[index]
+        if isinstance(opened, _Arguments):
+            taken = opened.take(text)
+            return [ArgumentsAdded(index, taken)] if taken else []
+        opened.text += text
+        begins = opened.text.lstrip()
+        if not begins:
+            return []
+        if not begins.startswith("{"):
+            return self._as_text(index)
+        if self.stand_in.name:
+            return self._as_call(index, self.stand_in.name, _Arguments(), begins)
+        head = _HEAD.match(opened.text) if len(opened.text) < _LONGEST_HEAD else None
+        name = _name(head[1]) if head is not None else ""
+        if head is None or not name:
+            return []
+        return self._as_call(index, name, _Arguments(), opened.text[head.end() :])
+
+    def _closed(self, index: int) -> list[Delta]:
+        """The text is complete: what is still held is a call that begins otherwise, or none."""
+        opened = self._open.pop(index)
+        if isinstance(opened, _Arguments):
+            return [] if opened.begun else [ArgumentsAdded(index, "{}")]
+        self._open[index] = opened
+        found = _found(opened.text)
+        told = self._as_text(index) if found is None else self._as_call(index, found[0], _Arguments(), found[1])
+        self._open.pop(index, None)
+        return told
+
+    def _settled(self) -> list[Delta]:
+        """Another part begins, or the reply ends: what nothing was said of yet begins as a text."""
+        waiting = [index for index, opened in self._open.items() if isinstance(opened, _Opening)]
+        return [told for index in waiting for told in self._as_text(index)]
+
+    def _as_text(self, index: int) -> list[Delta]:
+        opening = self._open.pop(index)
+        assert isinstance(opening, _Opening)
+        said: list[Delta] = [TextAdded(index, opening.text)] if opening.text else []
+        return [PartStarted(index, attrs.evolve(opening.part, text="")), *said, *opening.later]
+
+    def _as_call(self, index: int, name: str, arguments: "_Arguments", text: str) -> list[Delta]:
+        opening = self._open[index]
+        assert isinstance(opening, _Opening)
+        self.called = True
+        self._open[index] = arguments
+        signed = [delta for delta in opening.later if isinstance(delta, Signed)]
+        started = PartStarted(index, ToolCall("", name, "", signature=opening.part.signature))
+        taken = arguments.take(text)
+        return [started, *signed, *([ArgumentsAdded(index, taken)] if taken else [])]
+
+
+@attrs.define
+class _Opening:
+    """A text of which it is not known yet what it is."""
+
+    index: int
+    part: Text
+    text: str = ""
+    later: list[Delta] = attrs.field(factory=list)
+    """Signature and citations that came already."""
+
+
+@attrs.define
+class _Arguments:
+    """A JSON value that comes in pieces: tells where it ends."""
+
+    begun: bool = False
+    _depth: int = 0
+    _in_string: bool = False
+    _escaped: bool = False
+    _over: bool = False
+
+    def take(self, text: str) -> str:
+        """Return how much of *text* belongs to the value."""
+        if self._over:
+            return ""
+        place, end = 0, len(text)
+        if self._escaped and text:
+            place, self._escaped = 1, False
+        while place < end:
+            mark = (_MARK_IN_STRING if self._in_string else _MARK).search(text, place)
+            if mark is None:
+                break
+            place = mark.end()
+            if self._met(mark[0]):
+                return self._last(text, place if self._depth == 0 else mark.start())
+            if mark[0] == "\\":
+                self._escaped = place == end
+                place += 1
+        self.begun = self.begun or bool(text.strip())
+        return text
+
+    def _met(self, mark: str) -> bool:
+        """Take in a quote, a backslash or a bracket. Returns whether the value ends with it, or before it."""
+        if mark == '"':
+            self._in_string = not self._in_string
+        elif mark in "{[":
+            self._depth += 1
+        elif mark in "}]":
+            self._depth -= 1
+            return self._depth <= 0
+        return False
+
+    def _last(self, text: str, end: int) -> str:
+        self._over = True
+        taken = text[:end] if self._depth == 0 else text[:end].rstrip()
+        self.begun = self.begun or bool(taken.strip())
+        return taken
+
+
+def _name(written: str) -> str:
+    try:
+        return str(_ANY.decode(written))
+    except (msgspec.MsgspecError, ValueError):
+        return ""
+
+
+def _found(text: str) -> tuple[str, str] | None:
+    """The name and the arguments of the call that a whole text is; None where it is none."""
+    try:
+        value = _ANY.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    call = value.get("call", value) if isinstance(value, dict) else None
+    if not isinstance(call, dict) or not isinstance(name := call.get("name"), str) or "arguments" not in call:
+        return None
+    return name, encode_json(call["arguments"]).decode()

@@ -1,0 +1,329 @@
+"""Forced calls of models that refuse to be forced: a schema for the reply stands in, and comes back as the call."""
+
+import asyncio
+import json
+from typing import Any
+
+import attrs
+import pytest
+
+from gephyr_core.conversation.report import UntranslatableError
+from gephyr_core.dialects.translator import Destination
+from gephyr_core.providers.capabilities import capabilities_of
+from gephyr_core.records import Fate
+from gephyr_core.translation.requests import TranslatedCall, read_request
+from tests.agents.asking import BEARER, Gateway, Response, events
+from tests.translation.strict_gateway import strict_gateway
+
+Object = dict[str, Any]
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+STRICT_ANSWER = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+EITHER = {"anyOf": [CITY, {"type": "object", "properties": {"zip": {"type": "integer"}}, "required": ["zip"]}]}
+SHARED = {
+    "type": "object",
+    "properties": {"from": {"$ref": "#/$defs/place"}},
+    "required": ["from"],
+    "$defs": {"place": {"type": "string"}},
+}
+NOTHING = {"type": "object", "properties": {}}
+SCHEMAS: dict[str, Object] = {"weather": CITY, "either": EITHER, "route": SHARED, "now": NOTHING}
+"""Tools by name: plain, of alternatives, with references, without arguments."""
+
+
+def chat(choice: str, *names: str, **more: Any) -> Object:
+    tools = [{"type": "function", "function": {"name": name, "parameters": SCHEMAS[name]}} for name in names]
+    named = {"type": "function", "function": {"name": choice}}
+    said = [{"role": "user", "content": "Where?"}]
+    chosen = choice if choice == "required" else named
+    return {"model": "m", "messages": said, "tools": tools, "tool_choice": chosen, **more}
+
+
+def responses(choice: str, *names: str, **more: Any) -> Object:
+    tools = [{"type": "function", "name": name, "parameters": SCHEMAS[name], "strict": False} for name in names]
+    chosen = choice if choice == "required" else {"type": "function", "name": choice}
+    return {"model": "m", "input": "Where?", "tools": tools, "tool_choice": chosen, **more}
+
+
+def anthropic(choice: str, *names: str, **more: Any) -> Object:
+    tools = [{"name": name, "input_schema": {"type": "object", **SCHEMAS[name]}} for name in names]
+    chosen = {"type": "any"} if choice == "required" else {"type": "tool", "name": choice}
+    said = [{"role": "user", "content": "Where?"}]
+    return {"model": "m", "max_tokens": 4000, "messages": said, "tools": tools, "tool_choice": chosen, **more}
+
+
+def gemini(choice: str, *names: str, **more: Any) -> Object:
+    functions = [{"name": name, "parametersJsonSchema": SCHEMAS[name]} for name in names]
+    chosen: Object = {"mode": "ANY"} if choice == "required" else {"mode": "ANY", "allowedFunctionNames": [choice]}
+    said = [{"role": "user", "parts": [{"text": "Where?"}]}]
+    config = {"toolConfig": {"functionCallingConfig": chosen}}
+    return {"contents": said, "tools": [{"functionDeclarations": functions}], **config, **more}
+
+
+CLIENTS = {"openai-chat": chat, "openai-responses": responses, "anthropic": anthropic, "gemini": gemini}
+THINKS: dict[str, Object] = {
+    "openai-chat": {"reasoning_effort": "high"},
+    "openai-responses": {"reasoning": {"effort": "high"}},
+    "anthropic": {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+    "gemini": {"generationConfig": {"thinkingConfig": {"thinkingBudget": 2000}}},
+}
+
+
+TARGETS: dict[str, tuple[str, str, str]] = {
+    "claude-5.5": ("anthropic", "anthropic", "claude-opus-5-5"),
+    "claude-4.5": ("anthropic", "anthropic", "claude-sonnet-4-5"),
+    "openrouter-5.5": ("openai-chat", "openrouter", "anthropic/claude-opus-5.5"),
+    "openrouter-4.5": ("openai-chat", "openrouter", "anthropic/claude-sonnet-4.5"),
+    "responses": ("openai-responses", "openai", "gpt-5.6"),
+    "gemini": ("gemini", "gemini", "gemini-3-flash-preview"),
+}
+
+
+def call(source: str, body: Object, target: str, **capabilities: bool) -> TranslatedCall:
+    dialect, provider, model = TARGETS[target]
+    known = attrs.evolve(capabilities_of(provider, dialect, model, {}, None), **capabilities)
+    request = read_request(source, json.dumps(body).encode(), model="m", stream=False, headers=())
+    made = request.call(Destination(dialect, provider, model, known), stream=False)
+    assert made is not None
+    return made
+
+
+def schema_of(body: Object) -> Object | None:
+    """The schema that a reply is to follow, in a request of any dialect."""
+    form = body.get("output_config", {}).get("format") or body.get("text", {}).get("format")
+    form = form or body.get("response_format", {}).get("json_schema") or {}
+    schema: Object | None = form.get("schema") or body.get("generationConfig", {}).get("responseSchema")
+    return schema
+
+
+def choice_of(body: Object) -> str:
+    """The choice among tools, in a request of any dialect."""
+    chosen = body.get("tool_choice") or body["toolConfig"]["functionCallingConfig"]["mode"].lower()
+    return str(chosen["type"] if isinstance(chosen, dict) else chosen)
+
+
+REFUSING = {
+    "claude-5.5": {},
+    "openrouter-5.5": {},
+    "responses": {"forced_tools": False},
+    "gemini": {"forced_tools": False},
+}
+"""Models that refuse to be made to call a tool, known for it or said to."""
+CASES = [
+    pytest.param(source, target, id=f"{source}-to-{target}")
+    for source in CLIENTS
+    for target in REFUSING
+    if source != TARGETS[target][0]
+]
+
+
+@pytest.mark.parametrize(("source", "target"), CASES)
+@pytest.mark.parametrize("choice", ["weather", "required"])
+def test_the_tools_own_schema_stands_in_where_there_is_one_tool_to_call(source: str, target: str, choice: str) -> None:
+    """The tools are still told, as the conversation may hold calls of them, but none may be called."""
+    made = call(source, CLIENTS[source](choice, "weather"), target, **REFUSING[target])
+    body = json.loads(made.body)
+    schema = schema_of(body)
+    assert schema is not None
+    assert list(schema["properties"]) == ["city"]
+    assert choice_of(body) == "none"
+    assert body["tools"]
+    assert [entry.fate for entry in made.report.entries if "comes back as the call" in entry.reason] == [Fate.EMULATED]
+
+
+@pytest.mark.parametrize(("source", "target"), CASES)
+def test_of_several_tools_the_reply_says_which(source: str, target: str) -> None:
+    names = ("weather", "either", "route", "now")
+    schema = schema_of(json.loads(call(source, CLIENTS[source]("required", *names), target, **REFUSING[target]).body))
+    assert schema is not None
+    branches = schema["properties"]["call"]["anyOf"]
+    assert [branch["properties"]["name"]["enum"] for branch in branches] == [[name] for name in names]
+    assert "$ref" not in json.dumps(branches)
+
+
+def test_a_list_of_allowed_tools_says_of_which_it_is_one() -> None:
+    listed = [{"type": "function", "name": "weather"}, {"type": "function", "name": "now"}]
+    choice = {"type": "allowed_tools", "mode": "required", "tools": listed}
+    body = json.loads(
+        call("openai-responses", {**responses("now", *SCHEMAS), "tool_choice": choice}, "claude-5.5").body
+    )
+    schema = schema_of(body)
+    assert schema is not None
+    found = [branch["properties"]["name"]["enum"][0] for branch in schema["properties"]["call"]["anyOf"]]
+    assert found == ["weather", "now"]
+
+
+@pytest.mark.parametrize("source", [name for name in CLIENTS if name != "anthropic"])
+def test_thinking_stays_on_where_the_model_takes_a_schema(source: str) -> None:
+    """An older Claude takes no forced call while it thinks."""
+    made = call(source, CLIENTS[source]("weather", "weather", **THINKS[source]), "claude-4.5")
+    body = json.loads(made.body)
+    assert body["thinking"]["type"] == "enabled"
+    assert choice_of(body) == "none"
+    assert schema_of(body) is not None
+    assert made.report.paths(Fate.DROPPED) == []
+
+
+@pytest.mark.parametrize("source", ["openai-responses", "anthropic", "gemini"])
+@pytest.mark.parametrize("structured", [True, False])
+def test_where_there_is_no_schema_thinking_gives_way(source: str, structured: bool) -> None:
+    body = CLIENTS[source]("weather", "weather", **THINKS[source])
+    made = call(source, body, "openrouter-4.5", structured_output=structured)
+    sent = json.loads(made.body)
+    assert choice_of(sent) == ("none" if structured else "function")
+    assert bool(made.report.paths(Fate.DROPPED)) is not structured
+
+
+def test_a_model_that_does_not_think_in_this_reply_is_made_to_call() -> None:
+    made = call("openai-chat", chat("weather", "weather", reasoning_effort="none"), "claude-4.5")
+    assert json.loads(made.body)["tool_choice"] == {"type": "tool", "name": "weather"}
+
+
+@pytest.mark.parametrize(("source", "target"), CASES)
+def test_only_a_model_that_takes_neither_is_not_asked(source: str, target: str) -> None:
+    with pytest.raises(UntranslatableError) as caught:
+        call(source, CLIENTS[source]("weather", "weather"), target, forced_tools=False, structured_output=False)
+    assert caught.value.path.startswith(("tool_choice", "toolConfig"))
+
+
+def test_a_reply_of_json_is_not_asked_for_beside_a_call() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": STRICT_ANSWER}}
+    made = call("openai-chat", chat("weather", "weather", response_format=form), "claude-5.5")
+    schema = schema_of(json.loads(made.body))
+    assert schema is not None
+    assert list(schema["properties"]) == ["city"]
+    assert "response_format" in made.report.paths(Fate.DROPPED)
+
+
+def test_the_other_way_round_thinking_gives_way_to_the_call_that_stands_in_for_json() -> None:
+    form = {"text": {"format": {"type": "json_schema", "name": "answer", "schema": STRICT_ANSWER}}}
+    body = {"model": "m", "input": "Hi", "reasoning": {"effort": "high"}, **form}
+    made = call("openai-responses", body, "openrouter-4.5", structured_output=False)
+    assert choice_of(json.loads(made.body)) == "function"
+    assert "reasoning" in made.report.paths(Fate.DROPPED)
+
+
+# -- the whole way ----------------------------------------------------------------------------------------------------
+
+PATHS = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/m:{verb}",
+}
+
+
+async def ask(url: str, source: str, body: Object, *, stream: bool) -> Response:
+    verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    path = PATHS[source].format(verb=verb)
+    sent = body if source == "gemini" else {**body, "stream": stream}
+    headers = {**BEARER, **({"anthropic-version": "2023-06-01"} if source == "anthropic" else {})}
+    return await asyncio.to_thread(Gateway(int(url.rpartition(":")[2])).ask, "POST", path, sent, headers)
+
+
+def told(source: str, answer: Response, *, stream: bool) -> tuple[str, Object, str]:
+    """Name and arguments of the one call of a reply, and why the reply ended."""
+    assert answer.status == 200, answer.body
+    found = TOLD[source](answer, stream)
+    assert len(found[0]) == 1
+    name, arguments = found[0][0]
+    return name, json.loads(arguments) if isinstance(arguments, str) else arguments, found[1]
+
+
+Told = tuple[list[tuple[str, Any]], str]
+
+
+def told_chat(answer: Response, stream: bool) -> Told:
+    if not stream:
+        [choice] = answer.json["choices"]
+        calls = [(one["function"]["name"], one["function"]["arguments"]) for one in choice["message"]["tool_calls"]]
+        assert not choice["message"]["content"]
+        return calls, choice["finish_reason"]
+    lines = [line for line in answer.body.decode().splitlines() if line.startswith("data: {")]
+    choices = [one["choices"][0] for line in lines if (one := json.loads(line[6:]))["choices"]]
+    deltas = [call.get("function", {}) for one in choices for call in one["delta"].get("tool_calls", ())]
+    names = [delta["name"] for delta in deltas if delta.get("name")]
+    return [(*names, "".join(delta.get("arguments", "") for delta in deltas))], choices[-1]["finish_reason"]  # type: ignore[list-item]
+
+
+def told_responses(answer: Response, stream: bool) -> Told:
+    told = events(answer.body) if stream else []
+    response = told[-1]["response"] if stream else answer.json
+    calls = [(item["name"], item["arguments"]) for item in response["output"] if item["type"] == "function_call"]
+    assert [item for item in response["output"] if item["type"] == "message"] == []
+    return calls, response["status"]
+
+
+def told_anthropic(answer: Response, stream: bool) -> Told:
+    if not stream:
+        blocks = answer.json["content"]
+        assert [block for block in blocks if block["type"] == "text"] == []
+        calls = [(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
+        return calls, answer.json["stop_reason"]
+    told = events(answer.body)
+    names = [one["content_block"]["name"] for one in told if one.get("content_block", {}).get("type") == "tool_use"]
+    pieces = [one["delta"].get("partial_json", "") for one in told if one["type"] == "content_block_delta"]
+    [stop] = [one["delta"]["stop_reason"] for one in told if one["type"] == "message_delta"]
+    return [(*names, "".join(pieces))], stop  # type: ignore[list-item]
+
+
+def told_gemini(answer: Response, stream: bool) -> Told:
+    whole = events(answer.body) if stream else [answer.json]
+    candidates = [one["candidates"][0] for one in whole]
+    parts = [part for one in candidates for part in one.get("content", {}).get("parts", ())]
+    calls = [(part["functionCall"]["name"], part["functionCall"]["args"]) for part in parts if "functionCall" in part]
+    return calls, candidates[-1]["finishReason"]
+
+
+TOLD = {
+    "openai-chat": told_chat,
+    "openai-responses": told_responses,
+    "anthropic": told_anthropic,
+    "gemini": told_gemini,
+}
+STOPS = {
+    "openai-chat": "tool_calls",
+    "openai-responses": "completed",
+    "anthropic": "tool_use",
+    "gemini": "STOP",
+}
+SERVED = [
+    pytest.param(source, kind, model, id=f"{source}-by-{model}")
+    for source in CLIENTS
+    for kind, model in (
+        ("anthropic", "claude-opus-5-5"),
+        ("openai", "gpt-5.6"),
+        ("gemini", "gemini-3-flash-preview"),
+    )
+    if not source.startswith(kind)
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("source", "kind", "model"), SERVED)
+async def test_the_reply_comes_back_as_the_call(source: str, kind: str, model: str, *, stream: bool) -> None:
+    """A provider that is strict about what it takes answers with what the schema lets it; the client gets a call."""
+    sections = {"models": {"*": f"{kind}/{model}"}, "capabilities": {model: {"forced_tools": False}}}
+    async with strict_gateway(kind, **sections) as gateway:
+        for choice, names, expected in (
+            ("weather", ("weather", "now"), ("weather", {"city": "example"})),
+            ("now", ("weather", "now"), ("now", {})),
+            ("required", ("weather", "now"), ("weather", {"city": "example"})),
+            ("either", ("either",), ("either", {"city": "example"})),
+            ("route", ("route", "now"), ("route", {"from": "example"})),
+        ):
+            body = CLIENTS[source](choice, *names)
+            name, arguments, stop = told(source, await ask(gateway.url, source, body, stream=stream), stream=stream)
+            assert (name, arguments) == expected
+            assert stop == STOPS[source]
+        assert gateway.provider.refusals == []
