@@ -13,7 +13,16 @@ import msgspec
 from gephyr_core.config import AccountConfig
 from gephyr_core.errors import Fault, Sent
 from gephyr_core.http import Headers
-from gephyr_core.records import AccountState, Binding, Cooldown, InternalError, Pin, StoredObject, TokenState
+from gephyr_core.records import (
+    AccountState,
+    Binding,
+    Cooldown,
+    InternalError,
+    Pin,
+    RememberedReasoning,
+    StoredObject,
+    TokenState,
+)
 
 
 @attrs.frozen
@@ -276,6 +285,8 @@ class StateRestored:
     states: Sequence[AccountState] = ()
     cooldowns: Sequence[Cooldown] = ()
     tokens: Sequence[TokenState] = ()
+    reasoning: Sequence[RememberedReasoning] = ()
+    """The oldest first."""
 
 
 ExchangeEvent = (

@@ -166,6 +166,8 @@ class Gateway:
 
     def _restore(self, event: StateRestored, now: float) -> None:
         self._shared.pins.restore(event.pins, now)
+        if self._shared.memory is not None:
+            self._shared.memory.restore(event.reasoning, now)
         self._operations.restore(event, now)
 
     def _learn_model(self, event: ModelDescribed, now: float) -> None:  # noqa: ARG002

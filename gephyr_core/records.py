@@ -157,6 +157,20 @@ class StoredObject:
 
 
 @attrs.frozen
+class RememberedReasoning:
+    """What a reply held of reasoning that does not come back through its client; its provider will want it back."""
+
+    owner: str
+    """Digest of the client key that was answered."""
+    key: str
+    """Where it belongs: at a tool call, or at a text, of which there is a digest here."""
+    data: bytes = attrs.field(repr=False)
+    """What the core makes of it; holds reasoning in clear."""
+    expires_at: float
+    """Seconds since the epoch."""
+
+
+@attrs.frozen
 class Binding:
     """A session keeps its account, so that the provider's prompt cache serves it."""
 
@@ -277,5 +291,5 @@ class InternalError:
 
 Fact = RequestRecord | AccountEvent | ProxyEvent | OriginEvent | InternalError
 """What is observed: for logs, metrics and traces."""
-Saved = Pin | StoredObject | Binding | AccountState | Cooldown
+Saved = Pin | StoredObject | RememberedReasoning | Binding | AccountState | Cooldown
 """What is kept on the disk. Access tokens are the runtime's to keep."""

@@ -8,7 +8,7 @@ import attrs
 
 from gephyr_core.commands import Command, Observe
 from gephyr_core.computing import HEAVY
-from gephyr_core.config import AccountConfig, Config, provider_kind
+from gephyr_core.config import AccountConfig, Config, TranslationConfig, provider_kind
 from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
@@ -23,7 +23,7 @@ from gephyr_core.routing.models import ModelPattern
 from gephyr_core.scheduling import Account, Pool, Scheduler
 from gephyr_core.scheduling.sign_in import SignIn
 from gephyr_core.scheduling.windows import RequestWindow, TokenWindow
-from gephyr_core.translation.memory import SignatureMemory
+from gephyr_core.translation.memory import ReasoningMemory
 
 
 @attrs.define(eq=False)
@@ -96,7 +96,8 @@ class Shared:
         self.draining = False
         self.finished: list[int] = []
         """Exchanges that ended since the gateway last looked."""
-        self.memory = SignatureMemory()
+        self.memory = _memory(config.translation)
+        """None where nothing is remembered."""
         self.learned: dict[tuple[str, str], Capabilities | None] = {}
         """What providers' model endpoints told, by kind of provider and model; None while it is being asked."""
         self._routes: dict[tuple[str, str | None, bool], Route] = {}
@@ -274,6 +275,12 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         requests=None if requests is None else RequestWindow(requests),
         tokens=None if account.tokens_per_minute is None else TokenWindow(account.tokens_per_minute),
     )
+
+
+def _memory(settings: TranslationConfig) -> ReasoningMemory | None:
+    if not settings.remember_reasoning:
+        return None
+    return ReasoningMemory(settings.remember_reasoning_max_bytes, settings.remember_reasoning_ttl)
 
 
 def _model_table(config: Config, accounts: Sequence[AccountConfig]) -> ModelTable:

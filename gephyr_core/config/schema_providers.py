@@ -206,6 +206,10 @@ class TranslationConfig:
     """What becomes of ``store: true`` where the provider that answers keeps no responses."""
     stored_responses_ttl: Annotated[float, Seconds(most=31536000)] = 2592000.0
     stored_responses_max_bytes: Annotated[int, Whole(1)] = 1073741824
+    remember_reasoning: bool = True
+    """Reasoning that does not come back through its client is kept here for the provider that signed it."""
+    remember_reasoning_ttl: Annotated[float, Seconds(most=31536000)] = 2592000.0
+    remember_reasoning_max_bytes: Annotated[int, Whole(1)] = 67108864
 
 
 @attrs.frozen(kw_only=True)

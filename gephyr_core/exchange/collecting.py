@@ -236,7 +236,7 @@ class Collecting(WindingUp):
             else:
                 self.fault(Fault.PROTOCOL, "the stream ended before the reply did", now)
         elif isinstance(collector, ReplyCollector):
-            job = WritingCollected(collector, self.writing(now))
+            job = WritingCollected(collector, self.writing(attempt, now))
             self.compute(job, self.deliver, stay, attempt.size, now)
 
     # -- shared -----------------------------------------------------------------------------------------------------

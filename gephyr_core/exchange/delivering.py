@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import attrs
 
+from gephyr_core.commands import Save
 from gephyr_core.conversation.assembly import Assembler
 from gephyr_core.conversation.reply import Reply, StopReason
 from gephyr_core.conversation.report import Report
@@ -23,11 +24,12 @@ from gephyr_core.sse import SseFramer
 from gephyr_core.translation.array_form import ArrayForm
 from gephyr_core.translation.calls_of_text import CallingRestorer, CallOfText
 from gephyr_core.translation.carrying import CLIENT as CARRIED
-from gephyr_core.translation.carrying import CarryingRestorer
+from gephyr_core.translation.carrying import CarryingPresenter
 from gephyr_core.translation.collecting import Collector, NativeCollector, ReplyCollector
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
-from gephyr_core.translation.memory import FORGETFUL, ReasoningAssembler
+from gephyr_core.translation.memory import ReasoningAssembler, memorable, text_digest
 from gephyr_core.translation.restoring import Restorer, Restores
+from gephyr_core.translation.showing import Presenter, note_lost
 from gephyr_core.translation.stream import TranslatingReader
 
 NO_CONTENT = (204, 205)
@@ -66,9 +68,10 @@ class Delivering(Attempting):
             self._source_reader(attempt),
             TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses()),
             self._restorer(attempt),
+            self._presenter(attempt),
             self._writer(now),
             self.dialect.stream_reader(max_line=max_line, array=self.plan.array),
-            self._assembler(attempt),
+            self._assembler(),
         )
 
     def collector(self, attempt: Attempt, form: Form) -> Collector:
@@ -94,13 +97,14 @@ class Delivering(Attempting):
 
     def translating(self, attempt: Attempt, now: float) -> Translating:
         """Return how a whole reply of the attempt is translated."""
-        return Translating(TRANSLATORS[attempt.leg.dialect], self._restorer(attempt), self.writing(now))
+        return Translating(TRANSLATORS[attempt.leg.dialect], self._restorer(attempt), self.writing(attempt, now))
 
-    def writing(self, now: float) -> Writing:
-        """Return how a translated reply is written."""
+    def writing(self, attempt: Attempt, now: float) -> Writing:
+        """Return how a translated reply of the attempt is written."""
         assert self.plan is not None
         client, released = CLIENTS[self.dialect.name], dict(self.released)
-        return Writing(client, self.context(now), self.dialect, self.plan.stream, self.plan.array, released)
+        presenter, plan = self._presenter(attempt), self.plan
+        return Writing(client, self.context(now), self.dialect, presenter, plan.stream, plan.array, released)
 
     def deliver(self, read: Callable[[], Delivery], now: float) -> None:
         """Give the client a translated reply that is complete, in the form it asked for."""
@@ -112,7 +116,7 @@ class Delivering(Attempting):
             self.fail(of_bad_call(UNREADABLE_CALL), now)
             return
         self.usage = reply.usage
-        self.remember(reply, now)
+        self.remember(reply, text_digest(reply.parts), now)
         headers = self.translated_headers(attempt)
         account = attempt.lease.account.id
         if plan.stream and not self.reply.status:
@@ -137,9 +141,11 @@ class Delivering(Attempting):
         """A translated stream has come to its end, as far as the client is concerned: it may come back at once."""
         reader = attempt.reader
         assert isinstance(reader, TranslatingReader)
-        reply = reader.take_reply()
-        if reply is not None:
-            self.remember(reply, now)
+        held = reader.take_assembler()
+        if held is not None:
+            reply = held.reply()
+            text = held.text.digest() if isinstance(held, ReasoningAssembler) else text_digest(reply.parts)
+            self.remember(reply, text, now)
 
     def translated_headers(self, attempt: Attempt) -> list[Header]:
         """The head of a translated reply."""
@@ -175,9 +181,17 @@ class Delivering(Attempting):
         account = attempt.lease.account
         call = self.translated_call(attempt.leg) if attempt.leg.dialect else None
         written = Written({}) if call is None else call.written
-        kind = CarryingRestorer if self.dialect.name == CARRIED and attempt.leg.dialect else Restorer
-        restorer = kind(written, organization_digest(account.organization), self.reply_key)
+        restorer = Restorer(written, organization_digest(account.organization), self.reply_key)
         return restorer if written.stand_in is None else CallingRestorer(restorer, CallOfText(written.stand_in))
+
+    def _presenter(self, attempt: Attempt) -> Presenter | None:
+        """Return what keeps back reasoning that the client did not ask for; None where nothing is kept back: what was
+        made in the client's own dialect is what its clients expect."""
+        if attempt.leg.dialect == self.dialect.name:
+            return None
+        if self.dialect.name == CARRIED:
+            return CarryingPresenter(self.shown)
+        return None if self.shown.everything else Presenter(self.shown)
 
     def _losses(self) -> Report:
         """The report that takes in what the reply loses too."""
@@ -185,18 +199,19 @@ class Delivering(Attempting):
             self.report = Report()
         return self.report
 
-    def _assembler(self, attempt: Attempt) -> Assembler | None:
-        """Return what holds the reply until its end, to be kept; or its reasoning, if the client may drop that."""
-        if self.keeps_reply:
-            return Assembler()
-        signs = attempt.leg.dialect != "openai-chat"
-        return ReasoningAssembler() if self.dialect.name in FORGETFUL and signs else None
+    def _assembler(self) -> Assembler:
+        """Return what holds the reply until its end, to be kept; or what there is to be remembered of it."""
+        return Assembler() if self.keeps_reply else ReasoningAssembler()
 
-    def remember(self, reply: Reply, now: float) -> None:
-        """Keep what a later request of the client will need."""
+    def remember(self, reply: Reply, text: str, now: float) -> None:
+        """Keep what a later request of the client will need; *text* is the digest of the reply's text."""
         assert self.admitted is not None
-        if self.dialect.name in FORGETFUL and self.admitted.owns:
-            self.shared.memory.learn(self.admitted.owner, reply.parts)
+        found = memorable(reply.parts, text, self.said)
+        if found and self.shared.memory is not None and self.admitted.owns:
+            for record in self.shared.memory.learn(self.admitted.owner, found, now):
+                self.shared.emit(Save(record))
+        elif found:
+            note_lost(reply.parts, self.dialect.name, self.shown, self._losses())
         if self.keeps_reply:
             self.keep_reply(reply, now)
 

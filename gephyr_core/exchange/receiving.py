@@ -11,6 +11,7 @@ from gephyr_core.exchange.collecting import Collecting
 from gephyr_core.exchange.state import State
 from gephyr_core.http import media_type
 from gephyr_core.reply_form import Form, FormSeeker
+from gephyr_core.translation.stream import TranslatingReader
 
 _BOM = b"\xef\xbb\xbf"
 """May open a stream (WHATWG HTML, section 9.2.5). Clients that do not know it lose the first line."""
@@ -165,9 +166,21 @@ class Receiving(Collecting):
             self._hold(attempt, kind, one)
         if reader.error is not None:
             return None if self._fails_over_in_stream(attempt, now) else self._commit(attempt, [])
-        if attempt.size > _LARGEST_PRELUDE or not self.hold_reply(attempt.size):
+        if attempt.size > _LARGEST_PRELUDE or not self._has_room(attempt):
             return self._commit(attempt, [])
         return None
+
+    def _has_room(self, attempt: Attempt) -> bool:
+        """Count what is held of the reply: its prelude, and what is kept of reasoning that the client is not shown."""
+        reader = attempt.reader
+        if not isinstance(reader, TranslatingReader) or not reader.assembled:
+            return self.hold_reply(attempt.size)
+        if self.hold_reply(attempt.size + reader.assembled):
+            return True
+        if self.keeps_reply:
+            return False
+        reader.forget_reply()
+        return self.hold_reply(attempt.size)
 
     def prelude_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream ended without content: that is no reply, whatever its dialect says of an end without a word."""

@@ -26,6 +26,7 @@ from gephyr_core.routing import Target
 from gephyr_core.scheduling import Account, Outcome, Search
 from gephyr_core.shared import Leg, Shared
 from gephyr_core.translation.requests import RequestTranslation, TranslatedCall
+from gephyr_core.translation.showing import NOTHING
 
 _EXPLAIN = b"x-gephyr-explain"
 """A client that sends it is told the id of the decision that chose its account."""
@@ -86,6 +87,10 @@ class TranslationState:
         """Dialect to the addresses that its providers have to be given as bytes, each with where the client wrote
         it."""
         self.reply_context: ReplyContext | None = None
+        self.shown = NOTHING
+        """What of reasoning the client asked to be shown in a translated reply."""
+        self.said = ""
+        """A digest of what the user said last."""
         self.report: Report | None = None
         """What the latest translation lost."""
         self.prepared = False

@@ -25,7 +25,7 @@ from gephyr_core.providers.targets import upstream_target
 from gephyr_core.shared import Leg
 from gephyr_core.translation.dialects import CLIENTS
 from gephyr_core.translation.estimate import estimate_tokens
-from gephyr_core.translation.memory import FORGETFUL, Memories
+from gephyr_core.translation.memory import Memories
 from gephyr_core.translation.reading import ReadingRequest, ReadRequest, WritingRequest
 from gephyr_core.translation.requests import (
     MOST_URLS,
@@ -64,8 +64,8 @@ class Translating(Keeping):
         assert self.admitted is not None
         plan, operation, shared = self.plan, self.plan.endpoint.operation, self.shared
         memory: Memories | None = None
-        if operation.dialect in FORGETFUL and self.admitted.owns:
-            memory = shared.memory if len(plan.body) < shared.heavy else shared.memory.snapshot()
+        if shared.memory is not None and self.admitted.owns:
+            memory = shared.memory.of(self.admitted.owner, now, lasting=len(plan.body) >= shared.heavy)
         dialects = dict.fromkeys(leg.dialect for leg in self.legs if leg.dialect)
         job = ReadingRequest(
             operation.dialect,
@@ -75,7 +75,6 @@ class Translating(Keeping):
             headers=plan.headers,
             strict=shared.config.translation.strict,
             count=operation.counts,
-            owner=self.admitted.owner,
             memory=memory,
             fetched_for=tuple(dialects) if shared.config.translation.fetch_urls else (),
         )
@@ -96,6 +95,7 @@ class Translating(Keeping):
                     self.refuse_leg(leg, error)
             return
         self.translation, self.wanted_urls = request.translation, request.wanted_urls
+        self.shown, self.said = request.shown, request.said
         assert self.plan is not None
         problem = None if self.plan.envelope is None else self.decide_keeping(self.plan.envelope)
         if problem is not None:

@@ -14,6 +14,7 @@ from gephyr_core.exchange.attempts import is_json
 from gephyr_core.translation.array_form import ArrayForm
 from gephyr_core.translation.collecting import NativeCollector, ReplyCollector
 from gephyr_core.translation.restoring import Restores, restored
+from gephyr_core.translation.showing import Presenter
 
 
 @attrs.frozen
@@ -34,6 +35,8 @@ class Writing:
     client: ClientTranslator
     context: ReplyContext
     dialect: Dialect
+    presenter: Presenter | None
+    """Keeps back what the client is not shown; None where it is shown everything."""
     streams: bool
     array: bool
     """The stream's form is Gemini's JSON array."""
@@ -44,6 +47,8 @@ class Writing:
         """Return what the client gets, and add to *report* what its dialect has no place for."""
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             return b""
+        if self.presenter is not None:
+            reply = self.presenter.reply(reply)
         context = attrs.evolve(self.context, report=report)
         if not self.streams:
             return self.client.write_reply(reply, context)

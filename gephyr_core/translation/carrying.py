@@ -6,43 +6,42 @@ remembered.
 """
 
 import attrs
-import msgspec
 
+from gephyr_core.conversation.assembly import deltas_of
 from gephyr_core.conversation.parts import Part, Signature, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
-from gephyr_core.conversation.reply import Delta, Ended, Failed, PartEnded, PartStarted, Started
-from gephyr_core.translation.restoring import Restorer
+from gephyr_core.conversation.reply import Delta, PartEnded, Reply
+from gephyr_core.translation.restoring import collected
+from gephyr_core.translation.showing import Presenter
 
 CLIENT = "anthropic"
 _MARK = "call|"
 
 
 @attrs.define
-class CarryingRestorer(Restorer):
-    """Restores, and gives calls' signatures blocks of their own; later parts are renumbered."""
+class CarryingPresenter(Presenter):
+    """Presents a reply, and gives calls' signatures blocks of their own."""
 
-    _numbers: dict[int, int] = attrs.field(factory=dict, init=False)
-    _next: int = attrs.field(default=0, init=False)
+    def told(self, index: int, part: Part) -> list[Delta]:
+        """Begin a part that is shown; in front of a signed call, tell its signature."""
+        if not (isinstance(part, ToolCall) and self.shown.proofs and _is_abroad(part.signature)):
+            return Presenter.told(self, index, part)
+        assert part.signature is not None
+        signature = attrs.evolve(part.signature, id=f"{_MARK}{part.id}")
+        carrier = Presenter.told(self, index, Thinking("", signature))
+        return [*carrier, PartEnded(self._next - 1), *Presenter.told(self, index, part)]
 
-    def feed(self, delta: Delta) -> list[Delta]:
-        """Return what the client's writer is told in place of *delta*."""
-        return [carried for restored in Restorer.feed(self, delta) for carried in self._carried(restored)]
+    def reply(self, reply: Reply) -> Reply:
+        """Return what the client is shown of a whole reply."""
+        shown = Presenter.reply(self, reply)
+        if not any(isinstance(part, ToolCall) and _is_abroad(part.signature) for part in shown.parts):
+            return shown
+        told = collected(told for delta in deltas_of(shown) for told in self.feed(delta))
+        return attrs.evolve(told, service_tier=reply.service_tier)
 
-    def _carried(self, delta: Delta) -> list[Delta]:
-        if isinstance(delta, Started | Ended | Failed):
-            return [delta]
-        if not isinstance(delta, PartStarted):
-            number = self._numbers[delta.index]
-            return [delta if number == delta.index else msgspec.structs.replace(delta, index=number)]
-        part = delta.part
-        opening: list[Delta] = []
-        if isinstance(part, ToolCall) and part.signature is not None and part.signature.origin.dialect != CLIENT:
-            signature = attrs.evolve(part.signature, id=f"{_MARK}{part.id}")
-            opening = [PartStarted(self._next, Thinking("", signature)), PartEnded(self._next)]
-            self._next += 1
-        number = self._numbers[delta.index] = self._next
-        self._next += 1
-        return [*opening, PartStarted(number, part)]
+
+def _is_abroad(signature: Signature | None) -> bool:
+    return signature is not None and signature.origin.dialect != CLIENT
 
 
 def returned(prompt: Prompt) -> Prompt:

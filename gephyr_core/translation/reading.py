@@ -8,8 +8,9 @@ from gephyr_core.dialects.translator import Destination
 from gephyr_core.http import Headers
 from gephyr_core.translation.carrying import CLIENT as CARRIED
 from gephyr_core.translation.carrying import returned
-from gephyr_core.translation.memory import Memories
+from gephyr_core.translation.memory import Memories, said_last
 from gephyr_core.translation.requests import RequestTranslation, TranslatedCall, read_request
+from gephyr_core.translation.showing import Shown, shown_to
 
 
 @attrs.frozen
@@ -19,6 +20,10 @@ class ReadRequest:
     translation: RequestTranslation
     wanted_urls: Mapping[str, Mapping[str, str]]
     """Dialect to the addresses that its providers have to be given as bytes, each with where the client wrote it."""
+    shown: Shown
+    """What of reasoning the client asked to be shown."""
+    said: str
+    """A digest of what the user said last: what is remembered of the reply is found by it."""
 
 
 @attrs.frozen
@@ -35,7 +40,6 @@ class ReadingRequest:
     headers: Headers = attrs.field(kw_only=True)
     strict: bool = attrs.field(kw_only=True)
     count: bool = attrs.field(kw_only=True)
-    owner: str = attrs.field(kw_only=True)
     memory: Memories | None = attrs.field(kw_only=True)
     """None where nothing is remembered for the client."""
     fetched_for: tuple[str, ...] = attrs.field(kw_only=True)
@@ -52,11 +56,14 @@ class ReadingRequest:
             strict=self.strict,
             count=self.count,
         )
-        if self.memory is not None:
-            translation.prompt = self.memory.restore(self.owner, translation.prompt)
+        prompt = translation.prompt
         if self.dialect == CARRIED:
-            translation.prompt = returned(translation.prompt)
-        return ReadRequest(translation, {name: translation.wanted_urls(name) for name in self.fetched_for})
+            prompt = returned(prompt)
+        if self.memory is not None:
+            prompt = self.memory.restore(prompt)
+        translation.prompt = prompt
+        wanted = {name: translation.wanted_urls(name) for name in self.fetched_for}
+        return ReadRequest(translation, wanted, shown_to(prompt), said_last(prompt.turns))
 
 
 @attrs.frozen

@@ -119,7 +119,8 @@ def _member(arguments: str, name: str) -> str:
 
 def restored(reply: Reply, restorer: Restores) -> Reply:
     """Restore a whole reply."""
-    return collected(restored_delta for delta in deltas_of(reply) for restored_delta in restorer.feed(delta))
+    told = collected(restored_delta for delta in deltas_of(reply) for restored_delta in restorer.feed(delta))
+    return attrs.evolve(told, service_tier=reply.service_tier)
 
 
 def collected(deltas: Iterable[Delta]) -> Reply:

@@ -3,7 +3,7 @@
 import attrs
 
 from gephyr_core.conversation.assembly import Assembler
-from gephyr_core.conversation.reply import Delta, Ended, Failed, Reply
+from gephyr_core.conversation.reply import Delta, Ended, Failed
 from gephyr_core.dialects.base import EventClass, Heard, StreamError, StreamReader
 from gephyr_core.dialects.reader import heard
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter
@@ -12,6 +12,7 @@ from gephyr_core.json_array import ArrayAsEvents
 from gephyr_core.records import Usage
 from gephyr_core.sse import SseFramer
 from gephyr_core.translation.restoring import Restores
+from gephyr_core.translation.showing import Presenter
 
 
 @attrs.define
@@ -23,11 +24,13 @@ class TranslatingReader:
     """Reads what the provider sends, where it tells of an error."""
     _deltas: DeltaReader
     _restorer: Restores
+    _presenter: Presenter | None
+    """Keeps back what the client is not shown; None where it is shown everything."""
     _writer: DeltaWriter
     _client: StreamReader
     """Reads what was written, as it would a provider's stream of the client's dialect: for the commit point."""
     _assembler: Assembler | None = None
-    """Collects the reply, where somebody wants it whole at the end."""
+    """Collects the reply, or a part of it, where somebody wants that at the end."""
     finished: bool = attrs.field(default=False, init=False)
     terminal_seen: bool = attrs.field(default=False, init=False)
     error: StreamError | None = attrs.field(default=None, init=False)
@@ -51,12 +54,12 @@ class TranslatingReader:
         """Keep no reply: there is no room for it."""
         self._assembler = None
 
-    def take_reply(self) -> Reply | None:
-        """Take the whole reply, once the stream ended well and if it was collected."""
+    def take_assembler(self) -> Assembler | None:
+        """Take what was collected of the reply, once the stream ended well."""
         if self._assembler is None or not self._assembler.ended:
             return None
         assembler, self._assembler = self._assembler, None
-        return assembler.reply()
+        return assembler
 
     def split(self, data: bytes) -> list[bytes]:
         """Add *data* of the provider's and return the client's events that come of it."""
@@ -105,7 +108,7 @@ class TranslatingReader:
 
     def _written(self, deltas: list[Delta], block: bytes) -> bytes:
         written = []
-        write, restore = self._writer.write, self._restorer.feed
+        write, restore, presenter = self._writer.write, self._restorer.feed, self._presenter
         for raw in deltas:
             if self.terminal_seen:
                 break
@@ -118,7 +121,10 @@ class TranslatingReader:
                     self.error, self.terminal_seen = told_error(self._source, block, delta), True
                     self.parting = write(delta)
                     break
-                written.append(write(delta))
+                if presenter is None:
+                    written.append(write(delta))
+                else:
+                    written += [write(shown) for shown in presenter.feed(delta)]
         return b"".join(written)
 
 

@@ -22,7 +22,16 @@ from gephyr_core.events import (
 )
 from gephyr_core.faults import raise_again
 from gephyr_core.gateway import Gateway
-from gephyr_core.records import AccountEvent, AccountState, Binding, Cooldown, OriginEvent, RequestRecord, Saved
+from gephyr_core.records import (
+    AccountEvent,
+    AccountState,
+    Binding,
+    Cooldown,
+    OriginEvent,
+    RememberedReasoning,
+    RequestRecord,
+    Saved,
+)
 
 KEY = "0" * 64
 OPEN = AuthConfig(mode="off")
@@ -38,12 +47,13 @@ def account(name: str = "a", provider: str = "openai", **more: Any) -> AccountCo
     return AccountConfig(id=name, provider=provider, api_key=f"account:{name}", **more)
 
 
-OF_THE_SCHEDULER = (Binding, AccountState, Cooldown)
+BESIDE = (Binding, AccountState, Cooldown, RememberedReasoning)
+"""What is kept without being a part of the dialogue."""
 
 
 def _is_beside(command: Command) -> bool:
-    """Whether a command is no part of the dialogue: facts, and what the scheduler keeps."""
-    return isinstance(command, Observe) or (isinstance(command, Save) and isinstance(command.record, OF_THE_SCHEDULER))
+    """Whether a command is no part of the dialogue: facts, and what is kept besides."""
+    return isinstance(command, Observe) or (isinstance(command, Save) and isinstance(command.record, BESIDE))
 
 
 @attrs.frozen
@@ -69,7 +79,7 @@ class Play:
         self.events: list[AccountEvent] = []
         self.hosts: list[OriginEvent] = []
         self.saved: list[Saved] = []
-        """What the scheduler wants kept."""
+        """What is to be kept beside."""
         self.unclaimed: list[Command] = []
 
     def feed(self, event: Event, at: float | None = None) -> list[Command]:
@@ -83,7 +93,7 @@ class Play:
         self.events += [fact for fact in facts if isinstance(fact, AccountEvent)]
         self.hosts += [fact for fact in facts if isinstance(fact, OriginEvent)]
         saved = [command.record for command in commands if isinstance(command, Save)]
-        self.saved += [record for record in saved if isinstance(record, OF_THE_SCHEDULER)]
+        self.saved += [record for record in saved if isinstance(record, BESIDE)]
         self.unclaimed = [command for command in commands if not _is_beside(command)]
         return self.unclaimed
 

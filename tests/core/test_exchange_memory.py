@@ -345,11 +345,15 @@ def test_a_stream_of_which_nothing_is_kept_counts_nothing() -> None:
     assert play.gateway.buffered_bytes == 0
 
 
-def test_reasoning_that_there_is_no_room_to_remember_is_forgotten_and_the_stream_goes_on() -> None:
-    """A client of Chat Completions drops it; remembering it is a service, not a promise."""
+@pytest.mark.parametrize(("asks", "rest"), [(b"", 315), (b'"reasoning_effort":"high",', 0)], ids=["hidden", "shown"])
+def test_reasoning_that_there_is_no_room_to_remember_is_forgotten_and_the_stream_goes_on(
+    asks: bytes, rest: int
+) -> None:
+    """A client of Chat Completions drops it; remembering it is a service, not a promise. What the client is not shown
+    does not commit the stream: the request and what was held of the stream stay."""
     play = Play(account("c", "anthropic", models=("*",)), server=ServerConfig(max_buffered_bytes=1000))
     call = play.request(
-        b'{"model":"claude-sonnet-4-5","stream":true,"messages":[{"role":"user","content":"hi"}]}', CHAT
+        b'{"model":"claude-sonnet-4-5",%b"stream":true,"messages":[{"role":"user","content":"hi"}]}' % asks, CHAT
     )
     play.head(call, headers=SSE)
     play.expect()
@@ -371,7 +375,7 @@ def test_reasoning_that_there_is_no_room_to_remember_is_forgotten_and_the_stream
         play.unclaimed = []
         held.append(play.gateway.buffered_bytes)
     assert max(held) > 500
-    assert held[-1] == 0
+    assert held[-1] == rest
     play.feed(ClientGone(1))
     play.expect(CancelUpstream)
     play.finish()

@@ -1,22 +1,28 @@
 """A tool call's signature comes back through a client of Anthropic, which has no place for it."""
 
+import pytest
+
 from gephyr_core.conversation.assembly import deltas_of
 from gephyr_core.conversation.parts import Origin, Part, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.reply import Reply, Stop, StopReason
-from gephyr_core.dialects.translator import Written
-from gephyr_core.translation.carrying import CarryingRestorer, returned
+from gephyr_core.translation.carrying import CarryingPresenter, returned
 from gephyr_core.translation.restoring import collected
+from gephyr_core.translation.showing import EVERYTHING, NOTHING, Shown
 
 SIGNED = Signature("c2ln", Origin("gemini"))
 CALL = ToolCall("call_1", "look", '{"a":1}', signature=SIGNED)
 
 
-def told(*parts: Part) -> tuple[Part, ...]:
-    """What the client is told of a reply of *parts*."""
-    restorer = CarryingRestorer(Written({}), "", "k")
-    reply = Reply("r", "m", parts, Stop(StopReason.TOOL_CALL))
-    return collected(out for delta in deltas_of(reply) for out in restorer.feed(delta)).parts
+def told(*parts: Part, shown: Shown = EVERYTHING) -> tuple[Part, ...]:
+    """What the client is told of a reply of *parts*, which is the same whether it streams or not."""
+    reply = Reply("r", "m", parts, Stop(StopReason.TOOL_CALL), service_tier="flex")
+    presenter = CarryingPresenter(shown)
+    streamed = collected(out for delta in deltas_of(reply) for out in presenter.feed(delta)).parts
+    whole = CarryingPresenter(shown).reply(reply)
+    assert whole.parts == streamed
+    assert whole.service_tier == "flex"
+    return streamed
 
 
 def test_the_signature_stands_in_a_block_of_its_own_before_its_call() -> None:
@@ -39,3 +45,17 @@ def test_what_the_client_sends_back_is_what_the_provider_said() -> None:
 
 def test_a_call_without_a_signature_has_no_block() -> None:
     assert told(ToolCall("c", "look", "{}")) == (ToolCall("c", "look", "{}"),)
+
+
+def test_a_client_that_asked_for_no_thinking_gets_no_block_of_it() -> None:
+    assert told(Thinking("hm", SIGNED), Text("a"), CALL, shown=NOTHING) == (Text("a"), CALL)
+
+
+@pytest.mark.parametrize("text", ["hm", ""])
+@pytest.mark.parametrize("redacted", [False, True])
+@pytest.mark.parametrize("shown", [Shown(texts=texts, proofs=proofs) for texts in (0, 1) for proofs in (0, 1)])
+def test_a_stream_shows_what_a_whole_reply_shows(text: str, shown: Shown, *, redacted: bool) -> None:
+    thought = Thinking("" if redacted else text, SIGNED, redacted=redacted)
+    seen = shown.part(thought)
+    rest = (Text("a"), ToolCall("c", "look", "{}"))
+    assert told(thought, *rest, shown=shown) == (*(() if seen is None else (seen,)), *rest)

@@ -9,12 +9,12 @@ import attrs
 import structlog
 
 from gephyr.runtime.store_accounts import FoundState
-from gephyr_core.records import Binding, Cooldown, Pin, Saved, StoredObject
+from gephyr_core.records import Binding, Cooldown, Pin, RememberedReasoning, Saved, StoredObject
 
 MOST_OBJECT_BYTES = 32 * 1024 * 1024
 """Of one stored object. A longer one is not kept, nor is the older version that it would have replaced."""
 
-Record = Pin | StoredObject | Binding | FoundState | Cooldown
+Record = Pin | StoredObject | RememberedReasoning | Binding | FoundState | Cooldown
 """What is queued. A state goes with the credential it was found with."""
 R = TypeVar("R", bound=Saved)
 _Identity = str | tuple[str, str] | tuple[str]
@@ -41,7 +41,7 @@ class WriteQueue:
         """*most_bytes* bounds the objects that are queued or being written."""
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._records: deque[Pin | StoredObject] = deque()
+        self._records: deque[Pin | StoredObject | RememberedReasoning] = deque()
         self._changing: dict[_Identity, Binding | FoundState | Cooldown] = {}
         """In the order they were first queued."""
         self._newest: dict[tuple[str, str], StoredObject] = {}

@@ -18,6 +18,9 @@ NAME = "openai-chat"
 PLAIN = ("reasoning_content", "reasoning")
 """Fields of reasoning as plain text. DeepSeek, Qwen, Kimi and Z.ai use the first, OpenRouter and Groq the second."""
 
+INCLUDE = "include_reasoning"
+"""OpenRouter's older field for whether reasoning is shown; vLLM has it too."""
+
 THINKING_PART = "thinking"
 """Mistral's place for reasoning: a part of the content."""
 

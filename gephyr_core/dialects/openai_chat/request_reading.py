@@ -14,7 +14,7 @@ from gephyr_core.conversation.prompt import (
 )
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.openai_chat.message_reading import MessageReader
-from gephyr_core.dialects.openai_chat.reasoning import NAME
+from gephyr_core.dialects.openai_chat.reasoning import INCLUDE, NAME
 from gephyr_core.dialects.openai_chat.tool_reading import read_choice, read_tools
 
 _PATHS = {
@@ -131,16 +131,16 @@ def _modalities(fields: Fields, native: dict[str, Native]) -> None:
 
 
 def _reasoning(fields: Fields, paths: dict[str, str], native: dict[str, Native]) -> Reasoning | None:
-    """Take OpenRouter's ``reasoning``, or ``reasoning_effort``."""
-    plain, nested = fields.text("reasoning_effort"), fields.child("reasoning")
+    """Take OpenRouter's ``reasoning``, or ``reasoning_effort``, with the older ``include_reasoning``."""
+    plain, nested, shown = fields.text("reasoning_effort"), fields.child("reasoning"), fields.flag(INCLUDE)
     if nested is None:
-        paths["reasoning"] = "reasoning_effort"
-        if plain is None:
-            return None
-        if plain not in _EFFORTS:
+        paths["reasoning"] = "reasoning_effort" if plain is not None or shown is None else INCLUDE
+        if plain is not None and plain not in _EFFORTS:
             native["reasoning_effort"] = Native(plain)
+            plain = None
+        if plain is None and shown is None:
             return None
-        return Reasoning(_EFFORTS[plain])
+        return Reasoning(None if plain is None else _EFFORTS[plain], shown=shown)
     if plain is not None:
         fields.report.dropped("reasoning_effort", "reasoning counts")
     effort, budget = nested.text("effort"), nested.integer("max_tokens")
@@ -154,7 +154,7 @@ def _reasoning(fields: Fields, paths: dict[str, str], native: dict[str, Native])
         level = Effort.NONE
     elif enabled and level is None and budget is None:
         level = Effort.MEDIUM
-    return Reasoning(level, budget, shown=None if exclude is None else not exclude, summary=summary)
+    return Reasoning(level, budget, shown=shown if exclude is None else not exclude, summary=summary)
 
 
 def _output(fields: Fields) -> OutputFormat | None:

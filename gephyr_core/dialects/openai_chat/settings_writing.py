@@ -7,7 +7,7 @@ import attrs
 
 from gephyr_core.conversation.prompt import Effort, Prompt, Reasoning, Sampling
 from gephyr_core.conversation.report import Report
-from gephyr_core.dialects.openai_chat.reasoning import NAME
+from gephyr_core.dialects.openai_chat.reasoning import INCLUDE, NAME
 from gephyr_core.dialects.openai_chat.reply import SERVICE_TIERS
 from gephyr_core.dialects.openai_chat.targets import is_mistral, is_openai
 from gephyr_core.dialects.translator import Destination
@@ -138,7 +138,9 @@ class SettingsWriter:
                 self.body["reasoning_effort"] = level.value
             if reasoning.effort is None:
                 self.report.changed(path, f"a budget is carried as effort {effort.value!r}")
-        if reasoning.summary or (reasoning.shown and is_openai(self.destination)):
+        if self.own and path == INCLUDE:
+            self.body[INCLUDE] = reasoning.shown
+        elif reasoning.summary or (reasoning.shown and is_openai(self.destination)):
             self._drop(path, f"provider {self.destination.provider!r} does not show reasoning in Chat Completions")
 
     def _openrouter(self, reasoning: Reasoning) -> None:

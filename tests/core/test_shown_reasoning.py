@@ -1,0 +1,170 @@
+"""A translated reply shows the reasoning that the client asked for, and none that it did not."""
+
+from typing import Any
+
+import pytest
+
+from tests.core.play import account
+from tests.core.reasoning_cases import (
+    ANTHROPIC,
+    ASKED,
+    CHAT,
+    CLIENTS,
+    GEMINI,
+    MODELS,
+    PAIRS,
+    PROOF,
+    PROVIDERS,
+    RESPONSES,
+    TEXT,
+    THOUGHT,
+    answered,
+    play,
+    question,
+    reply,
+    told,
+)
+
+FORMS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+NOT_ASKED: dict[str, list[dict[str, Any]]] = {
+    CHAT: [
+        {},
+        {"reasoning_effort": "none"},
+        {"reasoning": {"exclude": True}},
+        {"reasoning": {"effort": "high", "exclude": True}},
+        {"reasoning": {"enabled": False}},
+        {"include_reasoning": False},
+        {"thinking": {"type": "disabled"}},
+        {"enable_thinking": False},
+    ],
+    RESPONSES: [{}, {"reasoning": {"effort": "high"}}, {"include": ["message.output_text.logprobs"]}],
+    ANTHROPIC: [{}, {"thinking": {"type": "disabled"}}, {"output_config": {"effort": "high"}}],
+    GEMINI: [
+        {},
+        {"generationConfig": {"thinkingConfig": {"thinkingBudget": 1024}}},
+        {"generationConfig": {"thinkingConfig": {"includeThoughts": False}}},
+        {"generationConfig": {"thinkingConfig": {"thinkingLevel": "HIGH"}}},
+    ],
+}
+ASKED_OTHERWISE: dict[str, list[dict[str, Any]]] = {
+    CHAT: [
+        {"reasoning_effort": "low"},
+        {"reasoning": {"max_tokens": 2000}},
+        {"reasoning": {"enabled": True}},
+        {"include_reasoning": True},
+        {"thinking": {"type": "enabled"}},
+        {"enable_thinking": True},
+        {"chat_template_kwargs": {"enable_thinking": True}},
+    ],
+    RESPONSES: [{"reasoning": {"summary": "detailed"}}],
+    ANTHROPIC: [{"thinking": {"type": "enabled", "budget_tokens": 1024}}],
+    GEMINI: [{"generationConfig": {"thinkingConfig": {"includeThoughts": True, "thinkingLevel": "LOW"}}}],
+}
+
+
+def parts_of(client: str, whole: Any) -> list[tuple[str, str]]:
+    """What a whole reply is made of, in order: each thing's kind, and its text."""
+    if client == ANTHROPIC:
+        return [(block["type"], block.get("text") or block.get("thinking") or "") for block in whole["content"]]
+    if client == GEMINI:
+        (candidate,) = whole["candidates"]
+        return [("thinking" if p.get("thought") else "text", p.get("text", "")) for p in candidate["content"]["parts"]]
+    if client == CHAT:
+        message = whole["choices"][0]["message"]
+        thought = message.get("reasoning_content") or "".join(
+            detail.get("text", detail.get("summary", "")) for detail in message.get("reasoning_details", ())
+        )
+        known = {"role", "content", "refusal", "tool_calls", "annotations", "extra_content"}
+        thoughts = [("thinking", thought)] if set(message) - known else []
+        return [*thoughts, ("text", message["content"])]
+    found = []
+    for item in whole["output"]:
+        text = "".join(part["text"] for part in item.get("content") or item.get("summary") or ())
+        found.append(("thinking" if item["type"] == "reasoning" else "text", text))
+    return found
+
+
+@FORMS
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+def test_who_does_not_ask_gets_the_text_alone(client: str, provider: str, *, streamed: bool) -> None:
+    """``content[0].text`` of an Anthropic client, ``parts[0].text`` of a Gemini client, ``output[0].content[0].text``
+    of a Responses client are the answer, whoever gives it."""
+    for asks in NOT_ASKED[client]:
+        whole, data = told(play(provider), client, provider, asks, streamed=streamed)
+        shown = [(kind, text) for kind, text in parts_of(client, whole) if text or kind != "text"]
+        assert shown == [("text", TEXT)], asks
+        assert THOUGHT.encode() not in data, asks
+
+
+@FORMS
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+def test_who_asks_gets_the_reasoning_first(client: str, provider: str, *, streamed: bool) -> None:
+    for asks in (ASKED[client], *ASKED_OTHERWISE[client]):
+        whole, _ = told(play(provider), client, provider, asks, streamed=streamed)
+        shown = [(kind, text) for kind, text in parts_of(client, whole) if text]
+        assert shown == [("thinking", THOUGHT), ("text", TEXT)], asks
+
+
+@FORMS
+@pytest.mark.parametrize("client", CLIENTS)
+def test_passthrough_stays_as_it_came(client: str, *, streamed: bool) -> None:
+    one = play(client)
+    body, path = question(client, stream=streamed)
+    whole = reply(client)
+    _, data = answered(one, one.request(body, path), client, whole, client, streamed=streamed)
+    assert THOUGHT.encode() in data
+    assert streamed or data == whole
+
+
+@FORMS
+def test_a_responses_client_that_asks_for_no_proof_is_given_none(*, streamed: bool) -> None:
+    asks = {"reasoning": {"summary": "auto"}}
+    _, data = told(play(ANTHROPIC), RESPONSES, ANTHROPIC, asks, streamed=streamed)
+    assert b"encrypted_content" not in data
+
+
+@FORMS
+@pytest.mark.parametrize(
+    ("client", "asks"),
+    [
+        (RESPONSES, {"include": ["reasoning.encrypted_content"]}),
+        (ANTHROPIC, {"thinking": {"type": "adaptive", "display": "omitted"}}),
+    ],
+)
+def test_who_wants_only_proofs_gets_those_without_a_text(client: str, asks: dict[str, Any], *, streamed: bool) -> None:
+    """A text cannot be left out of a signed block: the block is kept back, and remembered, whole."""
+    other = ANTHROPIC if client == RESPONSES else RESPONSES
+    whole, data = told(play(other), client, other, asks, streamed=streamed)
+    assert parts_of(client, whole) == [("text", TEXT)]
+    bare = reply(other).replace(THOUGHT.encode(), b"").replace(b'{"type":"summary_text","text":""}', b"")
+    one = play(other)
+    body, path = question(client, stream=streamed, **asks)
+    whole, data = answered(one, one.request(body, path), client, bare, other, streamed=streamed)
+    assert [kind for kind, _ in parts_of(client, whole)] == ["thinking", "text"]
+    assert b"Z2VwaHly" in data
+
+
+@pytest.mark.parametrize("client", [client for client in CLIENTS if client != GEMINI])
+def test_a_failure_behind_hidden_reasoning_is_hidden_too(client: str) -> None:
+    """What the client has seen nothing of can still be answered by somebody else."""
+    accounts = [account("a", PROVIDERS[GEMINI]), account("b", PROVIDERS[GEMINI])]
+    one = play(GEMINI, *accounts)
+    body, path = question(client, stream=True)
+    first = one.request(body, path)
+    one.head(first, headers=[(b"content-type", b"text/event-stream")])
+    one.unclaimed = []
+    one.body(first, b'data: {"candidates":[{"content":{"parts":[{"text":"let me see","thought":true}]}}]}\n\n')
+    one.expect()
+    one.body(first, b'data: {"error":{"code":503,"message":"over","status":"UNAVAILABLE"}}\n\n')
+    (second,) = [command for command in one.unclaimed if hasattr(command, "account") and hasattr(command, "target")]
+    assert second.account != first.account
+    assert MODELS[GEMINI] in second.target
+    one.unclaimed = []
+    _, data = answered(one, second, client, reply(GEMINI), GEMINI, streamed=True)
+    assert TEXT.encode() in data
+
+
+def test_a_signature_that_is_not_shown_stays_out_of_the_clients_sight() -> None:
+    _, data = told(play(ANTHROPIC), CHAT, ANTHROPIC, {}, streamed=False)
+    assert PROOF.encode() not in data
+    assert b"Z2VwaHly" not in data
