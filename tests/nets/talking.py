@@ -10,7 +10,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -282,7 +282,7 @@ def _headers(headers: Iterable[Header]) -> list[str]:
     return [f"  {text_of(name)}: {text_of(value)}" for name, value in headers]
 
 
-def _named(command: Command) -> str:
+def _named(command: Any) -> str:
     """A question to the front end, in one line."""
     fields = {
         field.name: getattr(command, field.name) for field in attrs.fields(type(command)) if field.name != "exchange"
