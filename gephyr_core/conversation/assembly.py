@@ -33,7 +33,8 @@ class _Growing:
     citations: list[Citation] = attrs.field(factory=list)
     signature: Signature | None = None
 
-    def whole(self) -> Part:
+    def whole(self, *, cut: bool) -> Part:
+        """The part as it is. *cut*: the reply is cut off."""
         part, text = self.part, "".join(self.texts)
         if isinstance(part, Text):
             citations = (*part.citations, *self.citations)
@@ -46,7 +47,7 @@ class _Growing:
             return attrs.evolve(part, text=part.text + text, signature=self.signature or part.signature)
         if isinstance(part, ToolCall | HostedCall):
             arguments = (part.arguments + text) if text else part.arguments
-            empty = "" if isinstance(part, ToolCall) and part.freeform else "{}"
+            empty = "" if isinstance(part, ToolCall) and (part.freeform or cut) else "{}"
             return attrs.evolve(part, arguments=arguments or empty, signature=self.signature or part.signature)
         return part
 
@@ -88,7 +89,8 @@ class Assembler:
 
     def reply(self) -> Reply:
         """The reply as far as it came."""
-        parts = tuple(growing.whole() for _, growing in sorted(self._parts.items()))
+        cut = self._stop.is_cut
+        parts = tuple(growing.whole(cut=cut) for _, growing in sorted(self._parts.items()))
         return Reply(self.id, self.model, parts, self._stop, self._usage)
 
 

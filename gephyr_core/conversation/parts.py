@@ -173,7 +173,8 @@ class ToolCall:
     id: str
     name: str
     arguments: str
-    """A JSON object's text; ``{}`` when there are none. For a freeform tool the input itself, which is no JSON."""
+    """A JSON object's text; ``{}`` when there are none; less than one where a limit cut the reply off, or the model
+    wrote it badly. For a freeform tool the input itself, which is no JSON."""
     freeform: bool = False
     signature: Signature | None = None
     cache: CacheMarker | None = None

@@ -30,6 +30,12 @@ class StopReason(enum.Enum):
     OTHER = "other"
 
 
+_CUT = (
+    *(StopReason.MAX_TOKENS, StopReason.CONTEXT_FULL, StopReason.PAUSED),
+    *(StopReason.FILTERED, StopReason.PROMPT_BLOCKED),
+)
+
+
 @attrs.frozen
 class Stop:
     """Why, and what there is to tell about it."""
@@ -39,6 +45,12 @@ class Stop:
     """The stop sequence that was met, where the provider tells it."""
     detail: str = ""
     """The provider's own word (``RECITATION``), or its explanation."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the reply ends before its end: its last text, and a call whose arguments are no object yet, are not
+        whole. Nobody may run such a call."""
+        return self.reason in _CUT
 
 
 @attrs.frozen
@@ -113,7 +125,8 @@ class Cited(msgspec.Struct, frozen=True):
 
 
 class PartEnded(msgspec.Struct, frozen=True, gc=False):
-    """The part is complete. A call that had no arguments has got ``{}`` by now."""
+    """The part is complete, or the reply is cut off in it. A complete call that had no arguments has got ``{}`` by
+    now."""
 
     index: int
 

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import attrs
 
+from gephyr_core.conversation.ids import CallIds
 from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall, ToolResult
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
@@ -31,21 +32,25 @@ def answered(turns: Sequence[Turn], report: Report) -> list[Turn]:
 
 def paired(turns: Sequence[Turn], report: Report) -> list[Turn]:
     """Put the results of tool calls right behind the turn that made the calls, in the calls' order, before anything
-    else the user says there; add one for a call that has none, and turn one that answers no call into text.
+    else the user says there; add one for a call that has none, and turn one that answers no call into text. No two
+    calls have one id then.
 
     Reasoning that the assistant said nothing after is left out. What had to be left out, added or changed is reported.
     """
     turns = concluded(turns, report)
-    pairs = _Pairs()
+    pairs, ids = _Pairs(), CallIds()
     pairs.find(turns)
     if not pairs.calls and not pairs.results:
         return list(turns)
     ordered: list[Turn] = []
     for index, turn in enumerate(turns):
-        parts = tuple(_without_results(index, turn, pairs, report)) if turn.role is Role.USER else turn.parts
+        if turn.role is Role.USER:
+            parts = tuple(_without_results(index, turn, pairs, report))
+        else:
+            parts = tuple(_distinct(part, ids, report) for part in turn.parts)
         if parts or not turn.parts:
             ordered.append(turn if parts == turn.parts else attrs.evolve(turn, parts=parts))
-        calls = [((index, place), part) for place, part in enumerate(turn.parts) if isinstance(part, ToolCall)]
+        calls = [((index, place), part) for place, part in enumerate(parts) if isinstance(part, ToolCall)]
         if calls and (index + 1 < len(turns) or any(place in pairs.answers for place, _ in calls)):
             answers = tuple(_answer(call, pairs.answers.get(place), report) for place, call in calls)
             ordered.append(Turn(Role.USER, answers, path=turn.path))
@@ -136,7 +141,19 @@ def _answer(call: ToolCall, result: ToolResult | None, report: Report) -> ToolRe
     if result is None:
         report.emulated(call.path, "the call has no result, and the target wants one: an error result stands in")
         return ToolResult(call.id, (Text(NO_RESULT),), is_error=True, name=call.name, freeform=call.freeform)
-    return result if result.name else attrs.evolve(result, name=call.name)
+    return attrs.evolve(result, call_id=call.id, name=call.name)
+
+
+def _distinct(part: Part, ids: CallIds, report: Report) -> Part:
+    """Give a call an id of its own."""
+    if not isinstance(part, ToolCall):
+        return part
+    call_id = ids.distinct(part.id or "call")
+    if call_id == part.id:
+        return part
+    if part.id:
+        report.changed(part.path, f"an earlier call has the id {part.id!r} too: this one has {call_id!r} there")
+    return attrs.evolve(part, id=call_id)
 
 
 def _without_results(index: int, turn: Turn, pairs: _Pairs, report: Report) -> Iterable[Part]:

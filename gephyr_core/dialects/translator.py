@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Signature
+from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Signature, ToolCall
 from gephyr_core.conversation.prompt import HostedTool, Prompt
 from gephyr_core.conversation.reply import Delta, Reply
 from gephyr_core.conversation.report import Report
@@ -99,6 +99,12 @@ class ReplyContext:
     """Gephyr keeps the reply, and it can be referred to by its id."""
     report: Report = attrs.field(factory=Report, eq=False, repr=False)
     """Takes in what the client's dialect has no place for."""
+
+    def leave_out_broken(self, call: ToolCall) -> None:
+        """Report that the client is not told of a call whose arguments are no object, where its dialect wants one. An
+        object that is made of what came of them could run the tool with half of what the model wanted."""
+        reason = "its arguments are no JSON object, as where a limit cuts a reply off"
+        self.report.dropped(call.path or "output", f"the call of {call.name!r} is left out: {reason}")
 
     def leave_out(self, part: Part) -> None:
         """Report that the client is not told of *part*, for which its dialect has no shape. It is never told as text: a

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 import attrs
-import msgspec
 
+from gephyr_core.conversation.arguments import member
 from gephyr_core.conversation.assembly import Assembler, deltas_of
 from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
@@ -21,7 +21,6 @@ from gephyr_core.conversation.reply import (
     StopReason,
     TextAdded,
 )
-from gephyr_core.dialects.decoding import decode_any
 from gephyr_core.dialects.translator import Written
 
 P = TypeVar("P", bound=Part)
@@ -93,8 +92,8 @@ class Restorer:
         part, pieces = self._held.pop(index)
         text = "".join(pieces)
         if isinstance(part, Text):
-            return [TextAdded(index, _member(text, "value")), PartEnded(index)]
-        return [ArgumentsAdded(index, _member(text, "input")), PartEnded(index)]
+            return [TextAdded(index, member(text, "value")), PartEnded(index)]
+        return [ArgumentsAdded(index, member(text, "input")), PartEnded(index)]
 
     def _signed(self, part: P) -> P:
         """Return the part with its signature's origin complete."""
@@ -106,15 +105,6 @@ class Restorer:
         if not self.organization:
             return signature
         return attrs.evolve(signature, origin=attrs.evolve(signature.origin, organization=self.organization))
-
-
-def _member(arguments: str, name: str) -> str:
-    """Take a member out of an object's text: a string as it is, else its JSON. What is no such object stays."""
-    value = decode_any(arguments)
-    if not isinstance(value, dict) or name not in value:
-        return arguments
-    member = value[name]
-    return member if isinstance(member, str) and name == "input" else msgspec.json.encode(member).decode()
 
 
 def restored(reply: Reply, restorer: Restores) -> Reply:

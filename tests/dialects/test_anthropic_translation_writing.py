@@ -165,8 +165,8 @@ def test_an_id_that_comes_again_is_written_anew() -> None:
         ("", False, {}),
         ("*** Begin", True, {"input": "*** Begin"}),
         ("[]", False, {}),
-        ("[1]", False, {"arguments": "[1]"}),
-        ('{"a', False, {"arguments": '{"a'}),
+        ("[1]", False, {"INVALID_JSON": "[1]"}),
+        ('{"a', False, {"INVALID_JSON": '{"a'}),
     ],
 )
 def test_arguments_are_an_object(arguments: str, freeform: bool, expected: object) -> None:

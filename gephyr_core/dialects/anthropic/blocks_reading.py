@@ -152,6 +152,8 @@ class BlockReader:
 
     def _call(self, block: Fields) -> list[Part]:
         call_id, name, cache = block.required_text("id"), block.required_text("name"), read_cache(block)
+        if block.left.get("input") in ([], ""):  # How some languages write an empty object.
+            block.ignore("input")
         arguments = encode_json(block.mapping("input") or {}).decode()
         if block.left.get("caller") == {"type": "direct"}:
             block.ignore("caller")

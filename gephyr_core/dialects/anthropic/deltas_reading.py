@@ -6,6 +6,8 @@ from typing import Any
 import attrs
 import msgspec
 
+from gephyr_core.conversation.arguments import Incoming
+from gephyr_core.conversation.ids import CallIds
 from gephyr_core.conversation.parts import HostedCall, Origin, Part, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
@@ -71,6 +73,7 @@ class _Open:
     held: list[str] | None = None
     """Arguments that have to be rewritten when they are complete."""
     name: str = ""
+    arguments: Incoming = attrs.field(factory=Incoming)
     empty: bool = True
 
 
@@ -88,6 +91,9 @@ class AnthropicDeltaReader(CutReader):
     _started: bool = False
     _called: bool = False
     """There was a call of a tool of the client's."""
+    _ending: _Open | None = None
+    """A call without arguments that ended: whether it is whole is known when the next event comes."""
+    _ids: CallIds = attrs.field(factory=CallIds)
     _stop: Stop | None = None
     _usage: Usage | None = None
 
@@ -145,7 +151,7 @@ class AnthropicDeltaReader(CutReader):
         """``message_delta``."""
         self._usage = merged(self._usage, mapping(fields.get("usage")))
         self._stop = read_stop(mapping(fields.get("delta")) or {}) or self._stop
-        return []
+        return [] if self._stop is None else self._settled(self._stop)
 
     def end(self, fields: dict[str, Any]) -> list[Delta]:  # noqa: ARG002
         """``message_stop``. Where no reason was told, what was said tells it; a reply that says nothing is none."""
@@ -155,6 +161,7 @@ class AnthropicDeltaReader(CutReader):
         closed = self._begun([])
         for number in list(self._blocks):
             closed += self.close({"index": number})
+        closed += self._settled(stop)
         return [*closed, *self._end(Ended(stop, self._usage or Usage()))]
 
     def _begun(self, deltas: list[Delta]) -> list[Delta]:
@@ -168,7 +175,7 @@ class AnthropicDeltaReader(CutReader):
         number, block = fields.get("index"), mapping(fields.get("content_block"))
         if block is None or not isinstance(number, int):
             return []
-        closed = self.close({"index": number})
+        closed = [*self.close({"index": number}), *self._settled()]
         part = self._part(block, f"content[{number}]")
         if part is None:
             self._report.dropped(f"content[{number}]", f"a block of type {block.get('type')!r} has no counterpart")
@@ -206,7 +213,7 @@ class AnthropicDeltaReader(CutReader):
         if kind == "redacted_thinking":
             return Thinking("", Signature(text(block.get("data")) or "", self._origin), redacted=True)
         if kind == "tool_use":
-            return ToolCall(text(block.get("id")) or "", text(block.get("name")) or "", "")
+            return ToolCall(self._ids.distinct(text(block.get("id")) or ""), text(block.get("name")) or "", "")
         if kind in hosted.CALLS:
             return attrs.evolve(hosted.read_call(block, path), arguments="")
         return hosted.read_result(block, path) if hosted.is_result(kind) else None
@@ -250,7 +257,9 @@ class AnthropicDeltaReader(CutReader):
         if block.held is not None:
             block.held.append(told)
             return []
-        return [ArgumentsAdded(block.index, told)]
+        if block.kind is ToolCall:
+            told = block.arguments.add(told)
+        return [ArgumentsAdded(block.index, told)] if told else []
 
     def close(self, fields: dict[str, Any]) -> list[Delta]:
         """``content_block_stop``."""
@@ -266,8 +275,22 @@ class AnthropicDeltaReader(CutReader):
         elif block.kind is HostedCall and block.empty:
             deltas.append(ArgumentsAdded(block.index, hosted.call_arguments(block.name, block.given)))
         elif block.kind is ToolCall and block.empty:
-            deltas.append(ArgumentsAdded(block.index, encode_json(block.given or {}).decode()))
+            self._ending = block
+            return []
+        elif block.kind is ToolCall and (left := block.arguments.end()):
+            deltas.append(ArgumentsAdded(block.index, left))
         return [*deltas, PartEnded(block.index)]
+
+    def _settled(self, stop: Stop | None = None) -> list[Delta]:
+        """End the call that came without pieces of arguments. It is not whole if the reply *stop*s in it."""
+        block, self._ending = self._ending, None
+        if block is None:
+            return []
+        given = encode_json(block.given or {}).decode()
+        if stop is None or not stop.is_cut:
+            return [ArgumentsAdded(block.index, given), PartEnded(block.index)]
+        # A whole reply shows as much of the object as there is; without its end nobody takes it for all of it.
+        return [*([ArgumentsAdded(block.index, given[:-1])] if block.given else []), PartEnded(block.index)]
 
 
 _EVENTS: dict[str, Callable[[AnthropicDeltaReader, dict[str, Any]], list[Delta]]] = {

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from gephyr_core.conversation.arguments import decoded
 from gephyr_core.conversation.parts import HostedCall as Hosted
 from gephyr_core.conversation.parts import Refusal, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
@@ -61,6 +62,8 @@ class AnthropicDeltaWriter:
     _call: Hosted | None = None
     """A call of a provider's own tool, whose arguments are being collected."""
     _arguments: list[str] = attrs.field(factory=list)
+    _tool_call: ToolCall | None = None
+    """The call of a client's tool that is being written."""
     _freeform: bool = False
     """The open call's input is no JSON: it is wrapped when it is complete."""
     _signature: Signature | None = None
@@ -123,20 +126,24 @@ class AnthropicDeltaWriter:
                     head += self._cited(Cited(delta.index, citation))
                 return head
             case ToolCall():
-                return head + self._tool_call(delta.index, part)
+                return head + self._call_started(delta.index, part)
             case Hosted():
                 self._call, self._arguments = part, [part.arguments]
                 return head
             case _:
                 return head + self._whole(delta)
 
-    def _tool_call(self, index: int, call: ToolCall) -> bytes:
-        self._called = True
+    def _call_started(self, index: int, call: ToolCall) -> bytes:
+        """Begin a call. Its block is opened by its first arguments: a call that was cut off before them is none."""
+        self._tool_call, self._pending = call, None
         self._freeform, self._arguments = call.freeform, []
+        return self._argued(ArgumentsAdded(index, call.arguments)) if call.arguments else b""
+
+    def _call_opened(self, index: int, call: ToolCall) -> bytes:
+        self._called = True
         call_id = tool_call_id(call, index, self._context)
         block = {"type": "tool_use", "id": call_id, "name": call.name, "input": {}}
-        opened = self._open(index, block, "input_json_delta", "partial_json")
-        return opened + self._argued(ArgumentsAdded(index, call.arguments)) if call.arguments else opened
+        return self._open(index, block, "input_json_delta", "partial_json")
 
     def _open(self, index: int, block: dict[str, Any], kind: str, field: str) -> bytes:
         self._flowing = index
@@ -164,10 +171,13 @@ class AnthropicDeltaWriter:
         return b"%b%b%b%b" % (opened, self._before, _text(delta.text), _AFTER)
 
     def _argued(self, delta: ArgumentsAdded) -> bytes:
+        self._arguments.append(delta.text)
         if self._call is not None or self._freeform:
-            self._arguments.append(delta.text)
             return b""
-        return b"%b%b%b" % (self._before, _text(delta.text), _AFTER)
+        opened = b""
+        if self._flowing == _NONE and self._tool_call is not None:
+            opened = self._call_opened(delta.index, self._tool_call)
+        return b"%b%b%b%b" % (opened, self._before, _text(delta.text), _AFTER)
 
     def _cited(self, delta: Cited) -> bytes:
         citation = hosted.citation_object(delta.citation)
@@ -193,6 +203,9 @@ class AnthropicDeltaWriter:
         if isinstance(self._pending, Thinking) and signature is not None:
             head = self._opened(delta.index)
         self._pending = None
+        tool_call, self._tool_call = self._tool_call, None
+        if tool_call is not None:
+            head += self._call_ended(delta.index, tool_call)
         if self._flowing == _NONE:
             return head
         if self._thinking and signature is not None:
@@ -202,9 +215,21 @@ class AnthropicDeltaWriter:
             head += self._delta({"type": "input_json_delta", "partial_json": wrapped})
         return head + self._close()
 
+    def _call_ended(self, index: int, call: ToolCall) -> bytes:
+        """What is left to tell of a call, or to report of one that is not whole."""
+        if self._freeform:
+            return self._call_opened(index, call)
+        if self._flowing == _NONE:
+            self._context.leave_out_broken(call)
+        elif decoded("".join(self._arguments)) is None:
+            reason = "its arguments are no JSON object, as where a limit cuts a reply off: told as far as they came"
+            self._context.report.changed(call.path or "output", f"the call of {call.name!r} is not whole: {reason}")
+        return b""
+
     def _closed(self) -> bytes:
         """End the part that its provider left open."""
-        return b"" if self._flowing == _NONE and self._call is None else self._part_ended(PartEnded(self._flowing))
+        is_open = self._flowing != _NONE or self._call is not None or self._tool_call is not None
+        return self._part_ended(PartEnded(max(self._flowing, 0))) if is_open else b""
 
     def _close(self) -> bytes:
         stopped = _event("content_block_stop", index=self._blocks)

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from gephyr_core.conversation.arguments import BROKEN, as_object, decoded, kept_of_broken
 from gephyr_core.conversation.parts import (
     Audio,
     Document,
@@ -30,7 +31,6 @@ from gephyr_core.dialects.anthropic.marks import Marks
 from gephyr_core.dialects.anthropic.media_writing import write_media
 from gephyr_core.dialects.anthropic.names import NAME, accepts, call_id, short_digest
 from gephyr_core.dialects.anthropic.tool_writing import ToolNames
-from gephyr_core.dialects.decoding import decode_any
 from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.translator import Destination
 
@@ -250,14 +250,11 @@ class MessageWriter:
     def _input(self, call: ToolCall) -> Block:
         if call.freeform:
             return {"input": call.arguments}
-        arguments = decode_any(call.arguments or "{}")
-        if isinstance(arguments, dict):
+        arguments = decoded(as_object(call.arguments))
+        if arguments is not None:
             return arguments
-        if arguments == []:  # How some languages write an empty object.
-            self.report.changed(call.path, "the arguments are an empty object, and were written as an empty array")
-            return {}
-        self.report.changed(call.path, "the arguments are no JSON object: carried as the text that they are")
-        return {"arguments": call.arguments}
+        self.report.changed(call.path, BROKEN)
+        return dict(kept_of_broken(call.arguments))
 
     def _result(self, result: ToolResult, behind: list[Block]) -> Block:
         """Write a result. What may not stand in it goes *behind* the results."""

@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from gephyr_core.conversation.assembly import Assembler
-from gephyr_core.conversation.parts import Refusal, ToolCall
+from gephyr_core.conversation.parts import Refusal
 from gephyr_core.conversation.reply import Delta, Reply
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.anthropic.deltas_reading import AnthropicDeltaReader
@@ -42,15 +42,15 @@ def _deltas(reader: AnthropicDeltaReader, message: dict[str, Any], content: list
     for number, block in enumerate(content):
         deltas += reader.open({"index": number, "content_block": block})
         deltas += reader.close({"index": number})
-    reader.change({"delta": message})
-    return [*deltas, *reader.end({})]
+    return [*deltas, *reader.change({"delta": message}), *reader.end({})]
 
 
 def write_reply(reply: Reply, context: ReplyContext) -> bytes:
     """Write a whole reply."""
     blocks = HostedBlocks(context)
-    written = [block_of(part, index, context, blocks) for index, part in enumerate(reply.parts)]
-    called = any(isinstance(part, ToolCall) for part in reply.parts)
+    told = [block_of(part, index, context, blocks) for index, part in enumerate(reply.parts)]
+    written = [block for block in told if block is not None]
+    called = any(block["type"] == "tool_use" for block in written)
     refused = any(isinstance(part, Refusal) for part in reply.parts)
     usage = usage_object(reply.usage)
     if reply.service_tier in SERVICE_TIERS:
@@ -61,7 +61,7 @@ def write_reply(reply: Reply, context: ReplyContext) -> bytes:
             "type": "message",
             "role": "assistant",
             "model": reply.model or context.model,
-            "content": [block for block in written if block is not None],
+            "content": written,
             **stop_fields(reply.stop, called=called, refused=refused),
             "usage": usage,
         }

@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from gephyr_core.conversation.arguments import decoded
 from gephyr_core.conversation.parts import (
     Audio,
     Document,
@@ -21,7 +22,6 @@ from gephyr_core.conversation.parts import (
 from gephyr_core.conversation.signatures import written
 from gephyr_core.dialects.anthropic import hosted
 from gephyr_core.dialects.anthropic.names import NAME, short_digest
-from gephyr_core.dialects.decoding import decode_any
 from gephyr_core.dialects.translator import ReplyContext
 
 Block = dict[str, Any]
@@ -92,13 +92,13 @@ def media_block(part: Image | Document | Audio | Video, context: ReplyContext) -
     return text_block(f"![{type(part).__name__.lower()}]({part.source.url})")
 
 
-def arguments_object(call: ToolCall) -> Block:
-    """A call's arguments as the object that a block holds."""
-    if call.freeform:
-        return {"input": call.arguments}
-    arguments = decode_any(call.arguments or "{}")
-    # What a limit cut off is no JSON; the tool's schema will not take it.
-    return arguments if isinstance(arguments, dict) else {"arguments": call.arguments}
+def call_block(call: ToolCall, index: int, context: ReplyContext) -> Block | None:
+    """Write a call; None where its arguments are no object."""
+    arguments = {"input": call.arguments} if call.freeform else decoded(call.arguments)
+    if arguments is None:
+        context.leave_out_broken(call)
+        return None
+    return {"type": "tool_use", "id": tool_call_id(call, index, context), "name": call.name, "input": arguments}
 
 
 def block_of(part: Part, index: int, context: ReplyContext, blocks: HostedBlocks) -> Block | None:
@@ -113,9 +113,8 @@ def block_of(part: Part, index: int, context: ReplyContext, blocks: HostedBlocks
             return text_block(text) if text else None
         case Thinking():
             return thinking_block(part)
-        case ToolCall(name=name):
-            call_id = tool_call_id(part, index, context)
-            return {"type": "tool_use", "id": call_id, "name": name, "input": arguments_object(part)}
+        case ToolCall():
+            return call_block(part, index, context)
         case HostedCall():
             return blocks.call(part, index)
         case HostedResult():

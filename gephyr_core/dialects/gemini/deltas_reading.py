@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import attrs
 import msgspec
 
+from gephyr_core.conversation.ids import CallIds
 from gephyr_core.conversation.parts import Part, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
@@ -66,6 +67,7 @@ class GeminiDeltaReader(CutReader):
     _hosted: str = ""
     """Id of the latest call of a tool of Google's."""
     _id: str = ""
+    _ids: CallIds = attrs.field(factory=CallIds)
     _grounding: Grounding = attrs.field(factory=Grounding)
 
     @property
@@ -178,7 +180,8 @@ class GeminiDeltaReader(CutReader):
             if name:
                 self._called = True
                 arguments = encode_json(mapping(call.get("args")) or {}).decode()
-                whole = ToolCall(text(call.get("id")) or "", name, arguments, signature=signature)
+                call_id = self._ids.distinct(text(call.get("id")) or "")
+                whole = ToolCall(call_id, name, arguments, signature=signature)
         elif (blob := mapping(part.inline_data)) and (data := text(blob.get("data"))):
             whole = read_blob(text(blob.get("mimeType")) or "", data, "")
         elif (file := mapping(part.file_data)) and (uri := text(file.get("fileUri"))):

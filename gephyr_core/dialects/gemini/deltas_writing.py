@@ -22,6 +22,7 @@ from gephyr_core.conversation.reply import (
 )
 from gephyr_core.dialects.gemini.errors import error_object
 from gephyr_core.dialects.gemini.reply_parts import Beside, identity, reply_object, text_part, thought_part, whole_part
+from gephyr_core.dialects.gemini.stops import of_calls
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import ReplyContext
 from gephyr_core.errors import Problem
@@ -60,6 +61,8 @@ class GeminiDeltaWriter:
     _beside: Beside = attrs.field(factory=Beside)
     _written: bool = False
     """There was content."""
+    _calls: list[bool] = attrs.field(factory=list)
+    """Of each function call, whether it could be told."""
     _over: bool = False
     _do: dict[type[Delta], Callable[[Any], bytes]] = attrs.field(init=False)
 
@@ -166,12 +169,15 @@ class GeminiDeltaWriter:
         whole = attrs.evolve(part, arguments="".join(writing.pieces), signature=writing.signature)
         self._beside.hosted(whole)
         written = whole_part(whole, delta.index, self._context)
+        if isinstance(part, ToolCall):
+            self._calls.append(written is not None)
         return b"" if written is None else self._chunk(written)
 
     def _ended(self, delta: Ended) -> bytes:
         self._over = True
         parts = [{"text": ""}] if self._written else []
-        ending = reply_object(parts, delta.stop, delta.usage, self._beside, self._identity)
+        stop = of_calls(delta.stop, called=any(self._calls)) if self._calls else delta.stop
+        ending = reply_object(parts, stop, delta.usage, self._beside, self._identity)
         return b"data: %b\n\n" % encode_json(ending)
 
     def _failed(self, delta: Failed) -> bytes:

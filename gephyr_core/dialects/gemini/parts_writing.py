@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from gephyr_core.conversation.arguments import BROKEN, as_object, kept_of_broken
 from gephyr_core.conversation.parts import (
     Audio,
     Document,
@@ -23,7 +24,7 @@ from gephyr_core.conversation.parts import (
 )
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.turns import NO_RESULT, answered, call_names, merged
+from gephyr_core.conversation.turns import NO_RESULT, answered, merged
 from gephyr_core.dialects.gemini.hosted import call_part, result_part
 from gephyr_core.dialects.gemini.media import write_media
 from gephyr_core.dialects.gemini.messages import NAME, SKIP_SIGNATURE
@@ -45,8 +46,6 @@ class ContentWriter:
     report: Report
     names: ToolNames
     contents: list[dict[str, Any]] = attrs.field(factory=list)
-    _called: dict[str, str] = attrs.field(factory=dict)
-    """Names of the tools by call id."""
 
     @property
     def own(self) -> bool:
@@ -55,7 +54,6 @@ class ContentWriter:
 
     def write(self) -> list[dict[str, Any]]:
         """Write them all."""
-        self._called = call_names(self.prompt)
         turns = answered(merged(self._spoken(turn) for turn in self.prompt.turns), self.report)
         for turn in self._closed(turns):
             parts = self._parts(turn)
@@ -102,8 +100,8 @@ class ContentWriter:
         called = False
         for part in turn.parts:
             if isinstance(part, ToolResult):
-                name = self._called.get(part.call_id) or part.name
-                response, media = write_result(part, self.names.of(name), self.destination, self.report, own=self.own)
+                name = self.names.of(part.name)
+                response, media = write_result(part, name, self.destination, self.report, own=self.own)
                 written.append(response)
                 behind += media
                 continue
@@ -172,9 +170,10 @@ class ContentWriter:
     def _call(self, call: ToolCall, *, first: bool) -> dict[str, Any]:
         """Write a call. *first*: of its step, the one that Gemini 3 wants signed. It is, wherever it stands, so that
         a turn is written the same when it is no longer the current one."""
-        arguments, whole = arguments_object(call)
-        if not whole:
-            self.report.changed(call.path, "the arguments are no JSON object: they stand in one, as 'input'")
+        arguments = arguments_object(attrs.evolve(call, arguments=as_object(call.arguments)))
+        if arguments is None:
+            self.report.changed(call.path, BROKEN)
+            arguments = dict(kept_of_broken(call.arguments))
         function: dict[str, Any] = {"name": self.names.of(call.name), "args": arguments}
         if call.id:
             function = {"id": call.id, **function}

@@ -5,13 +5,14 @@ from typing import Any
 import attrs
 
 from gephyr_core.conversation.assembly import Assembler
-from gephyr_core.conversation.parts import Refusal, Text, Thinking
+from gephyr_core.conversation.parts import Refusal, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import Reply
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.gemini.chunks import decode_any, decode_array, decode_cut_chunk
 from gephyr_core.dialects.gemini.deltas_reading import GeminiDeltaReader
 from gephyr_core.dialects.gemini.reply_parts import Beside, identity, reply_object, text_part, thought_part, whole_part
+from gephyr_core.dialects.gemini.stops import of_calls
 from gephyr_core.dialects.joining import Joiner
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import ReplyContext
@@ -36,6 +37,7 @@ def read_reply(body: bytes, report: Report) -> Reply:
 def write_reply(reply: Reply, context: ReplyContext) -> bytes:
     """Write a whole reply."""
     beside = Beside()
+    stop = reply.stop
     parts: list[dict[str, Any]] = []
     for index, part in enumerate(reply.parts):
         match part:
@@ -51,4 +53,6 @@ def write_reply(reply: Reply, context: ReplyContext) -> bytes:
                 beside.hosted(part)
                 written = whole_part(part, index, context)
                 parts += [] if written is None else [written]
-    return encode_json(reply_object(parts, reply.stop, reply.usage, beside, identity(context, reply.model)))
+    if any(isinstance(part, ToolCall) for part in reply.parts):
+        stop = of_calls(stop, called=any("functionCall" in part for part in parts))
+    return encode_json(reply_object(parts, stop, reply.usage, beside, identity(context, reply.model)))

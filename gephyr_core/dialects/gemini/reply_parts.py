@@ -54,10 +54,12 @@ def whole_part(part: Part, index: int, context: ReplyContext) -> dict[str, Any] 
     """
     match part:
         case ToolCall():
+            arguments = arguments_object(part)
+            if arguments is None:
+                context.leave_out_broken(part)
+                return None
             call_id = part.id or f"call_{context.key}_{index}"
-            object_: dict[str, Any] = {
-                "functionCall": {"id": call_id, "name": part.name, "args": arguments_object(part)[0]}
-            }
+            object_: dict[str, Any] = {"functionCall": {"id": call_id, "name": part.name, "args": arguments}}
         case HostedCall() | HostedResult() if is_beside(part):
             return None
         case HostedCall() | HostedResult() if not has_part(part):

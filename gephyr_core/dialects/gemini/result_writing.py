@@ -3,21 +3,16 @@
 import base64
 from typing import Any
 
+from gephyr_core.conversation.arguments import decoded
 from gephyr_core.conversation.parts import Document, Image, Inline, Media, Text, ToolCall, ToolResult
 from gephyr_core.conversation.report import Report
-from gephyr_core.dialects.decoding import decode_any
 from gephyr_core.dialects.gemini.media import blob, write_media
 from gephyr_core.dialects.translator import Destination
 
 
-def arguments_object(call: ToolCall) -> tuple[dict[str, Any], bool]:
-    """The arguments of a call as the object that Gemini wants, and whether they were one."""
-    if call.freeform:
-        return {"input": call.arguments}, True
-    value = decode_any(call.arguments) if call.arguments.strip() else {}
-    if value is None and call.arguments.strip() != "null":
-        value = call.arguments  # no JSON
-    return (value, True) if isinstance(value, dict) else ({"input": value}, False)
+def arguments_object(call: ToolCall) -> dict[str, Any] | None:
+    """The arguments of a call as the object that Gemini wants; None where they are none."""
+    return {"input": call.arguments} if call.freeform else decoded(call.arguments)
 
 
 def write_result(

@@ -73,6 +73,11 @@ def finish_reason(stop: Stop) -> str:
     return _WRITTEN.get(stop.reason, "STOP")
 
 
+def of_calls(stop: Stop, *, called: bool) -> Stop:
+    """Why a reply that calls functions stops, if none of its calls could be told: they were no calls."""
+    return stop if called or stop.is_cut else Stop(StopReason.BAD_TOOL_CALL)
+
+
 def block_reason(stop: Stop) -> str:
     """Write why a prompt was blocked."""
     return stop.detail if stop.detail in _BLOCKED else "OTHER"

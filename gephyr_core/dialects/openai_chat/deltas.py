@@ -69,6 +69,8 @@ class ChatDeltaReader(CutReader):
     _finish_reason: str | None = None
     _usage: Usage | None = None
     _sources: tuple[Citation, ...] = ()
+    _whole: bool = False
+    """The message being read is all of the reply."""
     _calls: CallReader = attrs.field(factory=CallReader)
 
     @property
@@ -139,6 +141,7 @@ class ChatDeltaReader(CutReader):
             error = stream_error(choice.error)
             return self._end(Failed(error.kind, error.message, error.code))
         message = choice.delta or choice.message
+        self._whole = choice.delta is None
         deltas = list(self._message(message)) if message is not None else []
         reason = text(choice.finish_reason)
         if reason is not None:
@@ -289,7 +292,7 @@ class ChatDeltaReader(CutReader):
         if message.function_call:
             yield from self._counted(self._calls.legacy(message.function_call, self._index))
         for fragment in message.tool_calls if isinstance(message.tool_calls, list) else ():
-            yield from self._counted(self._calls.fragment(fragment, self._index, signature))
+            yield from self._counted(self._calls.fragment(fragment, self._index, signature, whole=self._whole))
             signature = None
 
     def _counted(self, deltas: Iterator[Delta]) -> Iterator[Delta]:
@@ -312,8 +315,8 @@ class ChatDeltaReader(CutReader):
         nameless = self._calls.unnamed
         if nameless:
             return [*deltas, *self._end(Failed(ErrorKind.BAD_GATEWAY, "the provider calls a tool without naming it"))]
-        deltas += self._calls.close()
         stop = read_stop(self._finish_reason or "", called=self._calls.any, refused=self._refused)
+        deltas += self._calls.close(cut=stop.is_cut)
         return [*deltas, *self._end(Ended(stop, self._usage or Usage()))]
 
 

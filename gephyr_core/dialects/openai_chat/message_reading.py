@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from gephyr_core.conversation.arguments import as_object
 from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.parts import (
     Audio,
@@ -186,11 +187,11 @@ def _details(message: Fields) -> list[Thinking]:
 def _arguments(fields: Fields) -> str:
     """Take ``arguments``: a text; some clients write the object itself."""
     value = fields.take("arguments")
-    if isinstance(value, dict):
-        return encode_json(value).decode()
+    if isinstance(value, dict | list):
+        value = encode_json(value).decode()
     if value is not None and not isinstance(value, str):
         raise fields.wrong("arguments", "a string", value)
-    return value if value and value.strip() else "{}"
+    return as_object(value or "")
 
 
 def _call(call: Fields) -> ToolCall:

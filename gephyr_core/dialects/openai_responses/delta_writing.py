@@ -37,10 +37,13 @@ from gephyr_core.dialects.openai_responses.events import Events
 from gephyr_core.dialects.openai_responses.hosted import told_item
 from gephyr_core.dialects.openai_responses.hosted_writing import HostedPart
 from gephyr_core.dialects.openai_responses.items import (
+    COMPLETED,
+    CallPart,
     Message,
     OpenPart,
     ReasoningPart,
     TextPart,
+    TypedCallPart,
     begun_call,
     loose_signature,
 )
@@ -67,6 +70,8 @@ class ResponsesDeltaWriter:
     """The response as it was told last."""
     _events: Events = attrs.field(init=False)
     _parts: dict[int, OpenPart] = attrs.field(factory=dict, init=False)
+    _ending: list[CallPart | TypedCallPart] = attrs.field(factory=list, init=False)
+    """Calls that have ended last: whether they are whole is known when something else comes."""
     _message: Message | None = attrs.field(default=None, init=False)
     """Goes on until something else than text comes."""
     _hosted: dict[str, HostedPart] = attrs.field(factory=dict, init=False)
@@ -127,12 +132,13 @@ class ResponsesDeltaWriter:
 
     def _part_started(self, delta: PartStarted) -> bytes:
         index, part = delta.index, delta.part
+        told = self._settle() if self._ending else b""
         match part:
             case Text() | Refusal():
-                return self._said(index, part)
+                return told + self._said(index, part)
             case Image(source=source) if not isinstance(source, Inline):
-                return self._said(index, Text(url_of(source)))
-        told = self._close_message()
+                return told + self._said(index, Text(url_of(source)))
+        told += self._close_message()
         match part:
             case Thinking():
                 return told + self._thinking(index, part)
@@ -167,13 +173,18 @@ class ResponsesDeltaWriter:
             text_part.citations += part.citations
         return told + begun + (self._added(TextAdded(index, part.text)) if part.text else b"")
 
-    def _close_message(self) -> bytes:
+    def _settle(self, *, cut: bool = False) -> bytes:
+        """Tell the calls that have ended. *cut*: the reply is cut off behind them, or in one of them."""
+        ending, self._ending = self._ending, []
+        return b"".join([call.end(last=call is ending[-1], cut=cut) for call in ending])
+
+    def _close_message(self, status: str = COMPLETED) -> bytes:
         """End the message, unless a text of it still goes on."""
         message = self._message
         if message is None or message.open:
             return b""
         self._message = None
-        return message.close()
+        return message.close(status)
 
     def _thinking(self, index: int, part: Thinking) -> bytes:
         self._parts[index], told = ReasoningPart.begun(self._events, part)
@@ -232,6 +243,9 @@ class ResponsesDeltaWriter:
 
     def _part_ended(self, delta: PartEnded) -> bytes:
         part = self._parts.pop(delta.index)
+        if isinstance(part, CallPart | TypedCallPart):
+            self._ending.append(part)
+            return b""
         told = part.end()
         if isinstance(part, TextPart) and part.signature is not None and self._proofs:
             told += self._close_message()
@@ -242,11 +256,12 @@ class ResponsesDeltaWriter:
         told = b""
         if delta.stop.reason is StopReason.REFUSAL and not self._refused:
             told += self._said(-1, Refusal(delta.stop.detail or REFUSED)) + self._parts.pop(-1).end()
-        told += self._close_message()
+        reason = incomplete_reason(delta.stop)
+        status = "incomplete" if reason else COMPLETED
+        told += self._settle(cut=bool(reason)) if self._ending else b""
+        told += self._close_message(status)
         told += b"".join(hosted.close(None) for hosted in self._hosted.values())
         self._over = True
-        reason = incomplete_reason(delta.stop)
-        status = "incomplete" if reason else "completed"
         ended: dict[str, Any] = {"status": status, "usage": usage_object(delta.usage)}
         if reason:
             ended["incomplete_details"] = {"reason": reason}

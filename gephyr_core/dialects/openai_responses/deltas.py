@@ -6,7 +6,9 @@ from typing import Any
 import attrs
 import msgspec
 
+from gephyr_core.conversation.arguments import Incoming
 from gephyr_core.conversation.fields import FieldError, Fields
+from gephyr_core.conversation.ids import CallIds
 from gephyr_core.conversation.parts import Part, Refusal, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
@@ -89,6 +91,7 @@ class ResponsesDeltaReader(CutReader):
     """What events add to, by their name and their indices; known once one was read."""
     _name: bytes = b""
     """The name of the event being read, where it is one that adds to a part."""
+    _ids: CallIds = attrs.field(factory=CallIds)
     _started: bool = False
     _called: bool = False
     _refused: bool = False
@@ -170,6 +173,9 @@ class ResponsesDeltaReader(CutReader):
     def _begun(self, item: ItemStream, part: Part, key: object) -> Iterator[Delta]:
         """Begin a part of an item."""
         stream = item.by_key[key] = PartStream(self._index, type(part))
+        if isinstance(part, ToolCall):
+            part = attrs.evolve(part, id=self._ids.distinct(part.id))
+            stream.arguments = None if part.freeform else Incoming()
         item.parts.append(stream)
         self._index += 1
         self._called = self._called or isinstance(part, ToolCall)
@@ -184,6 +190,10 @@ class ResponsesDeltaReader(CutReader):
         if part.ended:
             return
         part.told = True
+        if part.arguments is not None:
+            added = part.arguments.add(added)
+            if not part.arguments.told:
+                return
         if self._name:
             indices = (_index(event.output_index), _index(event.content_index), _index(event.summary_index))
             self._hot[(self._name, *indices)] = (part, kind)
@@ -311,7 +321,8 @@ class ResponsesDeltaReader(CutReader):
                 yield from self._complete(place, fields)
         for item in self._items.values():
             yield from item.end()
-        stop = read_stop(response, called=self._called, refused=self._refused)
+        incomplete = event.type == "response.incomplete"
+        stop = read_stop(response, self._report, called=self._called, refused=self._refused, incomplete=incomplete)
         usage = read_usage(response.get("usage"))
         yield from self._end(Ended(stop, usage or Usage()))
 

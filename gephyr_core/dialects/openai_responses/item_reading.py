@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from gephyr_core.conversation.arguments import as_object
 from gephyr_core.conversation.fields import Fields
 from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall
 from gephyr_core.dialects.decoding import mapping, text
@@ -13,6 +14,8 @@ from gephyr_core.dialects.openai_responses.media_reading import read_content
 from gephyr_core.dialects.openai_responses.sealing import Belongs, Sealed, own, read_sealed
 from gephyr_core.dialects.rendering import encode_json
 
+_UNFINISHED = ("in_progress", "incomplete")
+"""Statuses of items that a limit cut off."""
 PARAGRAPH = "\n\n"
 """Between the texts of a reasoning item's summary."""
 
@@ -61,14 +64,14 @@ def is_client_call(kind: str, item: dict[str, Any]) -> bool:
 
 
 def _call(item: Fields, *, freeform: bool) -> ToolCall:
-    arguments = item.take("input" if freeform else "arguments")
-    if isinstance(arguments, dict):
+    arguments, status = item.take("input" if freeform else "arguments"), item.take("status")
+    if isinstance(arguments, dict) or (isinstance(arguments, list) and not freeform):
         arguments = encode_json(arguments).decode()
     told = arguments if isinstance(arguments, str) else ""
-    item.ignore("id", "status", "caller", "async")
+    item.ignore("id", "caller", "async")
     name = flat_name(item.text("namespace") or "", item.required_text("name"))
-    if not freeform and not told.strip():
-        told = "{}"
+    if not freeform and (told.strip() or status not in _UNFINISHED):
+        told = as_object(told)
     return ToolCall(item.required_text("call_id"), name, told, freeform, path=item.path)
 
 

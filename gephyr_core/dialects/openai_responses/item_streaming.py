@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from gephyr_core.conversation.arguments import Incoming
 from gephyr_core.conversation.parts import HostedCall, Part, Refusal, Text, Thinking, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
@@ -29,6 +30,8 @@ class PartStream:
     section: int = 0
     """Which text of a summary is being told."""
     ended: bool = False
+    arguments: Incoming | None = None
+    """Of a call whose arguments are an object."""
 
     def end(self) -> Iterator[Delta]:
         """End the part."""
@@ -48,6 +51,8 @@ class PartStream:
                     yield ThinkingAdded(self.index, added)
                 case ToolCall(arguments=added) | HostedCall(arguments=added) if added:
                     yield ArgumentsAdded(self.index, added)
+        elif self.arguments is not None and (left := self.arguments.end()):
+            yield ArgumentsAdded(self.index, left)
         if isinstance(part, Thinking) and part.signature is not None and not part.redacted:
             yield Signed(self.index, part.signature)
         if isinstance(part, Text):

@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from gephyr_core.conversation.arguments import decoded, member
 from gephyr_core.conversation.parts import Citation, Refusal, Signature, Text, Thinking, ToolCall
 from gephyr_core.dialects.decoding import decode, mapping
 from gephyr_core.dialects.openai_responses.client_tools import (
@@ -17,6 +18,7 @@ from gephyr_core.dialects.openai_responses.sealing import NAME, Belongs, write_s
 from gephyr_core.dialects.rendering import encode_json
 
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+COMPLETED = "completed"
 _TYPED = ("local_shell", "shell", "apply_patch", "computer", "computer_use_preview", "tool_search")
 """Types of client tools whose calls are items of their own."""
 
@@ -79,9 +81,9 @@ class Message:
         """Names the part of the content at an index."""
         return {"item_id": self.id, "output_index": self.place, "content_index": content}
 
-    def close(self) -> bytes:
-        """Tell that the message is complete."""
-        return self.events.done(self.place, self.item("completed"))
+    def close(self, status: str = COMPLETED) -> bytes:
+        """Tell that the message is complete, or as much of it as there is."""
+        return self.events.done(self.place, self.item(status))
 
 
 @attrs.define
@@ -237,19 +239,26 @@ class CallPart(OpenPart):
         begun = cls(before, events=events, place=place, item=item, field=field, event=event, unwrapped=unwrapped)
         return begun, events.added(place, {**item, field: ""})
 
-    def end(self) -> bytes:
+    def end(self, *, last: bool = False, cut: bool = False) -> bytes:
         """Tell the arguments once more."""
         told, text = b"", self.text
+        status = call_status(text, freeform=self.field == "input" and not self.unwrapped, last=last, cut=cut)
         where = {"item_id": self.item["id"], "output_index": self.place}
         if self.unwrapped:
-            told_input = (mapping(decode(_ANY, text)) or {}).get("input")
-            text = told_input if isinstance(told_input, str) else text
+            text = member(text, "input")
             told = self.events.event(f"{self.event}.delta", **where, delta=text)
-        elif self.field == "arguments":
+        elif self.field == "arguments" and status == COMPLETED:
             text = text or "{}"
         named = {"name": self.item["name"]} if self.field == "arguments" else {}
         told += self.events.event(f"{self.event}.done", **where, **named, **{self.field: text})
-        return told + self.events.done(self.place, {**self.item, "status": "completed", self.field: text})
+        return told + self.events.done(self.place, {**self.item, "status": status, self.field: text})
+
+
+def call_status(arguments: str, *, freeform: bool, last: bool, cut: bool) -> str:
+    """The status of a call in a reply that may be *cut* off: there, one whose arguments are no object is not whole, and
+    of freeform input, of which nobody can tell, the *last*."""
+    unfinished = last if freeform else decoded(arguments) is None
+    return "incomplete" if cut and unfinished else COMPLETED
 
 
 @attrs.define
@@ -261,13 +270,14 @@ class TypedCallPart(OpenPart):
     call_id: str = attrs.field(kw_only=True)
     kind: str = attrs.field(kw_only=True)
 
-    def end(self) -> bytes:
-        """Tell the call, as a function's if its arguments do not fit."""
-        written = write_call(self.kind, self.text)
+    def end(self, *, last: bool = False, cut: bool = False) -> bytes:
+        """Tell the call, as a function's if its arguments do not fit, or are not whole."""
+        whole = call_status(self.text, freeform=False, last=last, cut=cut) == COMPLETED
+        written = write_call(self.kind, self.text) if whole else None
         if written is None:
             begun, told = CallPart.begun(self.events, self.call, self.call_id, "")
             begun.texts = self.texts
-            return told + begun.end()
+            return told + begun.end(last=last, cut=cut)
         identity = {"id": self.events.item_id("ct", len(self.events.output)), "call_id": self.call_id}
         return self.events.whole({**written, **identity, "status": "completed"})
 

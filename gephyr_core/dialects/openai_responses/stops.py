@@ -3,6 +3,7 @@
 from typing import Any
 
 from gephyr_core.conversation.reply import Stop, StopReason
+from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import mapping, text
 
 _READ = {
@@ -24,15 +25,18 @@ REFUSED = "The model declined to answer."
 """The refusal's text where the provider gives no reason."""
 
 
-def read_stop(response: dict[str, Any], *, called: bool, refused: bool) -> Stop:
-    """Read why *response* ended."""
-    status = text(response.get("status")) or "completed"
+def read_stop(
+    response: dict[str, Any], report: Report, *, called: bool, refused: bool, incomplete: bool = False
+) -> Stop:
+    """Read why *response* ended. *incomplete*: its last event says that it is."""
+    status = text(response.get("status")) or ("incomplete" if incomplete else "completed")
     reason = text((mapping(response.get("incomplete_details")) or {}).get("reason")) or ""
-    if status == "incomplete" or reason:
-        known = _READ.get(reason, StopReason.OTHER)
-        return Stop(known, detail=reason if known is StopReason.OTHER else "")
-    if status != "completed":
-        return Stop(StopReason.OTHER, detail=status)
+    if reason in _READ:
+        return Stop(_READ[reason])
+    if status != "completed" or reason:
+        said = f"says only that it is {reason or status}" if reason or status != "incomplete" else "does not say why"
+        report.changed("status", f"the reply is not whole, and the provider {said}: told as cut off by a limit")
+        return Stop(StopReason.MAX_TOKENS, detail=reason or status)
     if called:
         return Stop(StopReason.TOOL_CALL)
     return Stop(StopReason.REFUSAL if refused else StopReason.END)
