@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import attrs
@@ -35,9 +35,25 @@ class Clients:
 
     async def gemini(self, **more: Any) -> Any:
         genai = pytest.importorskip("google.genai", reason="the google-genai SDK is not installed")
-        client = genai.Client(http_options={"base_url": self.url}, **{"api_key": self.key, **more})
+        client = genai.Client(**{"api_key": self.key, "http_options": {"base_url": self.url}, **more})
         self._stack.callback(client.close)
         return await self._stack.enter_async_context(entered(client if self.kind == "sync" else client.aio))
+
+
+async def raised_by_anthropic(call: Callable[[], Any], name: str) -> Any:
+    """What *call* raises: an exception of exactly this class. Releases before 1.0 lack some, for which they raise a more
+    general one."""
+    sdk = pytest.importorskip("anthropic", reason="the anthropic SDK is not installed")
+    with pytest.raises(sdk.APIStatusError) as caught:
+        await settled(call())
+    assert type(caught.value) is getattr(sdk, name, type(caught.value))
+    return caught.value
+
+
+def type_told(error: Any) -> str:
+    """The type of an error of Anthropic's: a field of its own since 1.0, in the body before."""
+    told: str = error.type if hasattr(error, "type") else error.body["error"]["type"]
+    return told
 
 
 async def settled(value: Any) -> Any:

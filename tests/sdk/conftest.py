@@ -12,7 +12,7 @@ from tests.sdk.clients import Clients
 from tests.sdk.servers import Server, Stub, running, write_config
 
 KEY = "a-client-key"
-FAILURES = ("limited", "limited-long", "overloaded", "broken", "rejected", "dying", "one-bad")
+FATES = ("limited", "limited-long", "overloaded", "broken", "rejected", "dying", "one-bad", "well")
 """Models of ``gephyr serve``, each (for each kind of client) with two accounts at each provider, which the stub plays
 as a test says."""
 
@@ -48,9 +48,9 @@ def stub() -> Iterator[Stub]:
 def serve(tmp_path_factory: pytest.TempPathFactory, stub: Stub) -> Iterator[Server]:
     """``gephyr serve``, which takes bodies of at most a MiB."""
     names = [
-        (provider, f"{failure}-{kind}", number)
+        (provider, f"{fate}-{kind}", number)
         for provider in ("openai", "anthropic", "gemini")
-        for failure in FAILURES
+        for fate in FATES
         for kind in ("sync", "async")
         for number in (1, 2)
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.clients import Clients, settled
+from tests.sdk.clients import Clients, raised_by_anthropic, settled, type_told
 from tests.sdk.servers import Stub
 
 pytestmark = pytest.mark.anyio
@@ -114,19 +114,17 @@ async def test_openai_raises_for_a_wrong_key(clients: Clients) -> None:
 async def test_anthropic_raises_its_exception(clients: Clients, stub: Stub, case: str) -> None:
     call, name, status, kind = ANTHROPIC[case]
     client = await clients.anthropic()
-    anthropic = pytest.importorskip("anthropic")
-    error = await _raised(lambda: call(client), getattr(anthropic, name))
-    assert (error.status_code, error.type) == (status, kind)
+    error = await raised_by_anthropic(lambda: call(client), name)
+    assert (error.status_code, type_told(error)) == (status, kind)
     assert error.request_id.startswith("req_")
     assert stub.take() == []
 
 
 async def test_anthropic_raises_for_a_wrong_key(clients: Clients) -> None:
     client = await clients.anthropic(api_key="wrong")
-    anthropic = pytest.importorskip("anthropic")
     asked = {"model": "m", "max_tokens": 9, "messages": MESSAGES}
-    error = await _raised(lambda: client.messages.create(**asked), anthropic.AuthenticationError)
-    assert (error.status_code, error.type) == (401, "authentication_error")
+    error = await raised_by_anthropic(lambda: client.messages.create(**asked), "AuthenticationError")
+    assert (error.status_code, type_told(error)) == (401, "authentication_error")
     assert "wrong" not in str(error)
 
 

@@ -103,9 +103,14 @@ async def test_a_background_response_is_polled_and_its_cancellation_is_answered(
     assert (await settled(openai_client.responses.retrieve(made.id))).status == cancelled.status
 
 
-async def test_tokens_are_counted_and_conversations_compacted(openai_client: Any) -> None:
+async def test_tokens_are_counted(openai_client: Any) -> None:
     counted = await settled(openai_client.responses.input_tokens.count(**HELLO))
     assert counted.input_tokens > 0
+
+
+async def test_a_conversation_is_compacted(openai_client: Any) -> None:
+    if not hasattr(openai_client.responses, "compact"):
+        pytest.skip("this release of the SDK cannot compact a conversation")
     compacted = await settled(openai_client.responses.compact(**HELLO))
     assert compacted.object == "response.compaction"
     assert compacted.output[0].encrypted_content
