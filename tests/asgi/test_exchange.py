@@ -131,8 +131,7 @@ async def test_an_abort_before_the_head_raises_in_the_host() -> None:
 async def test_an_abort_at_once_raises_in_the_host() -> None:
     """Even before anything could be awaited."""
     world = World()
-    world.core._started = lambda event: (AbortResponse(event.exchange, "at once"),)  # type: ignore[method-assign]
-    talk = world.talk("/any")
+    talk = world.talk("/abort")
     await talk.over()
     assert isinstance(talk.error, ResponseAborted)
 

@@ -27,7 +27,7 @@ class Handshake(HostedTalk):
         scope["extensions"] = {"websocket.http.response": {}}
         del scope["method"]
         super().__init__(app, scope)
-        self._incoming.put_nowait({"type": "websocket.connect"})
+        self.incoming.put_nowait({"type": "websocket.connect"})
 
 
 @pytest.mark.parametrize("headers", [[AUTHORIZED, UPGRADE], [AUTHORIZED]], ids=["HTTP/1.1", "HTTP/2"])
@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_during_its_handshake_is_noticed() -> None:
     """By a message of another name."""
     world = World()
     talk = Handshake(world.application, "/wait", [])
-    assert await talk._incoming.get() == {"type": "websocket.connect"}
+    assert await talk.incoming.get() == {"type": "websocket.connect"}
     await world.core.saw(RequestStarted)
     talk.leave()
     await talk.over()

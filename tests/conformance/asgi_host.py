@@ -55,7 +55,7 @@ class HostedTalk(Talk):
 
     def __init__(self, app: Application, scope: dict[str, Any]) -> None:
         self._scope = scope
-        self._incoming: asyncio.Queue[Message] = asyncio.Queue()
+        self.incoming: asyncio.Queue[Message] = asyncio.Queue()
         self._news = asyncio.Condition()
         self._receiving = self._sending = False
         self.receives = 0
@@ -87,7 +87,7 @@ class HostedTalk(Talk):
         self._receiving = True
         self.receives += 1
         try:
-            return await self._incoming.get()
+            return await self.incoming.get()
         finally:
             self._receiving = False
 
@@ -149,7 +149,7 @@ class HostedTalk(Talk):
     # -- the client's side ----------------------------------------------------------------------------------
 
     def send(self, data: bytes, *, last: bool = False) -> None:
-        self._incoming.put_nowait({"type": "http.request", "body": data, "more_body": not last})
+        self.incoming.put_nowait({"type": "http.request", "body": data, "more_body": not last})
 
     async def head(self) -> tuple[int, list[Header]]:
         async with asyncio.timeout(WAIT), self._news:
@@ -174,7 +174,7 @@ class HostedTalk(Talk):
 
     def leave(self) -> None:
         self.left = True
-        self._incoming.put_nowait({"type": f"{self.prefix.partition('.')[0]}.disconnect"})
+        self.incoming.put_nowait({"type": f"{self.prefix.partition('.')[0]}.disconnect"})
 
     async def over(self) -> None:
         """Wait until the application is done with the request, and see that it broke no rule."""

@@ -1,5 +1,6 @@
 """Bookkeeping of one's own about a gateway: whether the rules of scheduling held, told from events and commands."""
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -84,14 +85,10 @@ class Auditor:
                 self.dead[call.origin] = (call.exchange, now + call.limits.connect)
         self.calls.append((now, name))
         assert name not in self.out, f"{name} was called although {self.out[name]}"
-        model = self._model(call.exchange)
+        model = json.loads(call.body)["model"]
         assert self.stated.get((name, model), NEVER) <= now, f"{name} asked not to be called for {model}"
         if call.attempt == 1 or call.exchange in self._waiting:
             self._nobody_was_overtaken(call, model, now)
-
-    def _model(self, exchange: int) -> str:
-        attempt = self.gateway._exchanges[exchange].attempt
-        return "" if attempt is None else attempt.target.model
 
     def _nobody_was_overtaken(self, call: CallUpstream, model: str, now: float) -> None:
         """Who came first, still waits, and could have been served by that account?"""

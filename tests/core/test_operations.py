@@ -9,6 +9,7 @@ from gephyr_core.commands import CallUpstream, EndResponse, SendBody, StartRespo
 from gephyr_core.config import SchedulingConfig
 from gephyr_core.errors import Fault
 from gephyr_core.events import AdminChanged, ClientGone, StateRestored, UpstreamFailed
+from gephyr_core.http import header
 from gephyr_core.records import AccountState, Cooldown
 
 
@@ -65,20 +66,21 @@ def test_whoever_waits_for_the_sessions_own_account_is_woken_after_a_change() ->
 
 
 def test_a_changed_account_keeps_its_windows_and_what_runs_on_it() -> None:
-    play = Play(account("a", max_concurrency=1, requests_per_minute=2, tokens_per_minute=1000))
+    settings = account("a", max_concurrency=1, requests_per_minute=2, tokens_per_minute=1000)
+    play = Play(settings, scheduling=SchedulingConfig(acquire_timeout=100))
     call = play.request(body())
     told(play, account("a", max_concurrency=1, requests_per_minute=2, tokens_per_minute=1000, weight=2))
     ask(play)
     play.answer(call, REPLY)
     *_, second = play.expect(StartResponse, SendBody, EndResponse, CallUpstream)
     finish(play, second)
-    (one,) = play.gateway._shared.scheduler.accounts.values()
-    assert (one.in_flight, one.weight) == (0, 2)
-    assert one.requests is not None
-    assert one.requests.opens_at() == 1060.0
-    ask(play)
-    play.feed(ClientGone(play.exchange))
-    play.expect()
+    assert play.gateway.open_leases == 0
+    third = ask(play)
+    while not play.wait():
+        assert play.now < 1060.0
+    call = play.expect(CallUpstream)
+    assert (play.now, call.exchange) == (1060.0, third)
+    finish(play, call)
     play.finish()
 
 
@@ -121,11 +123,12 @@ def test_times_of_an_earlier_process_that_lie_too_far_ahead_are_cut() -> None:
     stated = Cooldown("a", "m", "rate_limit", play.now + year)
     play.feed(StateRestored(states=[state], cooldowns=[stated]))
     play.expect()
-    (one,) = play.gateway._shared.scheduler.accounts.values()
-    assert one.enabled_at <= play.now
-    block = one.block("m", 1, play.now)
-    assert block is not None
-    assert block.until <= play.now + 86400 * 32
+    start, _, _ = play.refusal_of(body("m"), "/v1/chat/completions")
+    assert 86400 * 30 < int(header(start.headers, b"retry-after") or 0) <= 86400 * 32
+    play.now += 1.0
+    play.feed(AdminChanged(play.config.accounts, [AccountState("a", "", play.now)]))  # a command of today counts
+    play.expect()
+    assert play.request(body("m")).account == "a"
 
 
 def test_an_account_that_is_removed_just_as_it_comes_back_is_not_called() -> None:

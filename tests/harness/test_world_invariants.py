@@ -1,6 +1,7 @@
 """The auditors of the simulated world see a breach: each is shown one."""
 
 import random
+from collections import deque
 from collections.abc import Iterable
 
 import pytest
@@ -122,7 +123,8 @@ def test_a_binding_changes_by_the_rules_only(changes: Iterable[tuple[str, Bindin
     settings = config()
     gateway = Gateway(settings, random.Random(1))
     watched = Invariants(settings, gateway)
-    log = gateway._shared.scheduler.bindings.events
+    log = gateway.binding_events
+    assert isinstance(log, deque)
     log.extend(BindingEvent(1.0, "s", account, change) for account, change in changes)
     if legal:
         watched.stepped()

@@ -16,6 +16,7 @@ from gephyr.runtime.ports import Feed, UpstreamCall
 from gephyr.server import Listener, ServerLimits
 from gephyr.server.connection import Connection
 from gephyr_core.commands import (
+    AbortResponse,
     CallUpstream,
     Command,
     DescribeModel,
@@ -75,6 +76,8 @@ class ScriptedCore:
                 return reply(exchange, 401, b"refused")
             case "/hang" | "/unread":
                 return ()
+            case "/abort":
+                return (AbortResponse(exchange, "at once"),)
             case "/start":
                 head = StartResponse(exchange, 200, [(b"content-type", b"text/plain")])
                 return (head, SendBody(exchange, b"first"))
