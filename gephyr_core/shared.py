@@ -10,6 +10,7 @@ from gephyr_core.commands import Command, Observe
 from gephyr_core.computing import HEAVY
 from gephyr_core.config import AccountConfig, Config, TranslationConfig, provider_kind
 from gephyr_core.conversation.capabilities import Capabilities
+from gephyr_core.conversation.signed_blocks import LeftOut
 from gephyr_core.guards import Authenticator, Cors, IpFilter
 from gephyr_core.http import DEFAULT_PORTS, Origin
 from gephyr_core.outbound.origins import Origins
@@ -36,8 +37,8 @@ class Leg:
     """The dialect they are asked in, where it is not the client's: the request is translated."""
     kind: str = ""
     """The known provider that they are like, for a translated leg: what its models can do."""
-    foreign: bool = False
-    """None of the accounts belongs to the organisation that signed the conversation's reasoning."""
+    without: LeftOut | None = None
+    """What is left out for these accounts of a request that is not translated: they did not make it."""
     found_pool: Pool | None = attrs.field(default=None, init=False)
     """The scheduler's pool of the accounts, once it was asked for."""
 
@@ -270,6 +271,7 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         organization=account.organization or account.id,
         vertex=(account.project, account.location) if is_vertex else None,
         signs_in=account.oauth is not None or bool(account.service_account),
+        signs=known.signs_chat or base_url != known.base_url,
         limits_per_model=known.limits_per_model,
         max_concurrency=_least(account.max_concurrency, compliance.max_account_concurrency),
         requests=None if requests is None else RequestWindow(requests),

@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "http",
         "sse",
         "json_array",
+        "raw_json",
         "reply_form",
         "errors",
         "error_words",

@@ -36,6 +36,10 @@ class Signature:
     id: str = ""
     """The id of the item that it belongs to, where its dialect has one (Responses' reasoning items)."""
 
+    def of(self, organization: str) -> "Signature":
+        """The same, made by *organization*, a digest."""
+        return attrs.evolve(self, origin=attrs.evolve(self.origin, organization=organization))
+
 
 # -- where media comes from ---------------------------------------------------------------------------------------
 
@@ -241,3 +245,5 @@ class HostedResult:
 
 Part = Text | Refusal | Image | Document | Audio | Video | Thinking | ToolCall | ToolResult | HostedCall | HostedResult
 Media = Image | Document | Audio | Video
+SIGNED = (Text, Thinking, ToolCall, HostedCall, HostedResult)
+"""Parts that may carry a signature."""

@@ -5,14 +5,18 @@ whether the stream's terminal event was seen, and what usage and which stored ob
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
 import msgspec
 
+from gephyr_core.conversation.capabilities import Capabilities
+from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.envelope import Envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.http import Header
+from gephyr_core.raw_json import Edits
 from gephyr_core.records import Usage
 
 
@@ -150,11 +154,12 @@ class Dialect(Protocol):
     """A clean end without a terminal event is a failure (Anthropic, Responses); else it is left as it came."""
 
     def stream_reader(
-        self, *, max_line: int, array: bool = False, reframed: bool = False, choices: int = 1
+        self, *, max_line: int, array: bool = False, reframed: bool = False, choices: int = 1, signed: bool = True
     ) -> StreamReader:
         """Return a reader for one attempt's stream. *max_line*: bytes of an unfinished event that are held.
         *array*: Gemini's JSON array form instead of SSE. *reframed*: the provider sends the other of the two.
-        *choices*: how many the reply has, each with its own end."""
+        *choices*: how many the reply has, each with its own end. *signed*: the provider may sign reasoning in a dialect
+        that has no place of its own for that."""
 
     def choices(self, fields: Mapping[str, msgspec.Raw]) -> int:
         """How many choices a request asks for, at least 1. *fields*: its body's top level, each raw."""
@@ -167,6 +172,14 @@ class Dialect(Protocol):
 
         Where one was, it has content or says why it ended, or it is none. Whatever was asked for, it is a JSON object.
         """
+
+    def signed_blocks(self, envelope: Envelope) -> tuple[SignedBlock, ...]:
+        """Find the signed and encrypted blocks of a request's body, the oldest first. Costs next to nothing where there
+        is none."""
+
+    def without(self, envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+        """Return the changes of a body that leave blocks of :meth:`signed_blocks` out, and what is bound to them.
+        *capabilities*: of the model that is asked."""
 
     def assembly(self) -> "Assembly":
         """Return what makes a whole reply of a stream's events."""

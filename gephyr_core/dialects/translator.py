@@ -15,7 +15,7 @@ from gephyr_core.errors import Problem
 from gephyr_core.http import Header
 
 FOREIGN = "-"
-"""Stands for every organisation but the one that signed."""
+"""Stands for organisations that signed nothing of what is written."""
 
 
 @attrs.frozen
@@ -28,7 +28,7 @@ class Destination:
     model: str
     capabilities: Capabilities = attrs.field(factory=Capabilities)
     organization: str = ""
-    """Digest of the account's organisation; empty where it is not known, ``FOREIGN`` where it is not the signer's."""
+    """Digest of the account's organisation; empty where it is not known, ``FOREIGN`` where it signed nothing."""
     default_max_tokens: int = 32768
     """For a dialect that demands a limit, where neither the client nor the model's capabilities say one."""
     hosted_tools: Literal["drop", "refuse"] = "drop"

@@ -3,17 +3,15 @@
 import attrs
 
 from gephyr_core.content_coding import CodingError, ExpansionError, decode_whole
-from gephyr_core.conversation.signatures import SEAL
+from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.dialects import DIALECTS
 from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.guards.body_limit import too_large
-from gephyr_core.pins import RequestRefused, encrypted_items, latest_signatures
+from gephyr_core.pins import RequestRefused
 from gephyr_core.records import StoredObject
 from gephyr_core.routing.endpoints import Operation
-from gephyr_core.translation.dialects import TRANSLATORS
 from gephyr_core.translation.stored import spliced
-
-_SEALED = b'"' + SEAL.encode()
 
 
 @attrs.define  # not frozen: one is made for each request, at a third of the cost
@@ -25,12 +23,8 @@ class Body:
     envelope: Envelope | None = None
     """None where it is empty, as it may be, or cannot be read."""
     error: EnvelopeError | None = None
-    encrypted: tuple[tuple[int, str], ...] = ()
-    """For clients of Responses; see :func:`gephyr_core.pins.encrypted_items`."""
-    signatures: tuple[str, ...] = ()
-    """For clients of Anthropic; see :func:`gephyr_core.pins.latest_signatures`."""
-    sealed: bool = False
-    """It holds reasoning that Gephyr sealed."""
+    signed: tuple[SignedBlock, ...] = ()
+    """Blocks that only their makers take, the oldest first."""
 
     def read(self) -> Envelope | None:
         """Return the envelope. Raises ``EnvelopeError``."""
@@ -43,13 +37,9 @@ def read_body(data: bytes, operation: Operation) -> Body:
     """Read a body that came whole and decoded."""
     try:
         envelope = read_envelope(data) if operation.has_body or data.strip() else None
-        responses = envelope is not None and operation.dialect == "openai-responses"
-        encrypted = encrypted_items(envelope) if envelope is not None and responses else ()
     except EnvelopeError as error:
         return Body(data, error=error)
-    signatures = latest_signatures(data) if operation.name == "messages" else ()
-    sealed = operation.dialect in TRANSLATORS and operation.translates and _SEALED in data
-    return Body(data, envelope, None, encrypted, signatures, sealed)
+    return Body(data, envelope, None, () if envelope is None else DIALECTS[operation.dialect].signed_blocks(envelope))
 
 
 @attrs.define  # not frozen: one is made for each request, at a third of the cost

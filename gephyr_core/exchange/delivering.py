@@ -51,6 +51,7 @@ class Delivering(Attempting):
             array=array,
             reframed=form is not (Form.ARRAY if array else Form.EVENTS),
             choices=self._choices(),
+            signed=attempt.lease.account.signs,
         )
 
     def _choices(self) -> int:
@@ -78,7 +79,7 @@ class Delivering(Attempting):
         """Return what collects a provider's stream, which came in *form*."""
         framer, max_line = self._framer(form), self.shared.config.upstream.max_sse_line
         if not attempt.leg.dialect:
-            source = self.dialect.stream_reader(max_line=max_line, choices=self._choices())
+            source = self.dialect.stream_reader(max_line=max_line, choices=self._choices(), signed=False)
             return NativeCollector(framer, source, self.dialect.assembly())
         source = self._source_reader(attempt)
         reader = TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses())

@@ -3,6 +3,7 @@
 from typing import Any
 
 import attrs
+from msgspec.json import encode
 
 from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.config import UpstreamConfig
@@ -11,11 +12,13 @@ from gephyr_core.envelope import Envelope, EnvelopeError, json_type, read_envelo
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.exchange.admission import Head
 from gephyr_core.exchange.body import Body, ReadingBody
+from gephyr_core.exchange.signers import Made, held_to_makers, kept_apart, makers_of
 from gephyr_core.forwarding import to_provider
 from gephyr_core.http import Header, header
 from gephyr_core.model_names import fault_of_name
-from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename, signer_of
+from gephyr_core.pins import FREE, Constraint, RequestRefused, constraint_of, rename
 from gephyr_core.providers.targets import path_segment, upstream_target
+from gephyr_core.raw_json import Edits, Path, edited
 from gephyr_core.routing import Endpoint, Target
 from gephyr_core.routing.conversation_start import check_roles
 from gephyr_core.routing.endpoints import ModelIn, Operation
@@ -47,6 +50,8 @@ class Plan:
     headers: list[Header]
     query: str
     renamed: tuple[tuple[str, str], ...] = ()
+    made: tuple[Made, ...] = ()
+    """Its blocks that only their makers take."""
 
     @property
     def tokens(self) -> int:
@@ -63,7 +68,7 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         stream = _stream(head, endpoint, envelope)
         constraint = FREE
         if operation.dialect == "openai-responses":
-            constraint = constraint_of(shared.pins, owner, endpoint.object_id, envelope, now, body.encrypted)
+            constraint = constraint_of(shared.pins, owner, endpoint.object_id, envelope, now)
         session = session_identity(head.event.headers, envelope, owner, operation.dialect)
         if session is None and envelope is not None:
             check_roles(operation.dialect, envelope)
@@ -71,10 +76,11 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
     except EnvelopeError as error:
         raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param)) from error
     route = _constrained(_route(shared, operation, model), constraint)
-    if operation.name == "messages":
-        route = _signed_by(route, signer_of(shared.pins, owner, body.signatures, now), operation.dialect)
-    if body.sealed:
-        route = rewritten(route, operation.dialect)
+    made: tuple[Made, ...] = ()
+    if body.signed and envelope is not None:
+        made = makers_of(body.signed, operation.dialect, shared.pins, owner, now)
+        route = held_to_makers(route, made, held=constraint is not FREE)
+        route = kept_apart(route, made, envelope, operation.dialect, shared)
     array = endpoint.stream and "alt=sse" not in head.query.split("&")
     return Plan(
         endpoint,
@@ -90,6 +96,7 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         to_provider(head.event.headers, accept_encoding=b"identity" if stream else DECODABLE),
         head.query,
         constraint.renamed,
+        made,
     )
 
 
@@ -108,14 +115,18 @@ class Asking:
     """For the path."""
 
 
-def untranslated(plan: Plan, target: Target) -> Asking:
-    """What is asked of a provider that speaks the client's dialect."""
+def untranslated(plan: Plan, target: Target, edits: Edits | None = None) -> Asking:
+    """What is asked of a provider that speaks the client's dialect, with changes to what the client sent."""
     body, path = plan.body, plan.endpoint.path
-    if plan.model is not None and target.model != plan.model:
-        if plan.endpoint.operation.model_in is ModelIn.PATH:
-            body = rename(body, ((f"models/{plan.model}", f"models/{target.model}"),))
-        elif plan.envelope is not None:
-            body = plan.envelope.with_model(target.model)
+    renames = plan.model is not None and target.model != plan.model
+    in_path = plan.endpoint.operation.model_in is ModelIn.PATH
+    if edits is not None:
+        named: dict[Path, bytes | None] = {("model",): encode(target.model)} if renames and not in_path else {}
+        body = edited(body, {**edits, **named})
+    elif renames and not in_path and plan.envelope is not None:
+        body = plan.envelope.with_model(target.model)
+    if renames and in_path:
+        body = rename(body, ((f"models/{plan.model}", f"models/{target.model}"),))
     if plan.renamed:
         body, names = rename(body, plan.renamed), dict(plan.renamed)
         path = "/".join(path_segment(names[part]) if part in names else part for part in path.split("/"))
@@ -192,10 +203,12 @@ class WritingCall:
     target: Target
     collects: bool
     """A stream is asked for, although the client asked for a whole reply."""
+    edits: Edits | None = None
+    """Changes to what the client sent."""
 
     def __call__(self) -> Asking:
         """Do it."""
-        asking = untranslated(self.plan, self.target)
+        asking = untranslated(self.plan, self.target, self.edits)
         return collecting(self.plan, asking) if self.collects else asking
 
 
@@ -267,49 +280,21 @@ def _route(shared: Shared, operation: Operation, model: str | None) -> Route:
     raise RequestRefused(Problem(ErrorKind.MODEL_NOT_FOUND, message, param="model", code="model_not_found"))
 
 
-def _signed_by(route: Route, organization: str | None, dialect: str) -> Route:
-    """Ask the organisation that signed the conversation's thinking first. Elsewhere the request is written anew,
-    without the thinking: it would be refused there."""
-    if organization is None:
-        return route
-    own, foreign = [], []
-    for leg in route:
-        signers = tuple(account for account in leg.accounts if account.organization == organization)
-        others = tuple(account for account in leg.accounts if account.organization != organization)
-        if leg.dialect or not others:
-            own.append(leg)
-            continue
-        if signers:
-            own.append(attrs.evolve(leg, accounts=signers))
-        foreign.append(attrs.evolve(leg, accounts=others, dialect=dialect, kind=others[0].kind, foreign=True))
-    return (*(leg for leg in own if not leg.dialect), *foreign, *(leg for leg in own if leg.dialect))
-
-
 def rewritten(route: Route, dialect: str) -> Route:
-    """Have the request written anew for providers of the client's own dialect too: where the conversation holds
-    reasoning that others signed, which they must not see, or where the reply is to be kept."""
-    return tuple(leg if leg.dialect else attrs.evolve(leg, dialect=dialect, kind=leg.accounts[0].kind) for leg in route)
+    """Have the request written anew for providers of the client's own dialect too: the reply is to be kept."""
+    return tuple(
+        leg if leg.dialect else attrs.evolve(leg, dialect=dialect, kind=leg.accounts[0].kind, without=None)
+        for leg in route
+    )
 
 
 def _constrained(route: Route, constraint: Constraint) -> Route:
     """Leave only the accounts that can know the objects the request refers to."""
     if constraint is FREE:
         return route
-    if constraint.unknown_item is not None:
-        organizations = {account.organization: None for leg in route for account in leg.accounts if not leg.dialect}
-        if len(organizations) > 1:
-            message = (
-                f"{constraint.unknown_item}: was not made through this gateway with this key, "
-                "and several organisations serve the model"
-            )
-            raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, message, param=constraint.unknown_item))
     kept = []
     for leg in route:
-        fitting = tuple(
-            account
-            for account in leg.accounts
-            if constraint.account in (None, account.id) and constraint.organization in (None, account.organization)
-        )
+        fitting = tuple(account for account in leg.accounts if constraint.account in (None, account.id))
         if fitting:
             kept.append(attrs.evolve(leg, accounts=fitting))
     if not kept:

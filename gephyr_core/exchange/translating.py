@@ -10,14 +10,15 @@ from gephyr_core.commands import CancelQuestions, DescribeModel, FetchUrl
 from gephyr_core.computing import LIGHTER
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.parts import Inline
-from gephyr_core.conversation.report import Report, UntranslatableError
-from gephyr_core.conversation.signatures import organization_digest
+from gephyr_core.conversation.report import Fate, Report, UntranslatableError
+from gephyr_core.conversation.signed_blocks import LeftOut
 from gephyr_core.dialects.anthropic.versions import USUAL
 from gephyr_core.dialects.translator import FOREIGN, Destination, ReplyContext
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import UrlFetched, UrlFetchFailed
 from gephyr_core.exchange.keeping import Keeping
 from gephyr_core.exchange.plan import Asking, WritingCall
+from gephyr_core.exchange.signers import divided, organization_of
 from gephyr_core.exchange.state import State
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.providers.capabilities import capabilities_of, is_known
@@ -76,6 +77,7 @@ class Translating(Keeping):
             strict=shared.config.translation.strict,
             count=operation.counts,
             memory=memory,
+            makers={one.block.name: one.maker[1] for one in plan.made if one.block.name and one.maker[1]},
             fetched_for=tuple(dialects) if shared.config.translation.fetch_urls else (),
         )
         return self.compute(job, self.request_translated, self.go_on, len(plan.body), now) and not self.fetching
@@ -113,7 +115,9 @@ class Translating(Keeping):
     def opens(self, leg: Leg, now: float) -> bool:
         """Whether the request is ready to be asked on the leg. If not, the leg is closed, or the request is still being
         written for it, or has been answered: it counts tokens, and those are estimated."""
-        if not self.is_written(leg, now) or leg in self.closed_legs:
+        if leg.without is not None and self.shared.config.translation.strict and leg not in self.closed_legs:
+            self._refuse_strictly(leg, leg.without)
+        if leg in self.closed_legs or not self.is_written(leg, now) or leg in self.closed_legs:
             return False
         if leg.dialect and self.translated_call(leg) is None:
             self.answer_estimate(now)
@@ -125,15 +129,16 @@ class Translating(Keeping):
         assert self.plan is not None
         size = len(self.plan.body)
         if not leg.dialect:
-            heavy = size / LIGHTER >= self.shared.heavy
+            weight = size / LIGHTER if leg.without is None else size
+            heavy = weight >= self.shared.heavy
             if not heavy or any(known is leg for known, _ in self.untranslated_calls):
                 return True
-            passing = WritingCall(self.plan, leg.target, self.asks_for_stream(leg) and not self.plan.stream)
-            return self.compute(passing, partial(self._passed_on, leg), self.acquire, size / LIGHTER, now)
+            passing = self._passing(leg)
+            return self.compute(passing, partial(self._passed_on, leg), self.acquire, weight, now)
         if any(known is leg for known, _ in self.translated_calls):
             return True
         translation = attrs.evolve(self.read_translation())
-        destination = self._destination(leg, translation)
+        destination = self._destination(leg)
         job = WritingRequest(translation, destination, self.asks_for_stream(leg))
         return self.compute(job, partial(self._written, leg), self.acquire, size, now)
 
@@ -225,19 +230,31 @@ class Translating(Keeping):
         assert self.plan is not None
         if not leg.dialect:
             done = next((asking for known, asking in self.untranslated_calls if known is leg), None)
-            return done or WritingCall(self.plan, leg.target, self.asks_for_stream(leg) and not self.plan.stream)()
+            return done or self._passing(leg)()
         call = self.translated_call(leg)
         assert call is not None
         return Asking(call.path, call.query, call.headers, call.body, self.asks_for_stream(leg), leg.target.model)
 
+    def _passing(self, leg: Leg) -> WritingCall:
+        """How the request is passed on to accounts that speak the client's dialect."""
+        assert self.plan is not None
+        edits = None if leg.without is None else leg.without.edits
+        return WritingCall(self.plan, leg.target, self.asks_for_stream(leg) and not self.plan.stream, edits)
+
+    def _refuse_strictly(self, leg: Leg, left_out: LeftOut) -> None:
+        dropped = left_out.report.paths(Fate.DROPPED)
+        if dropped:
+            reason = "is another organisation's, and would be left out (translation.strict)"
+            self.refuse_leg(leg, left_out.report.refused(dropped[0], reason))
+
     def note_losses(self, leg: Leg) -> None:
         """The leg is taken: what its translation lost is what the client and the record are told."""
-        call = self.translated_call(leg) if leg.dialect else None
+        written = self.translated_call(leg) if leg.dialect else leg.without
         self.report = None
         self.reply.dropped = b""
-        if call is not None:
+        if written is not None:
             self.report = Report()
-            self.report.add(call.report)
+            self.report.add(written.report)
             self.reply.dropped = self.report.dropped_header()
 
     def context(self, now: float) -> ReplyContext:
@@ -255,21 +272,10 @@ class Translating(Keeping):
         return self.reply_context
 
     def split_by_organization(self) -> None:
-        """Ask the organisation that signed the conversation's reasoning first: elsewhere the reasoning is lost."""
-        signer = self.read_translation().organization
-        if not signer:
-            return
-        legs: list[Leg] = []
-        for leg in self.legs:
-            own = tuple(a for a in leg.accounts if organization_digest(a.organization) == signer)
-            others = tuple(a for a in leg.accounts if a not in own)
-            if not leg.dialect or not others:
-                legs.append(leg)
-                continue
-            if own:
-                legs.append(attrs.evolve(leg, accounts=own))
-            legs.append(attrs.evolve(leg, accounts=others, foreign=True))
-        self.legs = sorted(legs, key=lambda leg: leg.foreign)
+        """Divide the legs by who made the conversation's reasoning, what Gephyr remembered of it included."""
+        makers, newest = self.read_translation().makers()
+        if makers:
+            self.legs = divided(self.legs, makers, self.dialect.name, newest)
 
     def refuse_leg(self, leg: Leg, error: FieldError | UntranslatableError, *, ours: bool = False) -> None:
         """Note that the request cannot be asked on *leg*, and what the client is told if no other leg is open. It may
@@ -313,17 +319,16 @@ class Translating(Keeping):
         if route is not None:
             self.shared.emit(DescribeModel(account.id, leg.target.model, account.origin, target, headers, route))
 
-    def _destination(self, leg: Leg, translation: RequestTranslation) -> Destination:
+    def _destination(self, leg: Leg) -> Destination:
         shared = self.shared
         self._ask_about(leg)
         learned = shared.learned.get((leg.kind, leg.target.model))
-        signer = translation.organization
         return Destination(
             dialect=leg.dialect,
             provider=leg.kind,
             model=leg.target.model,
             capabilities=capabilities_of(leg.kind, leg.dialect, leg.target.model, shared.config.capabilities, learned),
-            organization=FOREIGN if leg.foreign else signer,
+            organization=organization_of(leg) or FOREIGN,
             default_max_tokens=shared.config.translation.default_max_tokens or _DEFAULT_MAX_TOKENS,
             hosted_tools=shared.config.translation.hosted_tools,
         )

@@ -34,6 +34,9 @@ class Provider:
     """Its rate limits are each for one model, as its documents say; else all that an account asks for counts
     together."""
 
+    signs_chat: bool = True
+    """Its Chat Completions may hold signed reasoning, in fields that OpenAI's do not have."""
+
     @property
     def translation_dialect(self) -> str:
         """The dialect of translated requests: where there is a choice, the one that carries most."""
@@ -47,7 +50,14 @@ _OPENAI = (*_CHAT, _RESPONSES)
 PROVIDERS: dict[str, Provider] = {
     provider.name: provider
     for provider in (
-        Provider("openai", "https://api.openai.com", _OPENAI, translated_to=_RESPONSES, limits_per_model=True),
+        Provider(
+            "openai",
+            "https://api.openai.com",
+            _OPENAI,
+            translated_to=_RESPONSES,
+            limits_per_model=True,
+            signs_chat=False,
+        ),
         Provider(
             "anthropic", "https://api.anthropic.com", ("anthropic",), AuthScheme(b"x-api-key"), limits_per_model=True
         ),

@@ -76,6 +76,8 @@ class Account:
     """The known provider that its provider is like."""
     collect: str = "auto"
     """``always``, ``auto`` or ``never``: when a whole reply is had by collecting a stream."""
+    signs: bool = True
+    """Its provider may sign reasoning in Chat Completions."""
     limits_per_model: bool = False
     """Its provider's limits are each for one model."""
     vertex: tuple[str, str] | None = None

@@ -9,7 +9,7 @@ from gephyr_core.http import Headers
 from gephyr_core.translation.carrying import CLIENT as CARRIED
 from gephyr_core.translation.carrying import returned
 from gephyr_core.translation.memory import Memories, said_last
-from gephyr_core.translation.requests import RequestTranslation, TranslatedCall, read_request
+from gephyr_core.translation.requests import RequestTranslation, TranslatedCall, read_request, with_makers
 from gephyr_core.translation.showing import Shown, shown_to
 
 
@@ -42,6 +42,8 @@ class ReadingRequest:
     count: bool = attrs.field(kw_only=True)
     memory: Memories | None = attrs.field(kw_only=True)
     """None where nothing is remembered for the client."""
+    makers: Mapping[str, str] = attrs.field(kw_only=True)
+    """Digests of organisations by those of the signatures that they made."""
     fetched_for: tuple[str, ...] = attrs.field(kw_only=True)
     """Dialects for whose providers addresses may be fetched."""
 
@@ -56,7 +58,7 @@ class ReadingRequest:
             strict=self.strict,
             count=self.count,
         )
-        prompt = translation.prompt
+        prompt = with_makers(translation.prompt, self.makers)
         if self.dialect == CARRIED:
             prompt = returned(prompt)
         if self.memory is not None:

@@ -8,9 +8,10 @@ import attrs
 import msgspec
 
 from gephyr_core.conversation.fields import FieldError
-from gephyr_core.conversation.parts import Inline, Media, Part, ToolResult, Url
+from gephyr_core.conversation.parts import SIGNED, Inline, Media, Part, ToolResult, Url
 from gephyr_core.conversation.prompt import ClientTool, FreeformTool, Prompt
 from gephyr_core.conversation.report import Fate, Report
+from gephyr_core.dialects.decoding import digest
 from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.envelope import read_fields
 from gephyr_core.http import Header, Headers
@@ -118,15 +119,39 @@ class RequestTranslation:
         )
         self.prompt = attrs.evolve(self.prompt, turns=turns)
 
-    @property
-    def organization(self) -> str:
-        """Digest of the organisation that signed the conversation's latest reasoning; empty where none is known."""
-        for turn in reversed(self.prompt.turns):
-            for part in reversed(turn.parts):
-                signature = getattr(part, "signature", None)
-                if signature is not None and signature.origin.organization:
-                    return str(signature.origin.organization)
-        return ""
+    def makers(self) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
+        """Who signed the conversation's reasoning, the first one first, as dialect and digest of the organisation; and
+        who signed the latest. The mark of reasoning that is not signed tells whose it is, but does not count there."""
+        makers: dict[tuple[str, str], None] = {}
+        newest = None
+        for turn in self.prompt.turns:
+            for part in turn.parts:
+                if isinstance(part, SIGNED) and part.signature is not None and part.signature.origin.organization:
+                    maker = (part.signature.origin.dialect, part.signature.origin.organization)
+                    makers[maker] = None
+                    newest = maker if part.signature.value else newest
+        return list(makers), newest
+
+
+def with_makers(prompt: Prompt, makers: Mapping[str, str]) -> Prompt:
+    """Say whose the signatures of the client's own dialect are. *makers*: digests of organisations by those of
+    signatures."""
+    if not makers:
+        return prompt
+    turns = tuple(
+        attrs.evolve(turn, parts=tuple(_with_maker(part, prompt.dialect, makers) for part in turn.parts))
+        for turn in prompt.turns
+    )
+    return attrs.evolve(prompt, turns=turns)
+
+
+def _with_maker(part: Part, dialect: str, makers: Mapping[str, str]) -> Part:
+    signature = part.signature if isinstance(part, SIGNED) else None
+    if signature is None or signature.origin.organization or signature.origin.dialect != dialect:
+        return part
+    organization = makers.get(digest(signature.value), "")
+    assert isinstance(part, SIGNED)
+    return attrs.evolve(part, signature=signature.of(organization)) if organization else part
 
 
 def read_request(

@@ -8,7 +8,7 @@ import attrs
 
 from gephyr_core.conversation.arguments import member
 from gephyr_core.conversation.assembly import Assembler, deltas_of
-from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Signature, Text, Thinking, ToolCall
+from gephyr_core.conversation.parts import SIGNED, Part, Signature, Text, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
     Delta,
@@ -24,8 +24,6 @@ from gephyr_core.conversation.reply import (
 from gephyr_core.dialects.translator import Written
 
 P = TypeVar("P", bound=Part)
-SIGNED = (Text, Thinking, ToolCall, HostedCall, HostedResult)
-"""Parts that may carry a signature."""
 
 
 class Restores(Protocol):
@@ -104,7 +102,7 @@ class Restorer:
     def _own(self, signature: Signature) -> Signature:
         if not self.organization:
             return signature
-        return attrs.evolve(signature, origin=attrs.evolve(signature.origin, organization=self.organization))
+        return signature.of(self.organization)
 
 
 def restored(reply: Reply, restorer: Restores) -> Reply:

@@ -229,13 +229,23 @@ def test_a_pin_ends_with_its_time() -> None:
     assert refused(play, b"", "/v1/responses/resp_1", "GET")[0] == 404
 
 
-def test_objects_and_encrypted_items_of_two_organisations_cannot_meet() -> None:
+def test_beside_an_object_another_organisations_reasoning_is_left_out() -> None:
+    """Only the object's account can be asked, and it does not take what another one encrypted."""
     play = pinned("a", "b")
     play.feed(StateRestored([Pin("k1", digest("s"), "b", "b", play.now + 9)]))
     play.expect()
-    body = b'{"model":"m","previous_response_id":"resp_1","input":[{"type":"reasoning","encrypted_content":"s"}]}'
-    status, sent = refused(play, body)
-    assert (status, b'"param":"input"' in sent) == (400, True)
+    body = b'{"model":"m","previous_response_id":"resp_1","input":["x",{"type":"reasoning","encrypted_content":"s"}]}'
+    call = play.request(body, "/v1/responses", credentials=KEY)
+    assert (call.account, call.body) == ("a", b'{"model":"m","previous_response_id":"resp_1","input":["x"]}')
+
+
+def test_beside_an_object_what_another_organisation_compacted_is_refused() -> None:
+    """Without it the conversation could not go on, and with it nobody would take it."""
+    play = pinned("a", "b")
+    play.feed(StateRestored([Pin("k1", digest("s"), "b", "b", play.now + 9)]))
+    play.expect()
+    body = b'{"model":"m","previous_response_id":"resp_1","input":[{"type":"compaction","encrypted_content":"s"}]}'
+    assert refused(play, body)[0] == 400
 
 
 def test_a_pinned_account_that_is_limited_is_no_reason_to_ask_another() -> None:

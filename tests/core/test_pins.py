@@ -49,11 +49,6 @@ def refused(held: Pins, envelope: Envelope | None = None, object_id: str | None 
     return caught.value.problem
 
 
-def encrypted(*secrets: str) -> Envelope:
-    """A request that replays encrypted reasoning items."""
-    return body(input=["text", *({"type": "reasoning", "encrypted_content": secret} for secret in secrets)])
-
-
 def test_a_pin_is_found_by_its_owner_alone() -> None:
     held = pins(pin("resp_1"))
     assert held.find(OWNER, "resp_1", NOW) == pin("resp_1")
@@ -118,22 +113,6 @@ def test_objects_of_two_accounts_cannot_meet_in_one_request() -> None:
     assert refused(held, body(previous_response_id="resp_1", conversation="conv_1")).kind is ErrorKind.BAD_REQUEST
 
 
-def test_an_encrypted_item_holds_the_request_to_its_organisation() -> None:
-    held = pins(pin(digest("secret"), "a", "org-1"))
-    assert constraint(held, encrypted("secret")) == Constraint(organization="org-1")
-    assert constraint(held, encrypted("new", "secret")) == Constraint(organization="org-1")
-
-
-def test_an_encrypted_item_of_unknown_origin_is_named() -> None:
-    assert constraint(pins(), encrypted("first", "second")) == Constraint(unknown_item="input[1].encrypted_content")
-
-
-def test_encrypted_items_of_two_organisations_are_refused() -> None:
-    held = pins(pin(digest("one"), "a", "org-1"), pin(digest("two"), "b", "org-2"))
-    problem = refused(held, encrypted("one", "two"))
-    assert (problem.kind, problem.param) == (ErrorKind.BAD_REQUEST, "input[2].encrypted_content")
-
-
 def test_an_id_that_changed_by_a_fail_over_is_renamed_on_its_way() -> None:
     held = pins(pin("resp_client", upstream_id="resp_provider"))
     found = constraint(held, body(previous_response_id="resp_client"))
@@ -147,13 +126,10 @@ def test_two_secrets_never_share_a_digest_for_their_encoding() -> None:
     assert len(digest("\ud800")) == 64
 
 
-@given(json_objects, json_values, json_values, json_values)
-def test_any_request_is_free_held_or_refused(
-    fields: dict[str, object], previous: object, conversation: object, items: object
-) -> None:
+@given(json_objects, json_values, json_values)
+def test_any_request_is_free_held_or_refused(fields: dict[str, object], previous: object, conversation: object) -> None:
     """Whatever stands in the fields that refer to objects."""
-    secret = [{"encrypted_content": items}, items]
-    envelope = body(**(fields | {"previous_response_id": previous, "conversation": conversation, "input": secret}))
+    envelope = body(**(fields | {"previous_response_id": previous, "conversation": conversation}))
     try:
         found = constraint(pins(pin(digest("x"))), envelope)
     except (RequestRefused, EnvelopeError):

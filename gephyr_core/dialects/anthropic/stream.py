@@ -68,6 +68,7 @@ class AnthropicStreamReader(SseStreamReader):
             case "content_block_delta":
                 return self._added(mapping(read.delta) or {})
             case "content_block_start":
+                self._tell(mapping(read.content_block) or {}, "data")
                 return EventClass.HELD if is_empty(read.content_block) else EventClass.CONTENT
             case "content_block_stop":
                 return EventClass.HELD
@@ -81,9 +82,13 @@ class AnthropicStreamReader(SseStreamReader):
 
     def _added(self, delta: dict[str, Any]) -> EventClass:
         """An empty text is no content yet."""
-        if signature := text(delta.get("signature")):
-            self.objects.append(digest(signature))
+        self._tell(delta, "signature")
         return EventClass.CONTENT if any(delta[name] for name in delta if name != "type") else EventClass.HELD
+
+    def _tell(self, fields: dict[str, Any], name: str) -> None:
+        """Tell of thinking that only its maker takes."""
+        if secret := text(fields.get(name)):
+            self.objects.append(digest(secret))
 
     def opening_name(self, event: bytes) -> str:  # noqa: ARG002
         """Only one event opens."""
@@ -103,7 +108,9 @@ class AnthropicStreamReader(SseStreamReader):
 
     def _marked(self, block: bytes) -> bool:
         # message_start, message_delta, message_stop; in the data of an error event its type stands in quotes.
-        return b"message_" in block or b'"error"' in block or b"signature_delta" in block
+        if b"message_" in block or b'"error"' in block or b"signature_delta" in block:
+            return True
+        return b"redacted_thinking" in block
 
 
 def is_empty(block: object) -> bool:

@@ -26,6 +26,8 @@ class _Beside(msgspec.Struct, gc=False):
     error: Any = None
 
 
+_SECRETS = {"thinking": "signature", "redacted_thinking": "data"}
+"""Members that only their maker takes, by the type of their block."""
 _REPLY = msgspec.json.Decoder(_Reply)
 _BESIDE = msgspec.json.Decoder(_Beside)
 
@@ -44,5 +46,7 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
     usage = merged(None, mapping(reply.usage))
     if not reply.stop_reason and all(is_empty(block) for block in content):
         return WholeReply(usage, lack="the reply has neither content nor a stop reason")
-    signatures = [text(block["signature"]) for block in content if isinstance(block, dict) and "signature" in block]
-    return WholeReply(usage, [digest(signature) for signature in signatures if signature])
+    secrets = [
+        text(block.get(_SECRETS.get(str(block.get("type")), ""))) for block in content if isinstance(block, dict)
+    ]
+    return WholeReply(usage, [digest(secret) for secret in secrets if secret])

@@ -7,8 +7,9 @@ import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass, Heard
-from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.decoding import decode, digest, mapping, text
 from gephyr_core.dialects.gemini.errors import error_object, stream_error
+from gephyr_core.dialects.gemini.messages import standard_base64
 from gephyr_core.dialects.gemini.usage import gemini_usage
 from gephyr_core.dialects.reader import ReaderState, SseStreamReader
 from gephyr_core.dialects.rendering import encode_json
@@ -39,7 +40,7 @@ class Chunk(msgspec.Struct, gc=False):
 
 
 _CHUNK = msgspec.json.Decoder(Chunk)
-_TELLING = re.compile(rb'"(?:finishReason|error|args)"')
+_TELLING = re.compile(rb'"(?:finishReason|error|args|thoughtSignature)"')
 _CLOSING = b"]"
 _LONGEST_BLANK = 64
 """Bytes between two elements, beyond which they are no sign of a next one."""
@@ -50,6 +51,15 @@ _LARGEST_ERROR = 64 * 1024
 def _holds_content(parts: list[Any] | None) -> bool:
     """Whether a content's parts say anything."""
     return any(any((mapping(part) or {}).values()) for part in parts or ())
+
+
+def signature_digests(chunk: Chunk) -> list[str]:
+    """The names by which the signatures of a chunk, or of a whole reply, are known when they come back."""
+    parts = [
+        part for candidate in chunk.candidates or () if candidate.content for part in candidate.content.parts or ()
+    ]
+    values = [text((mapping(part) or {}).get("thoughtSignature")) for part in parts]
+    return [digest(standard_base64(value)) for value in values if value]
 
 
 def _classify(state: ReaderState, data: bytes | str) -> EventClass:
@@ -66,6 +76,7 @@ def _classify(state: ReaderState, data: bytes | str) -> EventClass:
     if chunk.error:
         return state.fail(stream_error(chunk.error))
     state.reply_id = state.reply_id or text(chunk.responseId)
+    state.objects += signature_digests(chunk)
     usage = gemini_usage(mapping(chunk.usageMetadata))
     state.latest_usage = usage or state.latest_usage
     for candidate in chunk.candidates or ():

@@ -7,7 +7,7 @@ import msgspec
 from gephyr_core.dialects.base import WholeReply
 from gephyr_core.dialects.decoding import decode_reply, mapping
 from gephyr_core.dialects.gemini.errors import stream_error
-from gephyr_core.dialects.gemini.stream import Chunk, is_reply
+from gephyr_core.dialects.gemini.stream import Chunk, is_reply, signature_digests
 from gephyr_core.dialects.gemini.usage import gemini_usage
 
 
@@ -35,4 +35,4 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
         return WholeReply(usage, error=stream_error(reply.error), is_error_body=True)
     if isinstance(reply, Chunk) and not is_reply(reply):
         return WholeReply(usage, lack="the reply has neither content nor a finish or block reason")
-    return WholeReply(usage)
+    return WholeReply(usage, signature_digests(reply) if isinstance(reply, Chunk) else [])

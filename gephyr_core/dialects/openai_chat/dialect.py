@@ -1,16 +1,21 @@
 """Chat Completions, and the OpenAI endpoints whose errors and usage look the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gephyr_core.conversation.capabilities import Capabilities
+from gephyr_core.conversation.signed_blocks import SignedBlock
 from gephyr_core.dialects import openai_errors
 from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
 from gephyr_core.dialects.decoding import at_least_one, member
+from gephyr_core.dialects.openai_chat import signed_blocks
 from gephyr_core.dialects.openai_chat.assembling import ChatAssembly, events_of
 from gephyr_core.dialects.openai_chat.stream import ChatStreamReader
 from gephyr_core.dialects.openai_chat.whole import read_whole
+from gephyr_core.envelope import Envelope
 from gephyr_core.errors import Problem
+from gephyr_core.raw_json import Edits
 from gephyr_core.sse import SseFramer
 
 
@@ -28,9 +33,10 @@ class OpenAIChat:
         array: bool = False,  # noqa: ARG002
         reframed: bool = False,  # noqa: ARG002
         choices: int = 1,
+        signed: bool = True,
     ) -> StreamReader:
         """Return a reader for one attempt's stream."""
-        return ChatStreamReader(SseFramer(max_line), choices=choices)
+        return ChatStreamReader(SseFramer(max_line), choices=choices, signed=signed)
 
     def choices(self, fields: Mapping[str, msgspec.Raw]) -> int:
         """``n``."""
@@ -43,6 +49,14 @@ class OpenAIChat:
     def read_whole(self, body: bytes, *, generates: bool) -> WholeReply:
         """Read a whole reply."""
         return read_whole(body, generates=generates)
+
+    def signed_blocks(self, envelope: Envelope) -> tuple[SignedBlock, ...]:
+        """Find the signed blocks of a request's body."""
+        return signed_blocks.signed_blocks(envelope)
+
+    def without(self, envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+        """Return the changes of a body that leave signed blocks out."""
+        return signed_blocks.without(envelope, left_out, capabilities)
 
     def assembly(self) -> Assembly:
         """Return what makes a whole reply of a stream's events."""

@@ -6,6 +6,7 @@ Signatures of other dialects stand in the same fields, sealed (:mod:`gephyr_core
 texts and calls stand where Google's own Chat endpoint puts them, in ``extra_content.google.thought_signature``.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -25,6 +26,10 @@ THINKING_PART = "thinking"
 """Mistral's place for reasoning: a part of the content."""
 
 _TEXT, _ENCRYPTED, _SUMMARY = "reasoning.text", "reasoning.encrypted", "reasoning.summary"
+PROOFS = {_TEXT: "signature", _ENCRYPTED: "data"}
+"""Types of details, each with the member that proves it."""
+PROVEN = (b'signature"', b'"reasoning.encrypted"')
+"""One of them stands in whatever holds what only its maker takes."""
 _ORIGIN = Origin(NAME)
 # Without a model: providers reply with other names for it than they are asked by, so it would never match.
 
@@ -109,6 +114,31 @@ def detail_objects(part: Thinking, index: int) -> list[dict[str, Any]]:
     if name:
         details[-1]["id"] = name
     return details
+
+
+def proof_of(detail: dict[str, Any]) -> str | None:
+    """What proves a detail, and only its maker takes; None where nothing does."""
+    return text(detail.get(PROOFS.get(str(detail.get("type")), "")))
+
+
+def proofs_of(choices: list[Any]) -> Iterator[str]:
+    """Yield what only its maker takes in the choices of a reply, or of a chunk of one."""
+    for choice in choices:
+        fields = mapping(choice) or {}
+        said = mapping(fields.get("delta")) or mapping(fields.get("message")) or {}
+        details, calls = said.get("reasoning_details"), said.get("tool_calls")
+        for detail in details if isinstance(details, list) else ():
+            if proof := proof_of(mapping(detail) or {}):
+                yield proof
+        for bearer in (said, *(calls if isinstance(calls, list) else ())):
+            if value := google_signature(mapping(bearer) or {}):
+                yield value
+
+
+def google_signature(bearer: dict[str, Any]) -> str | None:
+    """The signature of a message or a call, where Google's own Chat endpoint puts it."""
+    google = mapping((mapping(bearer.get("extra_content")) or {}).get("google")) or {}
+    return text(google.get("thought_signature"))
 
 
 def signature_of(extra: object) -> Signature | None:

@@ -7,7 +7,8 @@ import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import count, decode, mapping, text
+from gephyr_core.dialects.decoding import count, decode, digest, mapping, text
+from gephyr_core.dialects.openai_chat.reasoning import PROVEN, proofs_of
 from gephyr_core.dialects.openai_chat.stops import read_break
 from gephyr_core.dialects.openai_errors import error_object, stream_error
 from gephyr_core.dialects.reader import SseStreamReader
@@ -30,6 +31,7 @@ _FINISH, _USAGE = b'"finish_reason"', b'"usage"'
 _UNFINISHED = re.compile(rb'"finish_reason"\s*:\s*(?=null)')
 _NO_USAGE = re.compile(rb'"usage"\s*:\s*(?=null)')
 _TELLING = re.compile(rb'"(?:usage|error)"(?!\s*:\s*null)')
+_SIGNED, _ENCRYPTED = PROVEN
 _CHUNK = msgspec.json.Decoder(_Chunk)
 
 
@@ -52,6 +54,9 @@ def chat_usage(usage: dict[str, Any] | None) -> Usage | None:
 class ChatStreamReader(SseStreamReader):
     """Reads one attempt's stream of chunks. The reply is finished when every choice has a finish reason; usage and
     ``[DONE]`` may follow."""
+
+    signed: bool = attrs.field(default=True, kw_only=True)
+    """The provider may sign reasoning."""
 
     # Most providers write ``null`` for what a chunk does not have, each in its own spelling. It is learned, so that
     # chunks of content need not be looked into.
@@ -82,6 +87,7 @@ class ChatStreamReader(SseStreamReader):
         if not chunk.choices:
             return EventClass.HELD  # Azure's prompt_filter_results, or usage alone.
         self._read_finish(chunk.choices, event)
+        self.objects += [digest(proof) for proof in proofs_of(chunk.choices)]
         if any(is_content(choice) for choice in chunk.choices):
             return EventClass.CONTENT
         return EventClass.OPENING
@@ -114,7 +120,9 @@ class ChatStreamReader(SseStreamReader):
         # By rfind, from the end, where they stand if anywhere: a third of the time of a search from the start.
         if not block.endswith(self._going_on) and (block.rfind(b"[DONE]") >= 0 or block.rfind(self._finish) >= 0):
             return True
-        return (block.rfind(self._usage) >= 0 or block.rfind(b'"error"') >= 0) and _TELLING.search(block) is not None
+        if (block.rfind(self._usage) >= 0 or block.rfind(b'"error"') >= 0) and _TELLING.search(block) is not None:
+            return True
+        return self.signed and (block.rfind(_SIGNED) >= 0 or block.rfind(_ENCRYPTED) >= 0)
 
 
 def is_content(choice: object) -> bool:

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from gephyr_core.dialects.base import StreamError, WholeReply
-from gephyr_core.dialects.decoding import decode_reply, mapping
+from gephyr_core.dialects.decoding import decode_reply, digest, mapping
+from gephyr_core.dialects.openai_chat.reasoning import PROVEN, proofs_of
 from gephyr_core.dialects.openai_chat.stops import read_break
 from gephyr_core.dialects.openai_chat.stream import chat_usage, is_content
 from gephyr_core.dialects.openai_errors import stream_error
@@ -56,16 +57,14 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
     if not generates:
         return WholeReply(usage)
     choices = reply.choices or []
-    errors = []
-    for choice in choices:
-        error = _error(choice)
-        if error is None and choice.finish_reason:
-            return WholeReply(usage)
-        errors.append(error)
+    errors = [_error(choice) for choice in choices]
+    finished = any(choice.finish_reason and error is None for choice, error in zip(choices, errors, strict=True))
+    if finished and not any(mark in body for mark in PROVEN):
+        return WholeReply(usage)
     spoken = decode_reply(_SPOKEN, body) if choices else None
     said = [] if spoken is None else spoken.choices
-    if any(is_content(choice) and error is None for choice, error in zip(said, errors, strict=False)):
-        return WholeReply(usage)
+    if finished or any(is_content(choice) and error is None for choice, error in zip(said, errors, strict=False)):
+        return WholeReply(usage, [digest(proof) for proof in proofs_of(said)])
     broken = next((error for error in errors if error is not None), None)
     lack = "" if broken else "the reply has no choice with content or a finish reason"
     return WholeReply(usage, error=broken, lack=lack)

@@ -1,15 +1,20 @@
 """Responses, Conversations and what belongs to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gephyr_core.conversation.capabilities import Capabilities
+from gephyr_core.conversation.signed_blocks import SignedBlock
 from gephyr_core.dialects import openai_errors
 from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
+from gephyr_core.dialects.openai_responses import signed_blocks
 from gephyr_core.dialects.openai_responses.assembling import ResponsesAssembly, events_of
 from gephyr_core.dialects.openai_responses.stream import ResponsesStreamReader
 from gephyr_core.dialects.openai_responses.whole import read_whole
+from gephyr_core.envelope import Envelope
 from gephyr_core.errors import Problem
+from gephyr_core.raw_json import Edits
 from gephyr_core.sse import SseFramer
 
 
@@ -27,6 +32,7 @@ class OpenAIResponses:
         array: bool = False,  # noqa: ARG002
         reframed: bool = False,  # noqa: ARG002
         choices: int = 1,  # noqa: ARG002
+        signed: bool = True,  # noqa: ARG002
     ) -> StreamReader:
         """Return a reader for one attempt's stream."""
         return ResponsesStreamReader(SseFramer(max_line))
@@ -42,6 +48,14 @@ class OpenAIResponses:
     def read_whole(self, body: bytes, *, generates: bool) -> WholeReply:
         """Read a whole reply."""
         return read_whole(body, generates=generates)
+
+    def signed_blocks(self, envelope: Envelope) -> tuple[SignedBlock, ...]:
+        """Find the signed blocks of a request's body."""
+        return signed_blocks.signed_blocks(envelope)
+
+    def without(self, envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+        """Return the changes of a body that leave signed blocks out."""
+        return signed_blocks.without(envelope, left_out, capabilities)
 
     def assembly(self) -> Assembly:
         """Return what makes a whole reply of a stream's events."""

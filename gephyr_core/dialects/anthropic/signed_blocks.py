@@ -1,0 +1,109 @@
+"""Signed thinking in the body of a Messages request."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gephyr_core.conversation.capabilities import Capabilities
+from gephyr_core.conversation.parts import HostedCall, HostedResult, Origin
+from gephyr_core.conversation.report import Report
+from gephyr_core.conversation.signatures import SEAL
+from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.dialects.anthropic import hosted
+from gephyr_core.dialects.anthropic.names import NAME
+from gephyr_core.dialects.decoding import mapping, member, read_object, text
+from gephyr_core.dialects.hosted_text import hosted_text
+from gephyr_core.dialects.rendering import encode_json
+from gephyr_core.dialects.signed_blocks import edits_of, holds, made, marked
+from gephyr_core.envelope import Envelope
+from gephyr_core.raw_json import Edits, Path
+
+_SEALED = b'"' + SEAL.encode()
+_MARKS = (b'"signature"', b'"redacted_thinking"', _SEALED)
+_FIELDS = {"thinking": "signature", "redacted_thinking": "data"}
+"""Types of blocks, each with the member that proves it."""
+_ANYBODYS = Origin("unknown")
+
+
+def signed_blocks(envelope: Envelope) -> tuple[SignedBlock, ...]:
+    """See :meth:`gephyr_core.dialects.base.Dialect.signed_blocks`."""
+    if not holds(envelope.body, _MARKS):
+        return ()
+    found: list[SignedBlock] = []
+    for index, data in marked(envelope, "messages", _MARKS):
+        blocks = _blocks(data)
+        holder = ("messages", index)
+        for number, block in enumerate(blocks):
+            field = _FIELDS.get(str(block.get("type")))
+            if field is not None:
+                name, origin, proven = made(text(block.get(field)) or "", NAME)
+                path = (*holder, "content", number)
+                found.append(SignedBlock(path, name, origin, len(blocks), holder, proven=proven))
+        if _SEALED in data:
+            found += _searched(blocks, (*holder, "content"))
+    return tuple(found)
+
+
+def without(envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+    """See :meth:`gephyr_core.dialects.base.Dialect.without`.
+
+    Manual thinking demands that the assistant's last step of a tool loop begins with thinking. Where that is another's,
+    the model thinks by itself if it can, or not at all.
+    """
+    edits = edits_of(left_out)
+    thinking = mapping(member(envelope.fields, "thinking")) or {}
+    if thinking.get("type") == "enabled" and _loses_its_thinking(envelope, edits):
+        kind = "adaptive" if "adaptive" in capabilities.thinking else "disabled"
+        shown = {"display": thinking["display"]} if kind == "adaptive" and "display" in thinking else {}
+        edits[("thinking",)] = encode_json({"type": kind, **shown})
+    return edits
+
+
+def _blocks(message: bytes) -> list[dict[str, Any]]:
+    content = (read_object(message) or {}).get("content")
+    return [mapping(block) or {} for block in content] if isinstance(content, list) else []
+
+
+def _loses_its_thinking(envelope: Envelope, edits: Edits) -> bool:
+    """Whether the assistant's last step of the tool loop under way begins with thinking, and does not any more."""
+    messages = member(envelope.fields, "messages")
+    for index in reversed(range(len(messages) if isinstance(messages, list) else 0)):
+        message = mapping(messages[index]) or {}
+        content = message.get("content")
+        kinds = [(mapping(block) or {}).get("type") for block in content] if isinstance(content, list) else []
+        if message.get("role") == "user" and "tool_result" not in kinds:
+            return False
+        if message.get("role") == "assistant" and "tool_use" in kinds:
+            kept = [kind for place, kind in enumerate(kinds) if ("messages", index, "content", place) not in edits]
+            return kinds[0] in _FIELDS and kept[0] not in _FIELDS
+    return False
+
+
+def _searched(blocks: list[dict[str, Any]], path: Path) -> Iterator[SignedBlock]:
+    """What another provider's search found: its results were sealed for the client, and are told as text. Citations of
+    them are left out."""
+    results = {block.get("tool_use_id"): None for block in blocks if _is_sealed_result(block)}
+    for number, block in enumerate(blocks):
+        part: HostedCall | HostedResult | None = None
+        if _is_sealed_result(block):
+            part = hosted.read_result(block)
+        elif block.get("type") in hosted.CALLS and block.get("id") in results:
+            part = hosted.read_call(block)
+        if part is not None:
+            told = hosted_text(part, Report())  # what is left out has a report of its own
+            instead = encode_json({"type": "text", "text": told}) if told else None
+            yield SignedBlock((*path, number), "", _ANYBODYS, len(blocks), path[:-1], instead=instead, proven=False)
+        cited = block.get("citations")
+        citations = cited if isinstance(cited, list) else []
+        for place, citation in enumerate(citations):
+            index = (mapping(citation) or {}).get("encrypted_index")
+            if isinstance(index, str) and index.startswith(SEAL):
+                holder = (*path, number, "citations")
+                yield SignedBlock((*holder, place), "", _ANYBODYS, len(citations), holder, proven=False)
+
+
+def _is_sealed_result(block: dict[str, Any]) -> bool:
+    content = block.get("content")
+    if not hosted.is_result(block.get("type")) or not isinstance(content, list):
+        return False
+    secrets = [(mapping(item) or {}).get("encrypted_content") for item in content]
+    return any(isinstance(secret, str) and secret.startswith(SEAL) for secret in secrets)
