@@ -163,6 +163,7 @@ class GephyrApp:
                 loaded.config.server.data_dir,
                 clock=GatewayClock(),
                 most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
+                most_reasoning_bytes=loaded.config.translation.remember_reasoning_max_bytes,
                 credential_digests=loaded.credential_digests,
             )
         log, lines = self._request_log, None

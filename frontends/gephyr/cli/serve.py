@@ -85,6 +85,7 @@ def _serve(
             loaded.config.server.data_dir,
             clock=GatewayClock(),
             most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
+            most_reasoning_bytes=loaded.config.translation.remember_reasoning_max_bytes,
             credential_digests=loaded.credential_digests,
         )
         config = harden(loaded.config, store, allow_no_auth=allow_no_auth)

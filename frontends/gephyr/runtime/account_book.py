@@ -68,7 +68,8 @@ class AccountBook:
     def __init__(self, database: DurableDatabase, cipher: Cipher, clock: Callable[[], float]) -> None:
         """Use :meth:`open`, or ``Store.accounts`` in a process that serves."""
         self._database = database
-        self._cipher = cipher
+        self.cipher = cipher
+        """What seals the directory's secrets."""
         self._clock = clock
         self.tokens = StoredTokens(database, cipher)
         """The accounts' tokens, for whoever refreshes them. A server learns of :meth:`sign_in` only."""
@@ -108,7 +109,7 @@ class AccountBook:
         """
         account = str(table["id"])
         settings, secrets = _parted(table)
-        sealed = self._cipher.seal(msgspec.json.encode(secrets), _purpose(account))
+        sealed = self.cipher.seal(msgspec.json.encode(secrets), _purpose(account))
         with self._database.transaction() as database:
             if database.execute("SELECT 1 FROM added_accounts WHERE account = ?", (account,)).fetchone():
                 raise StoreError(f"account {account!r} was added before; remove it first")
@@ -171,7 +172,7 @@ class AccountBook:
     def sign_in(self, token: StoredToken) -> None:
         """Keep the token of a fresh sign-in. What was found with the old one does not hold any more."""
         with self._database.transaction() as database:
-            write_token(database, self._cipher, token)
+            write_token(database, self.cipher, token)
             database.execute("DELETE FROM account_states WHERE account = ? AND NOT by_command", (token.account,))
             count_change(database)
 
@@ -190,7 +191,7 @@ class AccountBook:
 
     def _read_account(self, account: str, settings: bytes, sealed: bytes, added_at: float) -> AddedAccount | None:
         try:
-            secrets = msgspec.json.decode(self._cipher.unseal(sealed, _purpose(account)), type=dict[str, str])
+            secrets = msgspec.json.decode(self.cipher.unseal(sealed, _purpose(account)), type=dict[str, str])
             return AddedAccount(account, _joined(msgspec.json.decode(settings), secrets), added_at)
         except (UnreadableSecretError, msgspec.DecodeError):
             return None
@@ -202,7 +203,7 @@ class AccountBook:
         accounts = {row.account: self._read_account(*attrs.astuple(row)) for row in found.accounts}
         tokens: dict[str, StoredToken] = {}
         for row in found.tokens:
-            secrets = unsealed(self._cipher, row.account, row.key_id, row.sealed)
+            secrets = unsealed(self.cipher, row.account, row.key_id, row.sealed)
             if secrets is not None:
                 tokens[row.account] = StoredToken(
                     row.account, *secrets, row.expires_at, row.configured, row.obtained_at
@@ -230,7 +231,7 @@ class AccountBook:
             ).fetchone()
             if newest is not None and newest >= token.obtained_at:
                 return False
-            write_token(database, self._cipher, token)
+            write_token(database, self.cipher, token)
             database.execute("DELETE FROM account_states WHERE account = ? AND NOT by_command", (token.account,))
             count_change(database)
             return True

@@ -28,7 +28,7 @@ from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import DrainRequested, StateRestored
 from gephyr_core.gateway import Gateway
 from gephyr_core.http import Headers
-from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, RememberedReasoning, Saved, StoredObject
 from gephyr_core.routing.asking import dialect_of_client
 
 _COME_BACK = 1.0
@@ -56,6 +56,12 @@ class RecordStore(Protocol):
 
     def load_cooldowns(self, now: float) -> Sequence[Cooldown]:
         """Return when providers said to come back."""
+
+    def load_reasoning(self, now: float) -> Sequence[RememberedReasoning]:
+        """Return what is remembered of reasoning, the oldest first."""
+
+    def forget_reasoning(self) -> None:
+        """Remove what is remembered of reasoning."""
 
     def save(self, record: Saved) -> None:
         """Queue a record for writing."""
@@ -118,13 +124,16 @@ class Service:
         self.driver.feed(self._restored(clock()))
 
     def _restored(self, now: float) -> StateRestored:
-        store = self._store
+        store, remembers = self._store, self.config.translation.remember_reasoning
+        if not remembers:
+            store.forget_reasoning()
         return StateRestored(
             pins=store.load_pins(now),
             bindings=store.load_bindings(now) if self.config.scheduling.persist_session_bindings else (),
             states=[*store.load_states(), *store.load_enabled()],
             cooldowns=store.load_cooldowns(now),
             tokens=self.errands.restore_tokens(),
+            reasoning=store.load_reasoning(now) if remembers else (),
         )
 
     def keep_up(self, live: LiveAccounts) -> None:

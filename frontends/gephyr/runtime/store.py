@@ -28,8 +28,9 @@ from gephyr.runtime.store_objects import ObjectTable
 from gephyr.runtime.store_pins import load_pins, prune_pins, save_pins
 from gephyr.runtime.store_queue import Record, WriteQueue, without_excess
 from gephyr.runtime.store_reader import ReaderThread
+from gephyr.runtime.store_reasoning import ReasoningTable
 from gephyr_core.config.schema_providers import TranslationConfig
-from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, RememberedReasoning, Saved, StoredObject
 
 __all__ = ["MemoryStore", "Store", "StoreError"]
 
@@ -66,6 +67,7 @@ class Store:
         clock: Callable[[], float],
         *,
         most_object_bytes: int,
+        most_reasoning_bytes: int,
         credential_digests: Mapping[str, str],
     ) -> None:
         """Use :meth:`open`. The store owns *lock*, *database* and *accounts* from now on."""
@@ -82,6 +84,7 @@ class Store:
         self.credential_digests = credential_digests
         """Each account's digest of its configured credential. To be replaced when commands change accounts."""
         self._objects = ObjectTable(database, most_object_bytes)
+        self._reasoning = ReasoningTable(database, accounts.cipher, most_reasoning_bytes)
         self._queue = WriteQueue(_MOST_QUEUED_BYTES)
         self._dropped = 0
         self._writing = 0
@@ -101,14 +104,16 @@ class Store:
         *,
         clock: Callable[[], float],
         most_object_bytes: int = TranslationConfig().stored_responses_max_bytes,
+        most_reasoning_bytes: int = TranslationConfig().remember_reasoning_max_bytes,
         credential_digests: Mapping[str, str] = MappingProxyType({}),
         environ: Mapping[str, str] = os.environ,
     ) -> "Store":
         """Open the store in *directory*, both made if absent, for their owner only.
 
-        *clock* gives seconds since the epoch; *most_object_bytes* bounds the stored objects. *credential_digests* gives
-        the digest of each account's configured credential, and is looked at whenever it matters: a state that was found
-        with another credential is void. *environ* may hold the encryption key. What it cannot decrypt is logged.
+        *clock* gives seconds since the epoch; *most_object_bytes* bounds the stored objects, *most_reasoning_bytes* the
+        remembered reasoning. *credential_digests* gives the digest of each account's configured credential, and is
+        looked at whenever it matters: a state that was found with another credential is void. *environ* may hold the
+        encryption key. What it cannot decrypt is logged.
 
         Raises ``StoreError`` when another process uses the directory, when the file was written by a newer version of
         Gephyr, when either cannot be read or written, and when the encryption key is none.
@@ -137,6 +142,7 @@ class Store:
             accounts,
             clock,
             most_object_bytes=most_object_bytes,
+            most_reasoning_bytes=most_reasoning_bytes,
             credential_digests=credential_digests,
         )
 
@@ -182,6 +188,18 @@ class Store:
         with self._database_lock:
             prune_cooldowns(self._database, now)
             return load_cooldowns(self._database, now)
+
+    def load_reasoning(self, now: float) -> list[RememberedReasoning]:
+        """Return the remembered reasoning that has not expired and can be read, the oldest first, and remove what has
+        expired. What cannot be read is set aside and logged."""
+        with self._database_lock:
+            self._reasoning.prune(now)
+            return self._reasoning.load(now)
+
+    def forget_reasoning(self) -> None:
+        """Remove the remembered reasoning: nothing is to be remembered any more."""
+        with self._database_lock:
+            self._reasoning.forget()
 
     def save(self, record: Saved) -> None:
         """Queue *record* for writing; returns at once. When the queue is full its oldest records are given up."""
@@ -292,16 +310,19 @@ class Store:
             with self._database:
                 save_pins(self._database, [record for record in batch if isinstance(record, Pin)])
                 self._objects.save([record for record in batch if isinstance(record, StoredObject)], now)
+                self._reasoning.save([record for record in batch if isinstance(record, RememberedReasoning)])
                 save_bindings(self._database, [record for record in batch if isinstance(record, Binding)], now)
                 save_states(self._database, [record for record in batch if isinstance(record, FoundState)])
                 save_cooldowns(self._database, [record for record in batch if isinstance(record, Cooldown)], now)
             self._objects.make_room()
+            self._reasoning.make_room()
             if now - self._pruned_at > _PRUNE_INTERVAL:
                 self._prune(now)
 
     def _prune(self, now: float) -> None:
         self._pruned_at = now
         self._objects.prune(now)
+        self._reasoning.prune(now)
         prune_pins(self._database, now)
         prune_bindings(self._database, now)
         prune_cooldowns(self._database, now)

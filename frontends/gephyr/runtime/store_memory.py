@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from gephyr.runtime.store_queue import without_excess
 from gephyr.runtime.tokens.memory import MemoryTokens
-from gephyr_core.records import AccountState, Binding, Cooldown, Pin, Saved, StoredObject
+from gephyr_core.records import AccountState, Binding, Cooldown, Pin, RememberedReasoning, Saved, StoredObject
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of all objects together."""
@@ -43,6 +43,13 @@ class MemoryStore:
     def load_cooldowns(self, now: float) -> list[Cooldown]:  # noqa: ARG002
         """Return nothing."""
         return []
+
+    def load_reasoning(self, now: float) -> list[RememberedReasoning]:  # noqa: ARG002
+        """Return nothing."""
+        return []
+
+    def forget_reasoning(self) -> None:
+        """Do nothing: there is none."""
 
     def save(self, record: Saved) -> None:
         """Keep an object in place of its older version, or delete it where it has expired."""

@@ -33,12 +33,12 @@ def without_excess(record: R) -> R:
 class WriteQueue:
     """Bounded in number and in bytes, at the cost of the oldest; knows the objects and states not written yet.
 
-    Pins and objects are written in the order they came, each version. Of what changes often (bindings, states,
-    cooldowns) only the newest version is.
+    Pins, objects and reasoning are written in the order they came, each version. Of what changes often (bindings,
+    states, cooldowns) only the newest version is.
     """
 
     def __init__(self, most_bytes: int) -> None:
-        """*most_bytes* bounds the objects that are queued or being written."""
+        """*most_bytes* bounds the objects and the reasoning that are queued or being written."""
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._records: deque[Pin | StoredObject | RememberedReasoning] = deque()
@@ -65,8 +65,9 @@ class WriteQueue:
                 self._changing[account,] = self._states[account] = record
             else:
                 self._records.append(record)
-                if isinstance(record, StoredObject):
+                if isinstance(record, StoredObject | RememberedReasoning):
                     self._bytes += len(record.data)
+                if isinstance(record, StoredObject):
                     self._newest[record.owner, record.object_id] = record
             if len(self) <= most_records and self._bytes <= self._most_bytes:
                 return 0
@@ -110,8 +111,9 @@ class WriteQueue:
         return given_up
 
     def _forget(self, record: Record) -> None:
-        if isinstance(record, StoredObject):
+        if isinstance(record, StoredObject | RememberedReasoning):
             self._bytes -= len(record.data)
+        if isinstance(record, StoredObject):
             key = (record.owner, record.object_id)
             if self._newest.get(key) is record:
                 del self._newest[key]

@@ -73,5 +73,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             added_at REAL NOT NULL
         )""",
     ),
+    (
+        # key says where in a conversation the reasoning belongs; key_id names the encryption key that sealed it.
+        """CREATE TABLE reasoning (
+            seq INTEGER PRIMARY KEY,
+            owner TEXT NOT NULL,
+            key TEXT NOT NULL,
+            key_id TEXT NOT NULL,
+            expires_at REAL NOT NULL,
+            size INTEGER NOT NULL,
+            sealed BLOB NOT NULL,
+            UNIQUE (owner, key)
+        )""",
+        "CREATE INDEX reasoning_by_expiry ON reasoning (expires_at, size)",
+    ),
 )
 """Statements that lead from schema version n to n + 1. Released ones are never changed, only followed by more."""
