@@ -38,6 +38,8 @@ _GOOGLES_KEYS = ("x-goog-api-key", "key")
 
 def owner_of(path: str) -> str | None:
     """Return the dialect of the vendor that alone has *path*; None where several have it, or nobody."""
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")  # a base URL with a slash too many
     if path.startswith(_GOOGLES):
         return GEMINI
     if path.startswith(_VERSION):

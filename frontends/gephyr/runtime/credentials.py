@@ -29,6 +29,7 @@ _CLIENT_KEYS = frozenset(
         *(b"x-api-token", b"x-access-token", b"x-auth-token", b"x-amz-security-token"),
     }
 )
+_NAMES = {name: name.decode("ascii") for name in (*_CLIENT_KEYS, _AUTHORIZATION, _SOCKET_PROTOCOL)}
 _CREDENTIALS = _CLIENT_KEYS | {_AUTHORIZATION, b"proxy-authorization"}
 
 _PARAMETERS = frozenset(
@@ -159,17 +160,6 @@ class Stripped(NamedTuple):
     """Of the headers and parameters that are for keys, as they are listed above; one may have been empty."""
 
 
-@attrs.define
-class _Found:
-    names: list[str] = attrs.field(factory=list)
-    digests: list[str] = attrs.field(factory=list)
-
-    def add(self, name: str, *keys: bytes) -> None:
-        """Note what stood in *name*; an empty key is none."""
-        self.names.append(name)
-        self.digests += [digest(key) for key in keys if key]
-
-
 def strip_credentials(headers: Headers, target: str) -> Stripped:
     """Take a client's credentials out of a request's head.
 
@@ -179,7 +169,8 @@ def strip_credentials(headers: Headers, target: str) -> Stripped:
     ``key[]=``, ``api_key=``, ``access_token=``; between ``&`` or ``;``) and of the path (``;key=``).
     ``Proxy-Authorization`` is taken out and presents no key: it was meant for a proxy (RFC 9110 section 11.7.2).
     """
-    found = _Found()
+    names: list[str] = []
+    digests: list[str] = []
     kept = [header for header in headers if header[0] not in _CREDENTIALS]
     if len(kept) != len(headers):
         for name, value in headers:
@@ -187,16 +178,18 @@ def strip_credentials(headers: Headers, target: str) -> Stripped:
                 value = _bearer_token(value)  # noqa: PLW2901
             elif name not in _CLIENT_KEYS:
                 continue
-            found.add(name.decode("ascii"), value)
+            names.append(_NAMES[name])
+            if value:
+                digests.append(digest(value))
     if any(name == _SOCKET_PROTOCOL for name, _ in kept):
-        kept = list(_without_protocol_keys(kept, found))
+        kept = list(_without_protocol_keys(kept, names, digests))
     path, question, query = target.partition("?")
     if ";" in path:
-        path = _without_credentials(path, "/", found)
+        path = _without_credentials(path, "/", names, digests)
     if question and _SUSPICIOUS.search(query):
-        query = _without_credentials(query, "&", found)
+        query = _without_credentials(query, "&", names, digests)
         question = "?" if query else ""
-    return Stripped(kept, f"{path}{question}{query}", tuple(found.digests), tuple(found.names))
+    return Stripped(kept, f"{path}{question}{query}", tuple(digests), tuple(names))
 
 
 def _bearer_token(value: bytes) -> bytes:
@@ -206,16 +199,17 @@ def _bearer_token(value: bytes) -> bytes:
     return b"" if value.lower() == b"bearer" else value
 
 
-def _without_protocol_keys(headers: list[Header], found: _Found) -> Iterator[Header]:
+def _without_protocol_keys(headers: list[Header], names: list[str], digests: list[str]) -> Iterator[Header]:
     for name, value in headers:
         protocols = [one.strip() for one in value.split(b",")] if name == _SOCKET_PROTOCOL else []
         keys = [one for one in protocols if one.lower().startswith(_KEY_IN_PROTOCOL)]
         if keys:
-            found.add(_SOCKET_PROTOCOL.decode("ascii"), *(key[len(_KEY_IN_PROTOCOL) :] for key in keys))
+            names.append(_NAMES[_SOCKET_PROTOCOL])
+        digests += [digest(key[len(_KEY_IN_PROTOCOL) :]) for key in keys if len(key) > len(_KEY_IN_PROTOCOL)]
         yield (name, b", ".join(one for one in protocols if one not in keys)) if keys else (name, value)
 
 
-def _without_credentials(text: str, separator: str, found: _Found) -> str:
+def _without_credentials(text: str, separator: str, names: list[str], digests: list[str]) -> str:
     """Take the credentials among the parameters out of a path or a query; the rest stays as it was sent.
 
     Parameters stand between *separator* and ``;``. In a path, only what follows a ``;`` is one.
@@ -231,7 +225,8 @@ def _without_credentials(text: str, separator: str, found: _Found) -> str:
             if known in _PARAMETERS:
                 taken = True
                 values = [value, ";".join([value, *pieces[index + 1 :]])]  # a ";" may be part of it
-                found.add(known, *(_decoded(one) for one in dict.fromkeys(values)))
+                names.append(known)
+                digests += [digest(_decoded(one)) for one in dict.fromkeys(values) if one]
             elif equals or not taken:
                 rest.append(piece)
         if rest or not taken:
