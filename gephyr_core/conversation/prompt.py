@@ -42,6 +42,9 @@ class FunctionTool:
     cleaning makes a copy."""
     strict: bool | None = None
     cache: CacheMarker | None = None
+    own_name: str = ""
+    """The client's own name, where another is used here: a namespace's function has its namespace's name in it, and of
+    two tools of one name one is called otherwise."""
     path: str = _path()
 
 
@@ -55,6 +58,8 @@ class FreeformTool:
     """``lark`` or ``regex`` for a grammar; empty for any text."""
     definition: str = ""
     cache: CacheMarker | None = None
+    own_name: str = ""
+    """As a function's."""
     path: str = _path()
 
 

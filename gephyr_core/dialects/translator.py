@@ -91,6 +91,8 @@ class ReplyContext:
     request: Mapping[str, msgspec.Raw] = attrs.field(factory=dict)
     """The client's request, for the dialect that repeats parts of it in its replies."""
     include_usage: bool = True
+    names: Mapping[str, str] = attrs.field(factory=dict)
+    """Names of tools here to the client's own, where they differ."""
     client_tools: Mapping[str, str] = attrs.field(factory=dict)
     """Names of the client's typed tools to their type: a call of one may have a shape of its own."""
     freeform: tuple[str, ...] = ()
@@ -99,6 +101,10 @@ class ReplyContext:
     """Gephyr keeps the reply, and it can be referred to by its id."""
     report: Report = attrs.field(factory=Report, eq=False, repr=False)
     """Takes in what the client's dialect has no place for."""
+
+    def name_of(self, call: ToolCall) -> str:
+        """The client's own name of the tool that is called."""
+        return self.names.get(call.name, call.name)
 
     def leave_out_broken(self, call: ToolCall) -> None:
         """Report that the client is not told of a call whose arguments are no object, where its dialect wants one. An

@@ -11,6 +11,7 @@ from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.parts import SIGNED, Inline, Media, Part, ToolResult, Url
 from gephyr_core.conversation.prompt import ClientTool, FreeformTool, Prompt
 from gephyr_core.conversation.report import Fate, Report
+from gephyr_core.conversation.tool_keys import own_names
 from gephyr_core.dialects.decoding import digest
 from gephyr_core.dialects.translator import Destination, ReplyContext, Written
 from gephyr_core.envelope import read_fields
@@ -204,6 +205,7 @@ def reply_context(prompt: Prompt, *, key: str, created: int, model: str, stored:
         model=model,
         request={name: msgspec.Raw(bytes(raw)) for name, raw in echoed.items() if name != "input"},
         include_usage=prompt.include_usage,
+        names=own_names(prompt.tools),
         client_tools={tool.function.name: tool.type for tool in prompt.tools if isinstance(tool, ClientTool)},
         freeform=tuple(tool.name for tool in prompt.tools if isinstance(tool, FreeformTool)),
         stored=stored,

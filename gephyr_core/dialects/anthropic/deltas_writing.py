@@ -142,7 +142,7 @@ class AnthropicDeltaWriter:
     def _call_opened(self, index: int, call: ToolCall) -> bytes:
         self._called = True
         call_id = tool_call_id(call, index, self._context)
-        block = {"type": "tool_use", "id": call_id, "name": call.name, "input": {}}
+        block = {"type": "tool_use", "id": call_id, "name": self._context.name_of(call), "input": {}}
         return self._open(index, block, "input_json_delta", "partial_json")
 
     def _open(self, index: int, block: dict[str, Any], kind: str, field: str) -> bytes:

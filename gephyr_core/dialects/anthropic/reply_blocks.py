@@ -98,7 +98,8 @@ def call_block(call: ToolCall, index: int, context: ReplyContext) -> Block | Non
     if arguments is None:
         context.leave_out_broken(call)
         return None
-    return {"type": "tool_use", "id": tool_call_id(call, index, context), "name": call.name, "input": arguments}
+    call_id, name = tool_call_id(call, index, context), context.name_of(call)
+    return {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
 
 
 def block_of(part: Part, index: int, context: ReplyContext, blocks: HostedBlocks) -> Block | None:

@@ -12,6 +12,7 @@ from gephyr_core.conversation.prompt import (
     Tool,
     ToolChoice,
 )
+from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.anthropic.client_tools import equivalent
 from gephyr_core.dialects.anthropic.names import NAME, read_cache
 
@@ -31,7 +32,7 @@ _CHOICES = {"auto": Choice.AUTO, "none": Choice.NONE, "any": Choice.REQUIRED, "t
 
 def read_tools(body: Fields, native: dict[str, Native]) -> list[Tool]:
     """Take ``tools``."""
-    return [_tool(tool, native) for tool in body.children("tools")]
+    return ToolKeys(body.report).add(_tool(tool, native) for tool in body.children("tools"))
 
 
 def _tool(tool: Fields, native: dict[str, Native]) -> Tool:

@@ -16,8 +16,9 @@ from gephyr_core.conversation.prompt import (
     called,
 )
 from gephyr_core.conversation.report import Report
+from gephyr_core.dialects import tool_names
 from gephyr_core.dialects.anthropic.marks import Marks
-from gephyr_core.dialects.anthropic.names import NAME, other_name, tool_name
+from gephyr_core.dialects.anthropic.names import NAME, tool_name
 from gephyr_core.dialects.anthropic.schemas import input_schema, strict_schema
 from gephyr_core.dialects.anthropic.tool_reading import TOOL_EXTRAS
 from gephyr_core.dialects.translator import Destination, not_available
@@ -53,20 +54,12 @@ _FREEFORM_SCHEMA = {
 
 
 @attrs.define
-class ToolNames:
-    """The tools' names as the provider is told them."""
+class ToolNames(tool_names.ToolNames):
+    """The tools' names as Anthropic is told them."""
 
-    reserved: tuple[str, ...] = ()
-    """Names of the provider's own tools in this request."""
-    changed: dict[str, str] = attrs.field(factory=dict)
-    """The provider's to the client's, where they differ."""
-
-    def of(self, name: str) -> str:
-        """The provider's name of a tool of the client's."""
-        written = other_name(name) if name in self.reserved else tool_name(name)
-        if written != name:
-            self.changed[written] = name
-        return written
+    def fitted(self, name: str) -> str:
+        """Letters, digits, ``_`` and ``-``, at most 128."""
+        return tool_name(name)
 
 
 @attrs.define
@@ -86,10 +79,8 @@ class ToolWriter:
 
     def write(self) -> None:
         """Write the tools and the choice among them."""
-        if self.prompt.dialect != NAME:
-            self.names.reserved = tuple(
-                tool.kind for tool in self.prompt.tools if isinstance(tool, HostedTool) and tool.kind in HOSTED
-            )
+        hosted = [tool.kind for tool in self.prompt.tools if isinstance(tool, HostedTool) and tool.kind in HOSTED]
+        self.names.reserve(self.prompt.tools, hosted if self.prompt.dialect != NAME else ())
         tools = [written for tool in self._allowed() if (written := self._named(tool)) is not None]
         if tools:
             self.body["tools"] = tools

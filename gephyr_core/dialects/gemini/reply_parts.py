@@ -59,7 +59,8 @@ def whole_part(part: Part, index: int, context: ReplyContext) -> dict[str, Any] 
                 context.leave_out_broken(part)
                 return None
             call_id = part.id or f"call_{context.key}_{index}"
-            object_: dict[str, Any] = {"functionCall": {"id": call_id, "name": part.name, "args": arguments}}
+            function = {"id": call_id, "name": context.name_of(part), "args": arguments}
+            object_: dict[str, Any] = {"functionCall": function}
         case HostedCall() | HostedResult() if is_beside(part):
             return None
         case HostedCall() | HostedResult() if not has_part(part):

@@ -29,6 +29,7 @@ _ELSEWHERE = {
 def write_request(prompt: Prompt, destination: Destination, report: Report) -> Written:
     """Write a request; see :class:`gephyr_core.dialects.translator.Translator`."""
     names = ToolNames()
+    names.reserve(prompt.tools)
     body: dict[str, Any] = {}
     if prompt.system:
         body["systemInstruction"] = {"parts": [{"text": text.text} for text in prompt.system]}

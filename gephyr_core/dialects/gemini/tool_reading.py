@@ -4,6 +4,7 @@ from typing import Any
 
 from gephyr_core.conversation.prompt import Choice, FunctionTool, HostedTool, Native, Tool, ToolChoice
 from gephyr_core.conversation.schema import SCHEMA_KEYS, SCHEMA_LISTS, SCHEMA_MAPS, subschemas
+from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.gemini.hosted import TOOL_KINDS
 from gephyr_core.dialects.gemini.messages import NAME, Message, camel_case, enum_word
 
@@ -36,7 +37,7 @@ def read_tools(body: Message, native: dict[str, Native]) -> list[Tool]:
                 )
             )
         tool.finish()
-    return tools
+    return ToolKeys(body.report).add(tools)
 
 
 def _function(function: Message, native: dict[str, Native]) -> FunctionTool:

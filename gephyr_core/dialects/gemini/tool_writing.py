@@ -17,6 +17,7 @@ from gephyr_core.conversation.prompt import (
     ToolChoice,
 )
 from gephyr_core.conversation.report import Report
+from gephyr_core.dialects import tool_names
 from gephyr_core.dialects.gemini.hosted import OFFERED
 from gephyr_core.dialects.gemini.messages import NAME
 from gephyr_core.dialects.gemini.schema import parameters
@@ -39,22 +40,17 @@ _MODES = {
 
 
 @attrs.define
-class ToolNames:
-    """The tools' names as the provider is told them."""
+class ToolNames(tool_names.ToolNames):
+    """The tools' names as Google is told them."""
 
-    changed: dict[str, str] = attrs.field(factory=dict)
-    """The provider's to the client's, where they differ."""
-
-    def of(self, name: str) -> str:
-        """The provider's name of a tool: letters, digits, ``_``, ``.`` and ``-``, at most 64, no digit first."""
+    def fitted(self, name: str) -> str:
+        """Letters, digits, ``_``, ``.`` and ``-``, at most 64, no digit first."""
         if _NAME.fullmatch(name):
             return name
         clean = _NOT_IN_NAME.sub("_", name)
         if not clean[:1].isalpha():
             clean = f"_{clean}"
-        written = f"{clean[:_KEPT_OF_NAME]}_{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-        self.changed[written] = name
-        return written
+        return f"{clean[:_KEPT_OF_NAME]}_{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 @attrs.define
@@ -99,14 +95,11 @@ class ToolWriter:
             case HostedTool():
                 self._hosted_tool(tool)
 
-    def _declaration(self, name: str, description: str, path: str) -> dict[str, Any] | None:
-        """Begin a declaration; None for a name that is declared already, which Google refuses."""
+    def _declaration(self, name: str, description: str, path: str) -> dict[str, Any]:
+        """Begin a declaration."""
         written = self.names.of(name)
         if written != name:
             self.report.changed(path, f"the tool is called {written!r} there")
-        if written in self._declared:
-            self.report.dropped(path, f"a tool {name!r} is there already")
-            return None
         function = {"name": written, "description": description} if description else {"name": written}
         self._functions.append(function)
         self._declared[written] = None
@@ -114,8 +107,6 @@ class ToolWriter:
 
     def _function(self, tool: FunctionTool) -> None:
         function = self._declaration(tool.name, tool.description, tool.path)
-        if function is None:
-            return
         if self.prompt.dialect == NAME:
             if tool.schema is not None:
                 function["parametersJsonSchema"] = tool.schema
@@ -133,11 +124,9 @@ class ToolWriter:
         description = tool.description
         if tool.syntax:
             description = f"{description}\n\nThe input follows this {tool.syntax} grammar:\n{tool.definition}".strip()
-        function = self._declaration(tool.name, description, tool.path)
-        if function is not None:
-            function["parameters"] = _FREEFORM
-            self.freeform.append(tool.name)
-            self.report.emulated(tool.path, "a freeform tool is carried as a function with one text")
+        self._declaration(tool.name, description, tool.path)["parameters"] = _FREEFORM
+        self.freeform.append(tool.name)
+        self.report.emulated(tool.path, "a freeform tool is carried as a function with one text")
 
     def _hosted_tool(self, tool: HostedTool) -> None:
         if tool.dialect == NAME:

@@ -207,7 +207,7 @@ class ChatDeltaWriter:
         if is_legacy(self._context, part):
             self._legacy = True
             self._parts[index] = self._writing(b'{"function_call":{"arguments":', b"}}")
-            return self._chunk({"function_call": {"name": part.name, "arguments": part.arguments}})
+            return self._chunk({"function_call": {"name": self._context.name_of(part), "arguments": part.arguments}})
         inner = b'"custom":{"input":' if part.freeform else b'"function":{"arguments":'
         self._parts[index] = self._writing(b'{"tool_calls":[{"index":%d,%b' % (number, inner), b"}}]}")
         self._parts[index].call = number

@@ -25,7 +25,7 @@ def is_legacy(context: ReplyContext, call: ToolCall) -> bool:
 
 def call_object(context: ReplyContext, call: ToolCall, index: int) -> dict[str, Any]:
     """Write a tool call of a reply; *index* is its part's, of which an id is made where there is none."""
-    written = tool_call(call, call.id or f"call_{context.key}_{index}", call.name)
+    written = tool_call(call, call.id or f"call_{context.key}_{index}", context.name_of(call))
     if call.signature is not None:
         written["extra_content"] = extra_content(call.signature)
     return written

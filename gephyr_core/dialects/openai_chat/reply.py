@@ -94,7 +94,7 @@ def _message(reply: Reply, context: ReplyContext) -> tuple[dict[str, Any], bool]
                 details += detail_objects(part, len(details))
                 reasoned.append(part)
             case ToolCall() if is_legacy(context, part):
-                extras["function_call"] = {"name": part.name, "arguments": part.arguments}
+                extras["function_call"] = {"name": context.name_of(part), "arguments": part.arguments}
             case ToolCall():
                 lists.setdefault("tool_calls", []).append(call_object(context, part, index))
             case Image():

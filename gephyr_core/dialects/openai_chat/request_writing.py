@@ -22,6 +22,7 @@ _JSON_PLEASE = "Reply with a JSON object."
 def write_request(prompt: Prompt, destination: Destination, report: Report) -> Written:
     """Write a request; see :class:`gephyr_core.dialects.translator.Translator`."""
     names = ToolNames(takes_freeform=is_openai(destination) or prompt.dialect == NAME)
+    names.reserve(prompt.tools)
     body: dict[str, Any] = {"model": destination.model, "messages": []}
     tools = ToolWriter(prompt, destination, report, names, body)
     tools.write()

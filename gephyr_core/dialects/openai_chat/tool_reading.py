@@ -13,6 +13,7 @@ from gephyr_core.conversation.prompt import (
     Tool,
     ToolChoice,
 )
+from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.openai_chat.part_reading import read_cache
 from gephyr_core.dialects.openai_chat.reasoning import NAME
 
@@ -26,14 +27,14 @@ _CHOICES = {"auto": Choice.AUTO, "none": Choice.NONE, "required": Choice.REQUIRE
 
 def read_tools(body: Fields) -> list[Tool]:
     """Take ``tools``, ``functions`` and ``web_search_options``."""
-    tools = [_tool(tool) for tool in body.children("tools")]
+    tools: list[Tool] = [_tool(tool) for tool in body.children("tools")]
     for function in body.children(LEGACY):
         options = dict(function.left)
         tools.append(ClientTool(LEGACY, NAME, options, _function(function, None, None), path=function.path))
         function.finish()
     if (search := body.mapping(WEB_SEARCH)) is not None:
         tools.append(HostedTool("web_search", WEB_SEARCH, NAME, search, location=_location(search), path=WEB_SEARCH))
-    return tools
+    return ToolKeys(body.report).add(tools)
 
 
 def _tool(tool: Fields) -> Tool:

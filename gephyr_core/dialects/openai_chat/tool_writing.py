@@ -17,6 +17,7 @@ from gephyr_core.conversation.prompt import (
     called,
 )
 from gephyr_core.conversation.report import Report
+from gephyr_core.dialects import tool_names
 from gephyr_core.dialects.openai_chat.reasoning import NAME
 from gephyr_core.dialects.openai_chat.schemas import can_be_strict, parameters
 from gephyr_core.dialects.openai_chat.targets import is_openai, marker_field, marker_object, tool_name
@@ -32,20 +33,15 @@ _FREEFORM_SCHEMA = {
 
 
 @attrs.define
-class ToolNames:
-    """The tools' names as the provider is told them."""
+class ToolNames(tool_names.ToolNames):
+    """The tools' names as OpenAI is told them."""
 
     takes_freeform: bool
     """The provider takes ``custom`` tools."""
-    changed: dict[str, str] = attrs.field(factory=dict)
-    """The provider's to the client's, where they differ."""
 
-    def of(self, name: str) -> str:
-        """The provider's name of a tool."""
-        written = tool_name(name)
-        if written != name:
-            self.changed[written] = name
-        return written
+    def fitted(self, name: str) -> str:
+        """Letters, digits, ``_`` and ``-``, at most 64."""
+        return tool_name(name)
 
 
 @attrs.define

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from gephyr_core.conversation.prompt import ClientTool, FunctionTool
+from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.decoding import decode, mapping, text
 from gephyr_core.dialects.openai_responses.sealing import NAME
 from gephyr_core.dialects.rendering import encode_json
@@ -17,6 +18,8 @@ NAMESPACE = "namespace "
 """How the type of a namespace's function begins; the namespace follows."""
 NAMESPACE_FREEFORM = "freeform namespace "
 """The same for a freeform tool in a namespace."""
+
+TYPED = "typed"
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _MILLISECONDS = {"type": "integer", "description": "Milliseconds until the command is stopped."}
@@ -124,6 +127,29 @@ def client_tool(kind: str, options: dict[str, Any], path: str) -> ClientTool | N
 def flat_name(namespace: str, name: str) -> str:
     """The name of a namespace's function elsewhere. A function that a search found is in a namespace of its name."""
     return name if namespace in ("", name) else f"{namespace}__{name}"
+
+
+def namespace_of(tool: ClientTool) -> str:
+    """The namespace of a tool that is in one."""
+    for mark in (NAMESPACE_FREEFORM, NAMESPACE):
+        if tool.type.startswith(mark):
+            return tool.type.removeprefix(mark)
+    return ""
+
+
+def kind_of(tool: ClientTool) -> str:
+    """What tells a typed tool from others of its name: the namespace that it is in, or that it is typed."""
+    namespace = namespace_of(tool)
+    return f"{NAMESPACE}{namespace}" if namespace else TYPED
+
+
+def known_name(keys: ToolKeys | None, namespace: str, name: str) -> str:
+    """The name by which the function is known here that a call or a choice speaks of. A function that a search found
+    is in a namespace of its own name."""
+    known = None if keys is None else keys.of(f"{NAMESPACE}{namespace}" if namespace else "", name)
+    if known is None and keys is not None and namespace == name:
+        known = keys.of("", name)
+    return known or flat_name(namespace, name)
 
 
 def read_call(kind: str, item: dict[str, Any]) -> tuple[str, str]:

@@ -6,8 +6,9 @@ import attrs
 
 from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.parts import Part, Text, ToolCall, ToolResult
-from gephyr_core.conversation.prompt import ClientTool, HostedTool, Native, Role, Tool, Turn
+from gephyr_core.conversation.prompt import Native, Role, Tool, Turn
 from gephyr_core.conversation.report import Report
+from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.decoding import text
 from gephyr_core.dialects.openai_responses.client_tools import OUTPUT_TYPES
 from gephyr_core.dialects.openai_responses.hosted import ESSENTIAL, read_hosted
@@ -28,6 +29,7 @@ class InputReader:
     native: dict[str, Native]
     tools: list[Tool]
     """Tools that the conversation adds are added here."""
+    keys: ToolKeys
     system: list[Text] = attrs.field(factory=list)
     """The leading instructions."""
     turns: list[Turn] = attrs.field(factory=list)
@@ -36,8 +38,6 @@ class InputReader:
     _results: list[Part] = attrs.field(factory=list)
     _path: str = ""
     """Of the first item of the open turn."""
-    _known: dict[str, None] = attrs.field(factory=dict)
-    """Names of the tools that there are, once the conversation adds some."""
     _names: dict[str, str] = attrs.field(factory=dict)
     """The tools' names by the calls' ids."""
 
@@ -71,7 +71,7 @@ class InputReader:
             self._native(item, kind)
         else:
             self._to(self._said, item)
-            said = read_item(item)
+            said = read_item(item, self.keys)
             self._names.update({part.id: part.name for part in said if isinstance(part, ToolCall)})
             self._said += said
 
@@ -150,23 +150,14 @@ class InputReader:
 
     def _add_tools(self, item: Fields) -> list[Any]:
         """Offer the tools that an item adds from the start. Returns them as they stand there."""
-        if not self._known:
-            self._known = {_name(tool): None for tool in self.tools}
         listed = item.array("tools")
         copies = [dict(tool) if isinstance(tool, dict) else tool for tool in listed]
         found = Fields({"tools": copies}, item.path, self.report)
-        added = [tool for tool in read_tools(found, self.native) if _name(tool) not in self._known]
-        self.tools += added
-        self._known |= {_name(tool): None for tool in added}
+        added = [tool for tool in read_tools(found, self.native) if not self.keys.knows(tool)]
+        self.tools += self.keys.add(added)
         if added:
             self.report.emulated(item.at("tools"), "the tools are offered from the start")
         return listed
-
-
-def _name(tool: Tool) -> str:
-    if isinstance(tool, ClientTool):
-        return tool.function.name
-    return tool.type if isinstance(tool, HostedTool) else tool.name
 
 
 def _is_nothing(part: Part) -> bool:

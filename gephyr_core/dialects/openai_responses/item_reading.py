@@ -7,8 +7,9 @@ import attrs
 from gephyr_core.conversation.arguments import as_object
 from gephyr_core.conversation.fields import Fields
 from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall
+from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.decoding import mapping, text
-from gephyr_core.dialects.openai_responses.client_tools import CALL_TYPES, flat_name, read_call
+from gephyr_core.dialects.openai_responses.client_tools import CALL_TYPES, TYPED, known_name, read_call
 from gephyr_core.dialects.openai_responses.hosted import KINDS, read_hosted
 from gephyr_core.dialects.openai_responses.media_reading import read_content
 from gephyr_core.dialects.openai_responses.sealing import Belongs, Sealed, own, read_sealed
@@ -27,8 +28,8 @@ class Loose:
     sealed: Sealed
 
 
-def read_item(item: Fields) -> list[Part | Loose]:
-    """Read one item that the model wrote. Whatever it holds is taken.
+def read_item(item: Fields, keys: ToolKeys | None = None) -> list[Part | Loose]:
+    """Read one item that the model wrote. Whatever it holds is taken. *keys*: of a request's tools.
 
     Raises ``FieldError``, and ``UntranslatableError`` for an item of a type that is not known.
     """
@@ -40,13 +41,14 @@ def read_item(item: Fields) -> list[Part | Loose]:
         case "reasoning":
             return _reasoning(item)
         case "function_call":
-            return [_call(item, freeform=False)]
+            return [_call(item, keys, freeform=False)]
         case "custom_tool_call":
-            return [_call(item, freeform=True)]
+            return [_call(item, keys, freeform=True)]
     whole = {"type": kind, **item.left}
     item.left.clear()
     if kind in CALL_TYPES and is_client_call(kind, whole):
         name, arguments = read_call(kind, whole)
+        name = (keys.of(TYPED, name) if keys is not None else None) or name
         return [ToolCall(text(whole.get("call_id")) or text(whole.get("id")) or "", name, arguments, path=item.path)]
     if kind in KINDS:
         return list(read_hosted(whole, item.path))
@@ -63,13 +65,13 @@ def is_client_call(kind: str, item: dict[str, Any]) -> bool:
     return True
 
 
-def _call(item: Fields, *, freeform: bool) -> ToolCall:
+def _call(item: Fields, keys: ToolKeys | None, *, freeform: bool) -> ToolCall:
     arguments, status = item.take("input" if freeform else "arguments"), item.take("status")
     if isinstance(arguments, dict) or (isinstance(arguments, list) and not freeform):
         arguments = encode_json(arguments).decode()
     told = arguments if isinstance(arguments, str) else ""
     item.ignore("id", "caller", "async")
-    name = flat_name(item.text("namespace") or "", item.required_text("name"))
+    name = known_name(keys, item.text("namespace") or "", item.required_text("name"))
     if not freeform and (told.strip() or status not in _UNFINISHED):
         told = as_object(told)
     return ToolCall(item.required_text("call_id"), name, told, freeform, path=item.path)

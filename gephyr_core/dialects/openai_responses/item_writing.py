@@ -31,11 +31,11 @@ from gephyr_core.dialects.decoding import decode
 from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.openai_chat.targets import MOST_MARKERS, is_openai, marker_field, marker_object
 from gephyr_core.dialects.openai_responses.client_outputs import write_output
-from gephyr_core.dialects.openai_responses.client_tools import write_call
+from gephyr_core.dialects.openai_responses.client_tools import namespace_of, write_call
 from gephyr_core.dialects.openai_responses.hosted import raw_item
 from gephyr_core.dialects.openai_responses.media_writing import write_media
 from gephyr_core.dialects.openai_responses.sealing import NAME
-from gephyr_core.dialects.openai_responses.tool_writing import ToolNames, namespace_of
+from gephyr_core.dialects.openai_responses.tool_writing import ToolNames
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import Destination
 
@@ -204,7 +204,7 @@ class ItemWriter:
     def _typed_call(self, tool: ClientTool, call: ToolCall, identity: str) -> dict[str, Any] | None:
         namespace = namespace_of(tool)
         if namespace:
-            name = call.name.removeprefix(f"{namespace}__")
+            name = tool.function.own_name
             kind, field = ("custom_tool_call", "input") if call.freeform else ("function_call", "arguments")
             named = {"type": kind, "call_id": identity, "name": name, "namespace": namespace}
             return {**named, field: call.arguments}

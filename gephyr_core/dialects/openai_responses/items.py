@@ -228,11 +228,12 @@ class CallPart(OpenPart):
             "type": "custom_tool_call" if freeform else "function_call",
             "status": "in_progress",
             "call_id": call_id,
-            "name": call.name,
+            "name": events.context.name_of(call),
         }
         if mark:
             namespace = kind.removeprefix(mark)
-            item |= {"name": call.name.removeprefix(f"{namespace}__"), "namespace": namespace}
+            plain = events.context.names.get(call.name) or call.name.removeprefix(f"{namespace}__")
+            item |= {"name": plain, "namespace": namespace}
         field, event = ("input", "custom_tool_call_input") if freeform else ("arguments", "function_call_arguments")
         unwrapped = mark == NAMESPACE_FREEFORM and not call.freeform
         before = b"" if unwrapped else prefix(f"{event}.delta", item_id=item["id"], output_index=place)

@@ -6,6 +6,8 @@ from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.parts import Text
 from gephyr_core.conversation.prompt import Effort, Native, OutputFormat, Prompt, Reasoning, Sampling
 from gephyr_core.conversation.report import Report
+from gephyr_core.conversation.tool_keys import ToolKeys
+from gephyr_core.dialects.openai_responses.client_tools import kind_of
 from gephyr_core.dialects.openai_responses.input_reading import InputReader
 from gephyr_core.dialects.openai_responses.sealing import NAME
 from gephyr_core.dialects.openai_responses.tool_reading import read_choice, read_tools
@@ -31,8 +33,9 @@ def read_request(body: dict[str, Any], report: Report, *, model: str, stream: bo
     native: dict[str, Native] = {}
     paths = dict(_PATHS)
     system = _instructions(fields)
-    tools = read_tools(fields, native)
-    reader = InputReader(report, native, tools)
+    keys = ToolKeys(report, kind_of)
+    tools = keys.add(read_tools(fields, native))
+    reader = InputReader(report, native, tools, keys)
     given = fields.take("input")
     if given is None and not any(body.get(name) for name in _ELSEWHERE):
         raise FieldError("input", "is required")
@@ -48,7 +51,7 @@ def read_request(body: dict[str, Any], report: Report, *, model: str, stream: bo
         (*system, *reader.system),
         tuple(reader.turns),
         tuple(tools),
-        read_choice(fields, native, tools),
+        read_choice(fields, native, tools, keys),
         fields.flag("parallel_tool_calls"),
         _sampling(fields),
         _reasoning(fields, native),

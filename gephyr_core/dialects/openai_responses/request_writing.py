@@ -26,6 +26,7 @@ _COUNTED = ("model", "input", "instructions", "tools", "tool_choice", "parallel_
 def write_request(prompt: Prompt, destination: Destination, report: Report) -> Written:
     """Write a request; see :class:`gephyr_core.dialects.translator.Translator`."""
     names = ToolNames(takes_freeform=is_openai(destination) or prompt.dialect == NAME)
+    names.reserve(prompt.tools)
     body: dict[str, Any] = {"model": destination.model}
     tools = ToolWriter(prompt, destination, report, names, body)
     tools.write()

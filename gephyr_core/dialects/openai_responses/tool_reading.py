@@ -17,13 +17,16 @@ from gephyr_core.conversation.prompt import (
     ToolChoice,
     called,
 )
+from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.openai_responses.client_tools import (
     FREEFORM_SCHEMA,
     NAMESPACE,
     NAMESPACE_FREEFORM,
+    TYPED,
     client_tool,
     flat_name,
+    known_name,
 )
 from gephyr_core.dialects.openai_responses.sealing import NAME
 
@@ -34,7 +37,7 @@ _CHOICES = {"auto": Choice.AUTO, "none": Choice.NONE, "required": Choice.REQUIRE
 
 
 def read_tools(owner: Fields, native: dict[str, Native]) -> list[Tool]:
-    """Take ``tools``. What only OpenAI has goes to *native* by its path."""
+    """Take ``tools``, which may be of one name. What only OpenAI has goes to *native* by its path."""
     tools: list[Tool] = []
     for tool in owner.children("tools"):
         tools += _tool(tool, native)
@@ -117,7 +120,9 @@ def _namespace(options: dict[str, Any], owner: Fields) -> Iterator[Tool]:
         fields.left.clear()
         described = f"{about}\n\n{description}".strip()
         kind = (NAMESPACE_FREEFORM if freeform else NAMESPACE) + namespace
-        flat = FunctionTool(flat_name(namespace, name), described, schema or None, path=fields.path)
+        flat = FunctionTool(
+            flat_name(namespace, name), described, schema or None, own_name=name if namespace else "", path=fields.path
+        )
         yield ClientTool(kind, NAME, {**options, "tools": [told]}, flat, path=fields.path)
 
 
@@ -142,7 +147,7 @@ def _hosted(kind: str, options: dict[str, Any], path: str) -> HostedTool:
 # -- the choice -------------------------------------------------------------------------------------------------------
 
 
-def read_choice(body: Fields, native: dict[str, Native], tools: list[Tool]) -> ToolChoice | None:
+def read_choice(body: Fields, native: dict[str, Native], tools: list[Tool], keys: ToolKeys) -> ToolChoice | None:
     """Take ``tool_choice``."""
     value = body.left.get("tool_choice")
     if isinstance(value, str):
@@ -157,13 +162,13 @@ def read_choice(body: Fields, native: dict[str, Native], tools: list[Tool]) -> T
     kind = fields.required_text("type")
     if kind == "allowed_tools":
         required = fields.text("mode") == "required"
-        known = _Named.of(tools)
+        known = _Named.of(tools, keys)
         names = tuple(name for tool in fields.array("tools") if (name := known.by(tool)))
         fields.finish()
         if required or names:
             return ToolChoice(Choice.REQUIRED_OF if required else Choice.ALLOWED, names, path=fields.path)
         return ToolChoice(Choice.NONE, path=fields.path)
-    name = _Named.of(tools).by(options)
+    name = _Named.of(tools, keys).by(options)
     fields.left.clear()
     if name:
         return ToolChoice(Choice.NAMED, (name,), path=fields.path)
@@ -175,18 +180,19 @@ def read_choice(body: Fields, native: dict[str, Native], tools: list[Tool]) -> T
 class _Named:
     """The tools that a choice may name."""
 
+    keys: ToolKeys
     functions: dict[str, None]
     clients: dict[str, None]
     """Those of the functions that stand for typed tools of the client's."""
     hosted: dict[str, None]
 
     @classmethod
-    def of(cls, tools: list[Tool]) -> "_Named":
+    def of(cls, tools: list[Tool], keys: ToolKeys) -> "_Named":
         """Sort *tools*."""
         clients = {called(tool): None for tool in tools if isinstance(tool, ClientTool)}
         functions = {called(tool): None for tool in tools if not isinstance(tool, HostedTool)}
         hosted = {called(tool): None for tool in tools if isinstance(tool, HostedTool)}
-        return cls(functions, clients, hosted)
+        return cls(keys, functions, clients, hosted)
 
     def by(self, reference: object) -> str:
         """The name that a reference to a tool means; empty for one that is not there."""
@@ -194,10 +200,11 @@ class _Named:
         kind = text(fields.get("type")) or "function"
         inner = mapping(fields.get("function")) or fields
         if kind in ("function", "custom"):
-            return flat_name(text(fields.get("namespace")) or "", text(inner.get("name")) or "")
+            return known_name(self.keys, text(fields.get("namespace")) or "", text(inner.get("name")) or "")
         known = client_tool(kind, {}, "")
-        if known is not None and known.function.name in self.clients:
-            return known.function.name
+        typed = None if known is None else self.keys.of(TYPED, known.function.name)
+        if typed is not None:
+            return typed
         label = {"server_label": fields.get("server_label")} if kind == "mcp" else {}
         name = called(HostedTool(kind, kind, NAME, label))
         return name if name in self.hosted and name not in self.functions else ""

@@ -18,10 +18,11 @@ from gephyr_core.conversation.prompt import (
     called,
 )
 from gephyr_core.conversation.report import Report
+from gephyr_core.dialects import tool_names
 from gephyr_core.dialects.decoding import mapping
 from gephyr_core.dialects.openai_chat.schemas import can_be_strict, parameters
 from gephyr_core.dialects.openai_chat.targets import is_openai, tool_name
-from gephyr_core.dialects.openai_responses.client_tools import FREEFORM_SCHEMA, NAMESPACE, NAMESPACE_FREEFORM
+from gephyr_core.dialects.openai_responses.client_tools import FREEFORM_SCHEMA, namespace_of
 from gephyr_core.dialects.openai_responses.sealing import NAME
 from gephyr_core.dialects.translator import Destination, not_available
 
@@ -36,31 +37,18 @@ _OF_TOOL = re.compile(r"tools\[([0-9]+)\]")
 _HOSTED = {"web_search": "web_search", "code_execution": "code_interpreter"}
 
 
-def namespace_of(tool: ClientTool) -> str:
-    """The namespace of a tool that is in one."""
-    for mark in (NAMESPACE_FREEFORM, NAMESPACE):
-        if tool.type.startswith(mark):
-            return tool.type.removeprefix(mark)
-    return ""
-
-
 @attrs.define
-class ToolNames:
-    """The tools' names as the provider is told them."""
+class ToolNames(tool_names.ToolNames):
+    """The tools' names as OpenAI is told them."""
 
     takes_freeform: bool
     """The provider takes ``custom`` tools."""
     clients: dict[str, ClientTool] = attrs.field(factory=dict)
     """This dialect's own client tools by the names of their functions."""
-    changed: dict[str, str] = attrs.field(factory=dict)
-    """The provider's to the client's, where they differ."""
 
-    def of(self, name: str) -> str:
-        """The provider's name of a tool."""
-        written = tool_name(name)
-        if written != name:
-            self.changed[written] = name
-        return written
+    def fitted(self, name: str) -> str:
+        """Letters, digits, ``_`` and ``-``, at most 64."""
+        return tool_name(name)
 
     def client_tool(self, name: str) -> ClientTool | None:
         """The typed tool whose function is called *name*."""
@@ -251,8 +239,7 @@ class ToolWriter:
         if client is not None and not namespace_of(client):
             return {"type": client.type}
         if client is not None:
-            plain = name.removeprefix(f"{namespace_of(client)}__")
-            return {"type": "function", "name": plain, "namespace": namespace_of(client)}
+            return {"type": "function", "name": client.function.own_name, "namespace": namespace_of(client)}
         if tool is not None:
             label = {"server_label": name} if tool.kind == "mcp" else {}
             return {"type": _HOSTED.get(tool.kind, tool.type) if tool.dialect != NAME else tool.type, **label}
