@@ -23,6 +23,7 @@ class CapabilityOverride:
     structured_output: bool | None = None
     thinking: tuple[Literal["enabled", "adaptive", "disabled", "between_tools"], ...] | None = None
     efforts: tuple[Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"], ...] | None = None
+    reasons: bool | None = None
     least_thinking_budget: Annotated[int, Whole(0)] | None = None
     most_thinking_budget: Annotated[int, Whole(1)] | None = None
     """Tokens; with both, the model takes a thinking budget."""

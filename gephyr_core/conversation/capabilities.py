@@ -26,6 +26,8 @@ class Capabilities:
     """Anthropic's ``thinking.type`` values that it takes; empty: it does not reason."""
     efforts: tuple[Effort, ...] = ()
     """The effort levels that it takes; empty: none can be said."""
+    reasons: bool = False
+    """It reasons though it cannot be told how much, or nothing is known of it."""
     thinking_budget: tuple[int, int] | None = None
     """Least and greatest thinking budget, tokens, where it takes one (Gemini 2.5, older Claude); the least is 0 where
     thinking can be switched off."""
@@ -39,3 +41,8 @@ class Capabilities:
     """The most it can write; the default where the target's dialect demands a limit."""
     modalities: tuple[str, ...] = ("image", "document", "audio", "video")
     """What it takes besides text; what its dialect has no place for is left out anyway."""
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether it reasons, as far as is known."""
+        return self.reasons or bool(self.efforts or self.thinking or self.thinking_levels or self.thinking_budget)

@@ -199,6 +199,11 @@ class Reasoning:
         return bool(self.summary) or self.kind in _THINKING
 
     @property
+    def is_off(self) -> bool:
+        """Whether the client wants no reasoning. Anthropic's effort beside ``disabled`` is one of the answer."""
+        return self.kind == "disabled" or self.effort is Effort.NONE or (self.effort is None and self.budget == 0)
+
+    @property
     def is_left_to_model(self) -> bool:
         """Whether the client wants reasoning and leaves it to the model how much."""
         if self.effort is not None:

@@ -111,8 +111,8 @@ OPENAI: Mapping[str, Capabilities] = {
     "gpt-audio": _SOUND,
     "chatgpt-4o": attrs.evolve(_GPT_4O, structured_output=False),
     "o1": _O,
-    "o1-preview": attrs.evolve(_O, efforts=(), structured_output=False, max_output_tokens=32_768),
-    "o1-mini": attrs.evolve(_O, efforts=(), structured_output=False, max_output_tokens=65_536),
+    "o1-preview": attrs.evolve(_O, efforts=(), reasons=True, structured_output=False, max_output_tokens=32_768),
+    "o1-mini": attrs.evolve(_O, efforts=(), reasons=True, structured_output=False, max_output_tokens=65_536),
     "o3": _O,
     "o3-mini": attrs.evolve(_O, stop=True),
     "o4-mini": _O,
@@ -176,7 +176,7 @@ GEMINI: Mapping[str, Capabilities] = {
     "gemini-pro-latest": attrs.evolve(_GEMINI_3, thinking_levels=_PRO_LEVELS),
 }
 
-UNKNOWN = Capabilities(system_turns=True)
+UNKNOWN = Capabilities(system_turns=True, reasons=True)
 """A model of a compatible server: whatever it is asked it is taken to understand."""
 GENERIC = ("claude", "gemini", "gpt")
 """Entries that stand for names nobody here knows: such a model is taken for a current one."""

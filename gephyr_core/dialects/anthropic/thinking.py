@@ -52,7 +52,7 @@ class ThinkingWriter:
                 self.body["thinking"] = {"type": "disabled"}  # Such models may think without being asked.
             return
         kind = self._kind(wanted)
-        if wanted.effort is Effort.NONE or wanted.budget == 0:
+        if wanted.is_off and (wanted.effort in (None, Effort.NONE) or "disabled" not in types):
             self._none()
         elif obstacle := self._obstacle(kind):
             self.report.dropped(self.path, obstacle)
@@ -91,6 +91,10 @@ class ThinkingWriter:
             self.report.changed(
                 self.path, f"model {self.destination.model!r} always thinks: it is asked for effort {least.value!r}"
             )
+        elif capabilities.reasons:
+            self.body["thinking"] = {"type": "disabled"}  # The dialect's own switch, at whoever speaks it.
+        else:
+            self.report.emulated(self.path, f"model {self.destination.model!r} does not reason unless it is asked to")
 
     def _some(self, wanted: Reasoning, kind: str) -> None:
         capabilities = self.destination.capabilities

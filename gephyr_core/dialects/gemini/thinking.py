@@ -38,7 +38,12 @@ def thinking_config(prompt: Prompt, destination: Destination, report: Report) ->
         budget = _budget(reasoning, destination, report, path)
         written = {} if budget is None else {"thinkingBudget": budget}
     else:
-        if reasoning.effort not in (None, Effort.NONE) or (reasoning.budget or 0) > 0:
+        if reasoning.is_off:
+            if capabilities.may_reason:
+                report.dropped(path, f"nothing is known that switches reasoning off for model {destination.model!r}")
+            else:
+                report.emulated(path, f"model {destination.model!r} does not reason unless it is asked to")
+        elif reasoning.effort is not None or (reasoning.budget or 0) > 0:
             report.dropped(path, f"model {destination.model!r} does not reason")
         return {}
     if reasoning.wants_thoughts and written.get("thinkingBudget") != 0:
@@ -66,17 +71,17 @@ def _level(reasoning: Reasoning, destination: Destination, report: Report, path:
     level = _nearest(wanted, destination.capabilities.thinking_levels)
     if level.lower() != effort.value:
         report.changed(path, f"model {destination.model!r} reasons at level {level}, effort was {effort.value!r}")
-    elif reasoning.effort is None and reasoning.kind != "disabled":
+    elif reasoning.effort is None and not reasoning.is_off:
         report.changed(path, f"a budget of {reasoning.budget} tokens is carried as level {level}")
     return level
 
 
 def _effort(reasoning: Reasoning) -> Effort | None:
     """The effort that is meant; None where the model decides."""
+    if reasoning.is_off:
+        return Effort.NONE
     if reasoning.effort is not None:
         return None if reasoning.effort is Effort.ADAPTIVE else reasoning.effort
-    if reasoning.kind == "disabled":
-        return Effort.NONE
     if reasoning.budget is None or reasoning.budget < 0:
         return None
     return next((effort for effort, most in _BUDGETS.items() if reasoning.budget <= most), Effort.XHIGH)
@@ -94,7 +99,9 @@ def _budget(reasoning: Reasoning, destination: Destination, report: Report, path
     least, most = destination.capabilities.thinking_budget or (0, 0)
     effort = _effort(reasoning)
     budget: int | None = None
-    if reasoning.budget is not None:
+    if effort is Effort.NONE:
+        budget = 0
+    elif reasoning.budget is not None:
         budget = reasoning.budget
     elif reasoning.effort is Effort.ADAPTIVE or reasoning.kind == "adaptive":
         budget = _DECIDES

@@ -25,6 +25,13 @@ _PATHS = {
     "include_usage": "stream_options.include_usage",
 }
 _EFFORTS = {effort.value: effort for effort in Effort}
+_SWITCHED_OFF = (
+    ("thinking", {"type": "disabled"}),
+    ("enable_thinking", False),
+    ("chat_template_kwargs", {"enable_thinking": False}),
+    ("chat_template_kwargs", {"thinking": False}),
+)
+"""What switches reasoning off at DeepSeek, Z.ai and Kimi, at Qwen, and under vLLM and SGLang."""
 
 
 def read_request(body: dict[str, Any], report: Report, *, model: str, stream: bool) -> Prompt:
@@ -134,6 +141,9 @@ def _reasoning(fields: Fields, paths: dict[str, str], native: dict[str, Native])
     """Take OpenRouter's ``reasoning``, or ``reasoning_effort``, with the older ``include_reasoning``."""
     plain, nested, shown = fields.text("reasoning_effort"), fields.child("reasoning"), fields.flag(INCLUDE)
     if nested is None:
+        if plain is None and (switch := _taken_switch(fields)):
+            paths["reasoning"] = switch
+            return Reasoning(kind="disabled", shown=shown)
         paths["reasoning"] = "reasoning_effort" if plain is not None or shown is None else INCLUDE
         if plain is not None and plain not in _EFFORTS:
             native["reasoning_effort"] = Native(plain)
@@ -155,6 +165,15 @@ def _reasoning(fields: Fields, paths: dict[str, str], native: dict[str, Native])
     elif enabled and level is None and budget is None:
         level = Effort.MEDIUM
     return Reasoning(level, budget, shown=shown if exclude is None else not exclude, summary=summary)
+
+
+def _taken_switch(fields: Fields) -> str:
+    """Take what switches reasoning off at providers with a field of their own; empty where nothing does."""
+    for name, value in _SWITCHED_OFF:
+        if fields.left.get(name) == value and type(fields.left[name]) is type(value):
+            fields.ignore(name)
+            return name
+    return ""
 
 
 def _output(fields: Fields) -> OutputFormat | None:

@@ -10,6 +10,7 @@ from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.openai_chat.reasoning import INCLUDE, NAME
 from gephyr_core.dialects.openai_chat.reply import SERVICE_TIERS
 from gephyr_core.dialects.openai_chat.targets import is_mistral, is_openai
+from gephyr_core.dialects.thinking_off import write_off
 from gephyr_core.dialects.translator import Destination
 
 _MOST_STOPS = 4
@@ -124,6 +125,9 @@ class SettingsWriter:
     # -- reasoning --------------------------------------------------------------------------------------------------
 
     def _reasoning(self, reasoning: Reasoning) -> None:
+        if reasoning.is_off:
+            write_off(reasoning, self.prompt.path("reasoning"), self.destination, self.report, self.body)
+            return
         if self.destination.provider == "openrouter":
             self._openrouter(reasoning)
             return
@@ -145,9 +149,7 @@ class SettingsWriter:
 
     def _openrouter(self, reasoning: Reasoning) -> None:
         written: dict[str, Any] = {}
-        if reasoning.kind == "disabled" and reasoning.effort is None:
-            written["effort"] = Effort.NONE.value
-        elif reasoning.effort is not None and reasoning.effort is not Effort.ADAPTIVE:
+        if reasoning.effort is not None and reasoning.effort is not Effort.ADAPTIVE:
             level = self._level(reasoning.effort, self.prompt.path("reasoning"))
             written.update({"effort": level.value} if level else {})
         budget = reasoning.budget
@@ -165,8 +167,6 @@ class SettingsWriter:
         """The effort that is meant; None where the model decides."""
         if reasoning.effort is not None:
             return None if reasoning.effort is Effort.ADAPTIVE else reasoning.effort
-        if reasoning.kind == "disabled":
-            return Effort.NONE
         if reasoning.budget is None or reasoning.budget < 0:
             return None
         return next((effort for most, effort in _BUDGETS if reasoning.budget <= most), Effort.XHIGH)
@@ -179,8 +179,7 @@ class SettingsWriter:
         place = _LEVELS.index(wanted)
         nearest = [level for level in (*reversed(_LEVELS[:place]), *_LEVELS[place + 1 :]) if level in taken]
         if not nearest:
-            if wanted is not Effort.NONE:
-                self._drop(path, f"model {self.destination.model!r} takes no reasoning effort")
+            self._drop(path, f"model {self.destination.model!r} takes no reasoning effort")
             return None
         self.report.changed(
             path, f"model {self.destination.model!r} takes {nearest[0].value!r} and not {wanted.value!r}"

@@ -9,6 +9,7 @@ from gephyr_core.conversation.prompt import Effort, Prompt, Reasoning, Sampling
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.openai_chat.targets import is_openai
 from gephyr_core.dialects.openai_responses.sealing import NAME
+from gephyr_core.dialects.thinking_off import write_off
 from gephyr_core.dialects.translator import Destination
 
 SERVICE_TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
@@ -113,17 +114,20 @@ class SettingsWriter:
     def _reasoning(self, reasoning: Reasoning | None) -> None:
         if reasoning is None:
             return
-        written: dict[str, Any] = {}
         path = self.prompt.path("reasoning")
+        if reasoning.is_off:
+            write_off(reasoning, path, self.destination, self.report, self.body)
+            return
+        written: dict[str, Any] = {}
         effort = _effort(reasoning)
         if effort is None and not self.own and self._is_silent_by_default() and reasoning.is_left_to_model:
             effort = Effort.MEDIUM
             self.report.changed(path, f"model {self.destination.model!r} reasons only if told how much: medium is said")
         if effort is not None and (level := self._level(effort, path)) is not None:
             written["effort"] = level.value
-            if reasoning.effort is None and reasoning.budget is not None and reasoning.kind != "disabled":
+            if reasoning.effort is None and reasoning.budget is not None:
                 self.report.changed(path, f"a budget is carried as effort {level.value!r}")
-        if reasoning.wants_thoughts and effort is not Effort.NONE:
+        if reasoning.wants_thoughts:
             if self.own or self.destination.capabilities.efforts:
                 written["summary"] = reasoning.summary or "auto"
             else:
@@ -143,8 +147,7 @@ class SettingsWriter:
         place = _LEVELS.index(wanted)
         nearest = [level for level in (*reversed(_LEVELS[:place]), *_LEVELS[place + 1 :]) if level in taken]
         if not nearest:
-            if wanted is not Effort.NONE:
-                self.report.dropped(path, f"model {self.destination.model!r} takes no reasoning effort")
+            self.report.dropped(path, f"model {self.destination.model!r} takes no reasoning effort")
             return None
         self.report.changed(
             path, f"model {self.destination.model!r} takes {nearest[0].value!r} and not {wanted.value!r}"
@@ -226,8 +229,6 @@ def _effort(reasoning: Reasoning) -> Effort | None:
     """The effort that is meant; None where the model decides."""
     if reasoning.effort is not None:
         return None if reasoning.effort is Effort.ADAPTIVE else reasoning.effort
-    if reasoning.kind == "disabled":
-        return Effort.NONE
     if reasoning.budget is None or reasoning.budget < 0:
         return None
     return next((effort for most, effort in _BUDGETS if reasoning.budget <= most), Effort.XHIGH)
