@@ -123,3 +123,20 @@ def test_models_are_listed_in_the_shape_of_whoever_asks(gateway: Gateway) -> Non
     assert errors[0]["error"]["code"] == "unknown_url"
     assert errors[1]["error"]["status"] == "NOT_FOUND"
     assert errors[2]["error"]["type"] == "not_found_error"
+
+
+@pytest.mark.parametrize(("query", "headers"), [("", {"x-goog-api-key": KEY}), (f"?key={KEY}", {})])
+def test_a_client_that_shows_only_by_its_key_that_it_is_googles_gets_googles_answers(
+    gateway: Gateway, query: str, headers: dict[str, str]
+) -> None:
+    """As a line of curl does, on paths that OpenAI's and Anthropic's APIs have too."""
+    listed = gateway.ask("GET", f"/v1/models{query}", headers=headers)
+    assert listed.json["models"][0]["name"].startswith("models/")
+    name = listed.json["models"][0]["name"]
+    assert gateway.ask("GET", f"/v1/{name}{query}", headers=headers).json["name"] == name
+    for path in ("files", "batches/b", "agents/a"):
+        answer = gateway.ask("GET", f"/v1/{path}{query}", headers=headers)
+        assert (answer.status, answer.json["error"]["status"]) == (404, "NOT_FOUND")
+    wrong = dict.fromkeys(headers, "wrong")
+    refused = gateway.ask("GET", f"/v1/files{query.replace(KEY, 'wrong')}", headers=wrong)
+    assert (refused.status, refused.json["error"]["status"]) == (401, "UNAUTHENTICATED")

@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from gephyr_core.commands import CallUpstream
 from gephyr_core.config import ModelsConfig
 from gephyr_core.http import Header, header
 from tests.core.play import Play, account
+from tests.core.test_exchange_signatures import FULL, SIGNED, history, learned
 
 MESSAGES, COUNT = "/v1/messages", "/v1/messages/count_tokens"
 OLD: Header = (b"anthropic-version", b"2023-06-01")
@@ -66,3 +68,18 @@ def test_a_request_of_another_api_goes_to_anthropic_in_the_version_that_takes_it
     call = play.request(asked)
     assert msgspec.json.decode(call.body)["temperature"] == 0.5
     assert header(call.headers, b"anthropic-version") == b"2023-06-01"
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_who_did_not_sign_the_reasoning_is_asked_in_the_clients_version_too(version: Header) -> None:
+    """Without the reasoning the body is not the client's any more; the rest of it follows the version that it states."""
+    play = Play(account("a", "anthropic"), account("b", "anthropic"))
+    signer = learned(play)
+    beta = (b"anthropic-beta", b"context-management-2025-06-27")
+    call = play.request(history(SIGNED), MESSAGES, headers=[version, beta])
+    assert call.account == signer
+    play.answer(call, b'{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}', 429, FULL)
+    again = play.expect(CallUpstream)
+    assert again.account != signer
+    assert b"c2lnbmVk" not in again.body
+    assert [header(again.headers, name) for name in (version[0], beta[0])] == [version[1], beta[1]]
