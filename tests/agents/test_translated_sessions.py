@@ -97,6 +97,23 @@ async def test_codex_goes_on_after_it_was_interrupted(target: Target) -> None:
         assert gateway.provider.refusals == []
 
 
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.dialect != "openai-responses"])
+async def test_codex_offers_a_web_search_and_works_where_there_is_none(target: Target) -> None:
+    """It does with most models. Anthropic and Gemini 3 have one; elsewhere it is left out, and said."""
+    agent = AGENTS["openai-responses"]
+    there = target.dialect == "anthropic" or target.model.startswith("gemini-3")
+    async with serving(target) as gateway:
+        first = agent.first(f"Use the {agent.tool} tool to list the files here.")
+        first["tools"] = [{"type": "web_search", "external_web_access": True}]
+        called = await ask(gateway, agent, first)
+        answer = await ask(gateway, agent, agent.answered(first, events(called.body)))
+        assert (called.status, answer.status) == (200, 200), answer.body
+        assert gateway.provider.refusals == []
+    assert "command not found" in agent.text(events(answer.body))
+    for response in (called, answer):
+        assert ("tools[0]" in response.headers["x-gephyr-dropped"].split(", ")) is not there
+
+
 @pytest.mark.parametrize("target", [target for target in TARGETS if target.dialect != "anthropic"])
 async def test_claude_code_gets_a_title_in_the_form_it_wants(target: Target) -> None:
     agent = AGENTS["anthropic"]
