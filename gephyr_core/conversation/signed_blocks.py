@@ -4,7 +4,7 @@ import attrs
 
 from gephyr_core.conversation.parts import Origin
 from gephyr_core.conversation.report import Report
-from gephyr_core.raw_json import Edits, Path
+from gephyr_core.raw_json import Path
 
 
 @attrs.frozen
@@ -27,6 +27,8 @@ class SignedBlock:
     """What stands in its place."""
     filler: bytes | None = None
     """What stands in its place where the model demands a signature there."""
+    lacking: bool = False
+    """The block itself is not there, and a model may demand it: another provider answered there, which makes none."""
     essential: bool = False
     """The conversation cannot go on without it: it can only be sent to its maker."""
     proven: bool = True
@@ -40,7 +42,12 @@ class SignedBlock:
     @property
     def is_bare(self) -> bool:
         """Whether it is reasoning that nobody signed."""
-        return self.is_unsigned and self.filler is None
+        return self.is_unsigned and not self.lacking
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether there is nothing to be left out."""
+        return self.is_unsigned and self.lacking
 
     @property
     def place(self) -> str:
@@ -52,7 +59,7 @@ class SignedBlock:
 class LeftOut:
     """What is changed of a request for accounts that do not take all of it."""
 
-    edits: Edits
+    edits: dict[Path, bytes | None]
     report: Report
 
 

@@ -12,11 +12,10 @@ import attrs
 import msgspec
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.http import Header
-from gephyr_core.raw_json import Edits
 from gephyr_core.records import Usage
 
 
@@ -177,8 +176,8 @@ class Dialect(Protocol):
         """Find the signed and encrypted blocks of a request's body, the oldest first. Costs next to nothing where there
         is none."""
 
-    def without(self, envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
-        """Return the changes of a body that leave blocks of :meth:`signed_blocks` out, and what is bound to them.
+    def without(self, envelope: Envelope, blocks: Sequence[SignedBlock], capabilities: Capabilities) -> LeftOut:
+        """Return the changes of a body that leave *blocks*, of :meth:`signed_blocks`, out, and what is bound to them.
         *capabilities*: of the model that is asked."""
 
     def assembly(self) -> "Assembly":

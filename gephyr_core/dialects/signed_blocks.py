@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from gephyr_core.conversation.parts import Origin
+from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import SEAL, unseal
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.dialects.decoding import decode, digest
 from gephyr_core.envelope import Envelope
 from gephyr_core.raw_json import Path
@@ -23,11 +24,15 @@ def made(value: str, dialect: str) -> tuple[str, Origin | None, bool]:
     return digest(value) if value else "", None, bool(value)
 
 
+def elements(envelope: Envelope, field: str) -> list[msgspec.Raw]:
+    """Return the elements of a body's array, each raw; none where it is no array."""
+    raw = envelope.fields.get(field)
+    return (None if raw is None else decode(_VALUES, bytes(raw))) or []
+
+
 def marked(envelope: Envelope, field: str, marks: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield the elements of a body's array that hold one of *marks*, each with its index."""
-    raw = envelope.fields.get(field)
-    values = None if raw is None else decode(_VALUES, bytes(raw))
-    for index, value in enumerate(values or ()):
+    for index, value in enumerate(elements(envelope, field)):
         data = bytes(value)
         if any(mark in data for mark in marks):
             yield index, data
@@ -38,21 +43,23 @@ def holds(body: bytes, marks: Iterable[bytes]) -> bool:
     return any(mark in body for mark in marks)
 
 
-def edits_of(blocks: Sequence[SignedBlock], *, fills: bool = False) -> dict[Path, bytes | None]:
+def left_out(blocks: Sequence[SignedBlock], *, fills: bool = False) -> LeftOut:
     """Return the changes of a body that leave *blocks* out. *fills*: the model demands a signature where they stood."""
     edits: dict[Path, bytes | None] = {}
+    report = Report()
     left: dict[Path, int] = {}
     for block in blocks:
         if fills and block.filler is not None:
             edits[block.path] = block.filler
+            report.emulated(block.place, "the model wants a signature: Google's filler for others' calls stands in")
         elif block.instead is not None:
             edits[block.path] = block.instead
-        elif not block.siblings:
-            edits[block.holder or block.path] = None
-        else:
-            gone = (block.path, *block.bound)
+            report.changed(block.place, "what another provider's own tool did is told as text")
+        elif not block.is_lacking:
+            report.dropped(block.place, "another organisation made it, and only that one takes it")
+            gone = (block.path, *block.bound) if block.siblings else (block.holder or block.path,)
             edits.update(dict.fromkeys(gone))
             left[block.holder] = left.get(block.holder, 0) + len(gone)
             if left[block.holder] == block.siblings:
                 edits[block.holder] = None
-    return edits
+    return LeftOut(edits, report)

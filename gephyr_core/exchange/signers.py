@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import organization_digest
-from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock, place
+from gephyr_core.conversation.signed_blocks import SignedBlock
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import ErrorKind, Problem
@@ -35,7 +34,7 @@ class Made:
     @property
     def is_unknown(self) -> bool:
         """Whether it is signed, and nobody here knows by whom."""
-        return not self.maker[1] and bool(self.block.name)
+        return not self.maker[1] and bool(self.block.name) and self.block.proven
 
 
 def makers_of(blocks: Sequence[SignedBlock], dialect: str, pins: Pins, owner: str, now: float) -> tuple[Made, ...]:
@@ -132,7 +131,7 @@ def _is_foreign(one: Made, maker: Maker, *, demanding: bool, alone: bool) -> boo
     if one.block.origin is not None:
         return True
     if one.block.is_unsigned:
-        return demanding if one.block.is_bare else not alone
+        return not alone if one.block.lacking else demanding
     return bool(one.maker[1]) and one.maker != maker
 
 
@@ -167,20 +166,5 @@ def _without(leg: Leg, blocks: Sequence[SignedBlock], envelope: Envelope, dialec
     kind, model = leg.accounts[0].kind, leg.target.model
     learned = shared.learned.get((kind, model))
     capabilities = capabilities_of(kind, dialect, model, shared.config.capabilities, learned)
-    edits = DIALECTS[dialect].without(envelope, blocks, capabilities)
-    if not edits:
-        return leg
-    report, named = Report(), {}
-    for block in blocks:
-        filled = capabilities.signatures_required and block.filler is not None
-        if filled:
-            report.emulated(block.place, "the model wants a signature: Google's filler for others' calls stands in")
-        elif block.instead is not None:
-            report.changed(block.place, "what another provider's own tool did is told as text")
-        elif not block.is_unsigned or block.is_bare:
-            report.dropped(block.place, "another organisation made it, and only that one takes it")
-        named.update(dict.fromkeys((block.path, block.holder, *block.bound)))
-    for path in edits:
-        if path not in named:
-            report.changed(place(path), "the reasoning behind the last tool call is another's, and was left out")
-    return attrs.evolve(leg, without=LeftOut(edits, report))
+    without = DIALECTS[dialect].without(envelope, blocks, capabilities)
+    return attrs.evolve(leg, without=without) if without.edits else leg

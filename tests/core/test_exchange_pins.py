@@ -1,6 +1,7 @@
 """Objects that live at one provider, met again by requests, fail-overs and deletions (decisions 1 and 13)."""
 
 import pytest
+from msgspec.json import encode
 from play import JSON, SSE, Play, account
 
 from gephyr_core.commands import CallUpstream, CancelUpstream, EndResponse, ReadBody, Save, SendBody, StartResponse
@@ -239,13 +240,16 @@ def test_beside_an_object_another_organisations_reasoning_is_left_out() -> None:
     assert (call.account, call.body) == ("a", b'{"model":"m","previous_response_id":"resp_1","input":["x"]}')
 
 
-def test_beside_an_object_what_another_organisation_compacted_is_refused() -> None:
-    """Without it the conversation could not go on, and with it nobody would take it."""
+@pytest.mark.parametrize("kind", ["compaction", "reasoning"])
+def test_beside_an_object_what_cannot_be_left_out_is_refused(kind: str) -> None:
+    """What another organisation compacted, or its reasoning where there is nothing else: without it the conversation
+    could not go on, and with it nobody would take it."""
     play = pinned("a", "b")
     play.feed(StateRestored([Pin("k1", digest("s"), "b", "b", play.now + 9)]))
     play.expect()
-    body = b'{"model":"m","previous_response_id":"resp_1","input":[{"type":"compaction","encrypted_content":"s"}]}'
-    assert refused(play, body)[0] == 400
+    item = {"type": kind, "encrypted_content": "s"}
+    status, sent = refused(play, encode({"model": "m", "previous_response_id": "resp_1", "input": [item]}))
+    assert (status, b'"param":"input"' in sent) == (400, True)
 
 
 def test_a_pinned_account_that_is_limited_is_no_reason_to_ask_another() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.dialects.anthropic import errors, signed_blocks
 from gephyr_core.dialects.anthropic.assembling import MessageAssembly, events_of
 from gephyr_core.dialects.anthropic.stream import AnthropicStreamReader
@@ -13,7 +13,6 @@ from gephyr_core.dialects.anthropic.whole import read_whole
 from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import Problem
-from gephyr_core.raw_json import Edits
 from gephyr_core.sse import SseFramer
 
 
@@ -52,9 +51,9 @@ class Anthropic:
         """Find the signed blocks of a request's body."""
         return signed_blocks.signed_blocks(envelope)
 
-    def without(self, envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+    def without(self, envelope: Envelope, blocks: Sequence[SignedBlock], capabilities: Capabilities) -> LeftOut:
         """Return the changes of a body that leave signed blocks out."""
-        return signed_blocks.without(envelope, left_out, capabilities)
+        return signed_blocks.without(envelope, blocks, capabilities)
 
     def assembly(self) -> Assembly:
         """Return what makes a whole reply of a stream's events."""

@@ -7,13 +7,13 @@ from gephyr_core.conversation.capabilities import Capabilities
 from gephyr_core.conversation.parts import HostedCall, HostedResult, Origin
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import SEAL
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.dialects.anthropic import hosted
 from gephyr_core.dialects.anthropic.names import NAME
 from gephyr_core.dialects.decoding import mapping, member, read_object, text
 from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.rendering import encode_json
-from gephyr_core.dialects.signed_blocks import edits_of, holds, made, marked
+from gephyr_core.dialects.signed_blocks import elements, holds, left_out, made, marked
 from gephyr_core.envelope import Envelope
 from gephyr_core.raw_json import Edits, Path
 
@@ -22,15 +22,18 @@ _MARKS = (b'"signature"', b'"redacted_thinking"', _SEALED)
 _FIELDS = {"thinking": "signature", "redacted_thinking": "data"}
 """Types of blocks, each with the member that proves it."""
 _ANYBODYS = Origin("unknown")
+_LACKING = SignedBlock(("thinking",), lacking=True, proven=False)
+"""Stands for the thinking that is missing where manual thinking demands it."""
 
 
 def signed_blocks(envelope: Envelope) -> tuple[SignedBlock, ...]:
     """See :meth:`gephyr_core.dialects.base.Dialect.signed_blocks`."""
+    lacking = (_LACKING,) if _thinks_by_hand(envelope) and _lacks_thinking(envelope, {}) else ()
     if not holds(envelope.body, _MARKS):
-        return ()
+        return lacking
     found: list[SignedBlock] = []
     for index, data in marked(envelope, "messages", _MARKS):
-        blocks = _blocks(data)
+        blocks = content_blocks(read_object(data) or {})
         holder = ("messages", index)
         for number, block in enumerate(blocks):
             field = _FIELDS.get(str(block.get("type")))
@@ -40,41 +43,47 @@ def signed_blocks(envelope: Envelope) -> tuple[SignedBlock, ...]:
                 found.append(SignedBlock(path, name, origin, len(blocks), holder, proven=proven))
         if _SEALED in data:
             found += _searched(blocks, (*holder, "content"))
-    return tuple(found)
+    return (*found, *lacking)
 
 
-def without(envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+def without(envelope: Envelope, blocks: Sequence[SignedBlock], capabilities: Capabilities) -> LeftOut:
     """See :meth:`gephyr_core.dialects.base.Dialect.without`.
 
-    Manual thinking demands that the assistant's last step of a tool loop begins with thinking. Where that is another's,
-    the model thinks by itself if it can, or not at all.
+    Manual thinking demands that the assistant's last step of a tool loop begins with thinking. Where another provider
+    made that step, the model thinks by itself if it can, or not at all.
     """
-    edits = edits_of(left_out)
-    thinking = mapping(member(envelope.fields, "thinking")) or {}
-    if thinking.get("type") == "enabled" and _loses_its_thinking(envelope, edits):
+    changes = left_out(blocks)
+    if _thinks_by_hand(envelope) and _lacks_thinking(envelope, changes.edits):
+        wanted = mapping(member(envelope.fields, "thinking")) or {}
         kind = "adaptive" if "adaptive" in capabilities.thinking else "disabled"
-        shown = {"display": thinking["display"]} if kind == "adaptive" and "display" in thinking else {}
-        edits[("thinking",)] = encode_json({"type": kind, **shown})
-    return edits
+        shown = {"display": wanted["display"]} if kind == "adaptive" and "display" in wanted else {}
+        changes.edits[("thinking",)] = encode_json({"type": kind, **shown})
+        changes.report.changed("thinking", f"{kind}: the reasoning behind the last tool call is not this model's own")
+    return changes
 
 
-def _blocks(message: bytes) -> list[dict[str, Any]]:
-    content = (read_object(message) or {}).get("content")
+def _thinks_by_hand(envelope: Envelope) -> bool:
+    raw = envelope.fields.get("thinking")
+    return raw is not None and (mapping(member(envelope.fields, "thinking")) or {}).get("type") == "enabled"
+
+
+def content_blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The blocks of a message; none where it is a text."""
+    content = message.get("content")
     return [mapping(block) or {} for block in content] if isinstance(content, list) else []
 
 
-def _loses_its_thinking(envelope: Envelope, edits: Edits) -> bool:
-    """Whether the assistant's last step of the tool loop under way begins with thinking, and does not any more."""
-    messages = member(envelope.fields, "messages")
-    for index in reversed(range(len(messages) if isinstance(messages, list) else 0)):
-        message = mapping(messages[index]) or {}
-        content = message.get("content")
-        kinds = [(mapping(block) or {}).get("type") for block in content] if isinstance(content, list) else []
+def _lacks_thinking(envelope: Envelope, edits: Edits) -> bool:
+    """Whether the assistant's last step of the tool loop under way does not begin with thinking, after *edits*."""
+    messages = elements(envelope, "messages")
+    for index in reversed(range(len(messages))):
+        message = read_object(bytes(messages[index])) or {}
+        kinds = [str(block.get("type")) for block in content_blocks(message)]
         if message.get("role") == "user" and "tool_result" not in kinds:
             return False
         if message.get("role") == "assistant" and "tool_use" in kinds:
             kept = [kind for place, kind in enumerate(kinds) if ("messages", index, "content", place) not in edits]
-            return kinds[0] in _FIELDS and kept[0] not in _FIELDS
+            return kept[0] not in _FIELDS
     return False
 
 

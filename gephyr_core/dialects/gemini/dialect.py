@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
 from gephyr_core.dialects.decoding import at_least_one, mapping, member
 from gephyr_core.dialects.gemini import errors, signed_blocks
@@ -15,7 +15,6 @@ from gephyr_core.dialects.gemini.whole import read_whole
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import Problem
 from gephyr_core.json_array import ArrayAsEvents, ArrayFramer, EventsAsArray
-from gephyr_core.raw_json import Edits
 from gephyr_core.sse import SseFramer
 
 
@@ -59,9 +58,9 @@ class Gemini:
         """Find the signed blocks of a request's body."""
         return signed_blocks.signed_blocks(envelope)
 
-    def without(self, envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+    def without(self, envelope: Envelope, blocks: Sequence[SignedBlock], capabilities: Capabilities) -> LeftOut:
         """Return the changes of a body that leave signed blocks out."""
-        return signed_blocks.without(envelope, left_out, capabilities)
+        return signed_blocks.without(envelope, blocks, capabilities)
 
     def assembly(self) -> Assembly:
         """Return what makes a whole reply of a stream's events."""

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.dialects.decoding import mapping, read_object, text
 from gephyr_core.dialects.gemini.messages import NAME, SKIP_SIGNATURE, standard_base64
 from gephyr_core.dialects.rendering import encode_json
-from gephyr_core.dialects.signed_blocks import edits_of, holds, made, marked
+from gephyr_core.dialects.signed_blocks import holds, left_out, made, marked
 from gephyr_core.envelope import Envelope
-from gephyr_core.raw_json import Edits, Path
+from gephyr_core.raw_json import Path
 
 _SIGNATURES = ("thoughtSignature", "thought_signature")
 _CALLS = ("functionCall", "function_call")
@@ -47,18 +47,18 @@ def _signed(parts: list[Any], holder: Path, *, is_reply: bool) -> Iterator[Signe
             else:
                 yield SignedBlock((*path, field), name, origin, filler=filler, proven=proven)
         elif filler is not None and not field and is_reply:
-            yield SignedBlock((*path, _SIGNATURES[0]), filler=filler, proven=False)
+            yield SignedBlock((*path, _SIGNATURES[0]), filler=filler, lacking=True, proven=False)
 
 
 def without(
     envelope: Envelope,  # noqa: ARG001
-    left_out: Sequence[SignedBlock],
+    blocks: Sequence[SignedBlock],
     capabilities: Capabilities,
-) -> Edits:
+) -> LeftOut:
     """See :meth:`gephyr_core.dialects.base.Dialect.without`. Gemini 3 wants the first call of a step signed, and takes
     a documented filler where another model made it. It gets that in earlier turns too: a turn must not change when it
     is no longer the current one."""
-    return edits_of(left_out, fills=capabilities.signatures_required)
+    return left_out(blocks, fills=capabilities.signatures_required)
 
 
 def _is_nothing_else(part: dict[str, Any]) -> bool:

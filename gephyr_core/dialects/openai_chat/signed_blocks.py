@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.dialects.decoding import mapping, read_object
 from gephyr_core.dialects.openai_chat.reasoning import NAME, PROVEN, google_signature, proof_of
-from gephyr_core.dialects.signed_blocks import edits_of, holds, made, marked
+from gephyr_core.dialects.signed_blocks import holds, left_out, made, marked
 from gephyr_core.envelope import Envelope
-from gephyr_core.raw_json import Edits, Path
+from gephyr_core.raw_json import Path
 
 _FILLER = b'"skip_thought_signature_validator"'
 """Google's documented filler for a function call that another model made."""
@@ -35,11 +35,11 @@ def signed_blocks(envelope: Envelope) -> tuple[SignedBlock, ...]:
 
 def without(
     envelope: Envelope,  # noqa: ARG001
-    left_out: Sequence[SignedBlock],
+    blocks: Sequence[SignedBlock],
     capabilities: Capabilities,
-) -> Edits:
+) -> LeftOut:
     """See :meth:`gephyr_core.dialects.base.Dialect.without`."""
-    return edits_of(left_out, fills=capabilities.signatures_required)
+    return left_out(blocks, fills=capabilities.signatures_required)
 
 
 def _details(details: list[Any], holder: Path) -> Iterator[SignedBlock]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gephyr_core.conversation.capabilities import Capabilities
-from gephyr_core.conversation.signed_blocks import SignedBlock
+from gephyr_core.conversation.signed_blocks import LeftOut, SignedBlock
 from gephyr_core.dialects import openai_errors
 from gephyr_core.dialects.base import Assembly, RenderedError, StreamReader, WholeReply
 from gephyr_core.dialects.openai_responses import signed_blocks
@@ -14,7 +14,6 @@ from gephyr_core.dialects.openai_responses.stream import ResponsesStreamReader
 from gephyr_core.dialects.openai_responses.whole import read_whole
 from gephyr_core.envelope import Envelope
 from gephyr_core.errors import Problem
-from gephyr_core.raw_json import Edits
 from gephyr_core.sse import SseFramer
 
 
@@ -53,9 +52,9 @@ class OpenAIResponses:
         """Find the signed blocks of a request's body."""
         return signed_blocks.signed_blocks(envelope)
 
-    def without(self, envelope: Envelope, left_out: Sequence[SignedBlock], capabilities: Capabilities) -> Edits:
+    def without(self, envelope: Envelope, blocks: Sequence[SignedBlock], capabilities: Capabilities) -> LeftOut:
         """Return the changes of a body that leave signed blocks out."""
-        return signed_blocks.without(envelope, left_out, capabilities)
+        return signed_blocks.without(envelope, blocks, capabilities)
 
     def assembly(self) -> Assembly:
         """Return what makes a whole reply of a stream's events."""

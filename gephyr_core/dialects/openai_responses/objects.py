@@ -13,6 +13,15 @@ class Item(msgspec.Struct, gc=False):
     """An output item; only reasoning and compaction items have encrypted content."""
 
     encrypted_content: Any = None
+    type: Any = None
+    id: Any = None
+
+    @property
+    def name(self) -> str:
+        """The name by which its maker is known: a digest of what is encrypted, or of the id of reasoning that is not,
+        which only its maker finds. Empty for any other item."""
+        secret = text(self.encrypted_content) or (text(self.id) if self.type == "reasoning" else None)
+        return digest(secret) if secret else ""
 
 
 class Response(msgspec.Struct, gc=False):
@@ -50,8 +59,8 @@ def response_objects(response: Response) -> Iterator[str]:
     if conversation_id := text((mapping(response.conversation) or {}).get("id")):
         yield conversation_id
     for item in response.output or ():
-        if content := text(item.encrypted_content):
-            yield digest(content)
+        if item.name:
+            yield item.name
 
 
 def responses_usage(usage: dict[str, Any] | None) -> Usage | None:

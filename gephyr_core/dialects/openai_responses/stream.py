@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import decode, digest, mapping, text
+from gephyr_core.dialects.decoding import decode, mapping, text
 from gephyr_core.dialects.openai_errors import stream_error
 from gephyr_core.dialects.openai_responses.errors import response_error
 from gephyr_core.dialects.openai_responses.objects import (
@@ -119,8 +119,8 @@ class ResponsesStreamReader(SseStreamReader):
     def _classify(self, name: str, item: Item | None) -> EventClass:
         if name in _OPENINGS:
             return EventClass.OPENING
-        if name == _ITEM_DONE and item is not None and (content := text(item.encrypted_content)):
-            self._tell(digest(content))
+        if name == _ITEM_DONE and item is not None and item.name:
+            self._tell(item.name)
         if name in ENDS:
             self.finished = self.terminal_seen = True
             return EventClass.CONTENT
