@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import webbrowser
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -306,6 +307,20 @@ async def test_a_login_that_nobody_makes_has_an_end(tmp_path: Path) -> None:
         assert "nobody signed in within 0.1 s" in result.stderr
         bad = await asyncio.to_thread(world.run, *line, "--redirect", "https://elsewhere.example/", code=1)
         assert "has to be an http URL of this machine" in bad.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--no-browser",)])
+async def test_a_login_opens_a_browser_unless_told_not_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    async with token_endpoint() as endpoint:
+        world = configured(tmp_path, 'base_url = "http://127.0.0.1:9"', key="")
+        world.file.write_text(world.file.read_text() + oauth(endpoint, refresh=""))
+        result = await asyncio.to_thread(world.run, "login", "a", "--timeout", "0.1", *more, code=1)
+    [address] = [line for line in result.stdout.splitlines() if line.startswith("https://")]
+    assert opened == ([] if more else [address])
 
 
 def test_only_an_account_with_a_client_and_a_page_to_sign_in_at_can_log_in(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from laws import LawBook
 from play import SSE, account
 
-from gephyr_core.commands import CallUpstream, Command, Observe, ReadBody, SendBody, StartResponse
+from gephyr_core.commands import AbortResponse, CallUpstream, Command, Observe, ReadBody, SendBody, StartResponse
 from gephyr_core.config import AuthConfig, Config, SchedulingConfig
 from gephyr_core.events import (
     Event,
@@ -58,6 +58,7 @@ class Table:
         self.sent: dict[int, bytes] = {}
         self.faults: list[InternalError] = []
         self.records: list[RequestRecord] = []
+        self.aborted: list[int] = []
 
     def feed(self, event: Event) -> list[Command]:
         commands = list(self.gateway.receive(event, self.now))
@@ -70,6 +71,8 @@ class Table:
                     self.heads[number], self.sent[number] = command, b""
                 case SendBody(exchange=number, data=data):
                     self.sent[number] += data
+                case AbortResponse(exchange=number):
+                    self.aborted.append(number)
                 case Observe(fact=InternalError() as fact):
                     self.faults.append(fact)
                 case Observe(fact=RequestRecord() as fact):

@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 from faulty import CHUNKS, TARGETS, Table
 
+from gephyr_core.dialects import rendering
 from gephyr_core.errors import LocalProtocolError
 from gephyr_core.events import (
     AdminChanged,
@@ -243,3 +244,23 @@ def test_a_fault_of_the_front_end_that_concerns_no_exchange_is_told() -> None:
         table.feed(FrontEndFailed(exchange, InternalError("KeyError", "gephyr/server/x.py", 7, "expire", 0.0)))
     assert [(fault.place, fault.request_id) for fault in table.faults] == [("KeyError at gephyr/server/x.py:7", "")] * 2
     table.finish()
+
+
+def test_a_client_whose_error_cannot_be_told_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder fails at the provider's error, and again at our own: the connection is cut, all is given back."""
+    table = Table()
+    exchange = table.ask("anthropic")
+    [call] = table.take_calls()
+    with monkeypatch.context() as patched:
+        patched.setattr(rendering, "encode_json", _broken_encoder)
+        table.feed(UpstreamStarted(call.exchange, call.attempt, 400, []))
+        table.feed_live(call, UpstreamBody(call.exchange, call.attempt, b"{}"))
+        table.feed_live(call, UpstreamEnded(call.exchange, call.attempt))
+    assert (table.aborted, table.heads) == ([exchange], {})
+    assert [(record.outcome, record.error) for record in table.records] == [("failed", "server")]
+    assert len(table.faults) == 1
+    table.finish()
+
+
+def _broken_encoder(_value: object) -> bytes:
+    raise ZeroDivisionError(SECRET)

@@ -2,8 +2,9 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from gephyr.harness.scenario.load import scenario_of
 from gephyr.harness.swarm import search, written
 from gephyr.harness.swarm.combine import combined
 from gephyr.harness.swarm.search import violation_of
+from gephyr.harness.swarm.shrink import shrunk
 from gephyr_core.scheduling.windows import RequestWindow
 from tests.approved import check_table
 
@@ -102,3 +104,38 @@ def test_the_command_says_that_all_is_well_and_refuses_what_does_not_fit() -> No
     assert (fine.exit_code, fine.output) == (0, "2 runs, no violation (seeds 1000 to 1001)\n")
     assert CliRunner().invoke(main, ["simulate", "some.toml", "--swarm", "2"]).exit_code == 2
     assert CliRunner().invoke(main, ["simulate"]).exit_code == 2
+
+
+def test_what_is_shrunk_keeps_only_what_breaks_the_rule() -> None:
+    """A setting of the second account breaks it: what is left is that account, with that setting."""
+
+    def breaks(scenario: Mapping[str, Any]) -> bool:
+        return any(account.get("weight") == 3 for account in scenario["gateway"]["accounts"])
+
+    whole = {
+        "scenario": {"name": "s", "duration": 60.0},
+        "gateway": {
+            "accounts": [
+                {"id": "a", "provider": "openai", "priority": 1},
+                {"id": "b", "provider": "openai", "weight": 3, "priority": 2, "max_concurrency": 4},
+            ],
+            "scheduling": {"mode": "balance"},
+            "compliance": {"enabled": True},
+        },
+        "providers": [{"name": "openai", "latency": 1.0}],
+        "workloads": [{"name": "w", "rate": 1.0}, {"name": "x", "rate": 2.0}],
+        "faults": [{"at": 1.0, "kind": "slow"}],
+        "clients": {"patience": 3.0},
+    }
+    least = shrunk(whole, breaks, at=2.5)
+    assert least["scenario"]["duration"] == 3.5
+    assert least["gateway"] == {"accounts": [{"id": "b", "provider": "openai", "weight": 3}], "scheduling": {}}
+    assert [least["providers"], least["faults"], least["workloads"]] == [[], [], [{}]]
+    assert "clients" not in least
+    assert whole["scenario"]["duration"] == 60.0
+
+
+def test_a_rule_that_breaks_later_than_it_broke_keeps_its_duration() -> None:
+    """Shortened to just after the first break, the scenario must still break the rule."""
+    whole = {"scenario": {"duration": 60.0}, "gateway": {"accounts": [{"id": "a"}]}, "workloads": [{}]}
+    assert shrunk(whole, lambda one: one["scenario"]["duration"] == 60.0, at=2.0) == whole

@@ -134,6 +134,8 @@ class Evidence:
         """
         found = self._executing(path, text, set(range(first, last + 1)))
         names, in_function = _defined(text, first, last)
+        if not in_function:
+            names = _resting_on(text, names)
         if in_function and not found and _called_at_import(text, names):
             in_function = False
         if not in_function and names:
@@ -212,6 +214,17 @@ def _defined(text: str, first: int, last: int) -> tuple[list[str], bool]:
             targets = [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
             names = targets or names
     return names, in_function
+
+
+def _resting_on(text: str, names: Sequence[str]) -> list[str]:
+    """Return *names* and those of the module's own values that are made of them: who reads a table reads its rows."""
+    found = dict.fromkeys(names)
+    values = [one for one in ast.parse(text).body if isinstance(one, ast.Assign | ast.AnnAssign)]
+    for one in values:  # a value stands below those that it is made of
+        nodes = [node for node in ast.walk(one) if isinstance(node, ast.Name)]
+        if any(isinstance(node.ctx, ast.Load) and node.id in found for node in nodes):
+            found |= dict.fromkeys(node.id for node in nodes if isinstance(node.ctx, ast.Store))
+    return list(found)
 
 
 def _called_at_import(text: str, names: Sequence[str]) -> bool:
