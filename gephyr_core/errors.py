@@ -5,6 +5,14 @@ from typing import assert_never
 
 import attrs
 
+LONGEST_QUOTE = 200
+"""Characters of what a client or a provider has written, where a message or a record repeats it."""
+
+
+def quoted(text: str) -> str:
+    """Return as much of *text* as may be repeated."""
+    return text[:LONGEST_QUOTE]
+
 
 class LocalProtocolError(Exception):
     """The caller broke the core's contract: an event for an unknown exchange, a second entry of ``receive``."""

@@ -6,7 +6,7 @@ import attrs
 
 from gephyr_core.catalog import list_models, show_model
 from gephyr_core.dialects.decoding import digest
-from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.errors import ErrorKind, Problem, quoted
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.ownerless import refuse_objects
 from gephyr_core.guards import refuse_body
@@ -113,7 +113,7 @@ def _owner(shared: Shared, head: Head, address: str) -> str:
 def _endpoint(head: Head) -> Endpoint:
     if isinstance(head.found, Endpoint):
         return head.found
-    shown = f"{head.event.method} {head.path[:200]}"
+    shown = f"{head.event.method} {quoted(head.path)}"
     if head.found.allow:
         allow = ", ".join(head.found.allow)
         problem = Problem(ErrorKind.METHOD, f"{shown}: use {allow}", headers=((b"allow", allow.encode()),))
@@ -148,7 +148,7 @@ def _local_answer(shared: Shared, head: Head, endpoint: Endpoint) -> Answer | No
 def _one_model(shared: Shared, head: Head, name: str) -> Answer:
     listed = shared.listed_models()
     if name not in listed and not _matches_entry(shared, name):
-        message = f"model: {name[:200]!r} is not served here"
+        message = f"model: {quoted(name)!r} is not served here"
         raise RequestRefused(Problem(ErrorKind.MODEL_NOT_FOUND, message, param="model", code="model_not_found"))
     return Answer(200, (JSON,), show_model(head.dialect, name, listed.get(name, "gephyr")))
 

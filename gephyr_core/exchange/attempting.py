@@ -125,7 +125,7 @@ class Attempting(Translating):
         if failure.next_target:
             self.dead_targets.append(self.attempt.target)
         outcome = NEUTRAL if renewed else failure.outcome
-        self.end_attempt(failure.label, outcome, now, detail=(failure.detail or failure.message)[:200])
+        self.end_attempt(failure.label, outcome, now, detail=failure.detail or failure.message)
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
         self.hold_reply(0)
         self.search.since, self.search.until = now, now + self.shared.config.scheduling.acquire_timeout

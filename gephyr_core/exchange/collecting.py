@@ -9,7 +9,7 @@ from collections.abc import Callable
 from gephyr_core.computing import LIGHTER
 from gephyr_core.content_coding import CodingError, CutShortError, ExpansionError, as_utf8
 from gephyr_core.dialects.base import StreamError, WholeReply
-from gephyr_core.errors import Fault
+from gephyr_core.errors import Fault, quoted
 from gephyr_core.events import UpstreamBody, UpstreamEnded
 from gephyr_core.exchange.attempts import REPLY_ERROR, Attempt, is_json, of_error, of_full_memory, of_reply
 from gephyr_core.exchange.computing import stay
@@ -178,7 +178,7 @@ class Collecting(WindingUp):
             self.pin(attempt, whole.objects, now)
             self.usage = whole.usage
             account = attempt.lease.account.id
-            self.end_attempt(failure.label, failure.outcome, now, detail=failure.message[:200])
+            self.end_attempt(failure.label, failure.outcome, now, detail=failure.message)
             self.served = self.records[-1]
             self.reply.whole(attempt.status, self.whole_headers(attempt), self.renamed(body), now, account)
             self.finish("provider_error", now, failure.kind)
@@ -191,12 +191,12 @@ class Collecting(WindingUp):
         if delivery is not None:
             self.deliver(lambda: delivery, now)
         elif judged.unreadable:
-            self.fault(Fault.PROTOCOL, f"the reply cannot be read: {judged.unreadable}"[:200], now)
+            self.fault(Fault.PROTOCOL, f"the reply cannot be read: {quoted(judged.unreadable)}", now)
         else:
             try:
                 self.deliver_count(judged.body, now)
             except ValueError as error:
-                self.fault(Fault.PROTOCOL, f"the reply cannot be read: {error}"[:200], now)
+                self.fault(Fault.PROTOCOL, f"the reply cannot be read: {quoted(str(error))}", now)
 
     def _relay_whole(self, body: bytes, whole: WholeReply, now: float) -> None:
         attempt, plan = self.live

@@ -93,7 +93,7 @@ class Endings(ExchangeState):
             self.end_attempt("ok", SUCCESS, now)
         else:
             outcome = outcome_of_told(error, now, side=self.is_side)
-            self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message[:200])
+            self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message)
         parting = self.renamed(reader.parting)
         if last and parting:
             self.reply.send(last, now)

@@ -9,7 +9,7 @@ from gephyr_core.commands import CallUpstream, TimeLimits
 from gephyr_core.config import UpstreamConfig
 from gephyr_core.content_coding import DECODABLE
 from gephyr_core.envelope import Envelope, EnvelopeError, json_type, read_envelope
-from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.errors import ErrorKind, Problem, quoted
 from gephyr_core.exchange.admission import Head
 from gephyr_core.exchange.body import Body, ReadingBody
 from gephyr_core.exchange.signers import Made, held_to_makers, kept_apart, makers_of
@@ -270,7 +270,7 @@ def _route(shared: Shared, operation: Operation, model: str | None) -> Route:
         return route
     if model is None:
         raise RequestRefused(Problem(ErrorKind.NOT_FOUND, f"no account speaks {dialect}, and this is not translated"))
-    message = f"model: {model[:200]!r} is not served by any account"
+    message = f"model: {quoted(model)!r} is not served by any account"
     if shared.serves(model):
         message += f" that speaks {dialect}"
         if operation.translates:

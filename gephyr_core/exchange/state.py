@@ -13,7 +13,7 @@ from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import StreamReader
 from gephyr_core.dialects.translator import ReplyContext
-from gephyr_core.errors import Problem
+from gephyr_core.errors import Problem, quoted
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import Admitted, read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
@@ -268,7 +268,7 @@ class ExchangeState(AttemptsState):
         self.hold_reply(0)
         if self.shared.origins.dead:
             self.shared.origin_closed(attempt.lease.account.origin, attempt.route, self.id)
-        record = attempt.record(label, detail, now, stale=stale)
+        record = attempt.record(label, quoted(detail), now, stale=stale)
         self.records.append(record)
         if self.state in (State.RELAYING, State.ENDING) and attempt.reader is not None:
             # However it ends, the client got a part of it, and the tokens are spent.

@@ -14,7 +14,7 @@ from gephyr_core.conversation.report import Fate, Report, UntranslatableError
 from gephyr_core.conversation.signed_blocks import LeftOut
 from gephyr_core.dialects.anthropic.versions import USUAL
 from gephyr_core.dialects.translator import FOREIGN, Destination, ReplyContext
-from gephyr_core.errors import ErrorKind, Problem
+from gephyr_core.errors import ErrorKind, Problem, quoted
 from gephyr_core.events import UrlFetched, UrlFetchFailed
 from gephyr_core.exchange.keeping import Keeping
 from gephyr_core.exchange.plan import Asking, WritingCall
@@ -200,7 +200,7 @@ class Translating(Keeping):
             if leg.dialect and leg not in self.closed_legs:
                 wanted = self.wanted_urls.get(leg.dialect, {})
                 if url in wanted:
-                    error = UntranslatableError(wanted[url], f"{url[:200]} could not be fetched: {reason}")
+                    error = UntranslatableError(wanted[url], f"{quoted(url)} could not be fetched: {reason}")
                     self.refuse_leg(leg, error, ours=ours)
 
     def acquire(self, now: float) -> None:

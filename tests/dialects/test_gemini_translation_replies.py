@@ -36,6 +36,7 @@ from gephyr_core.conversation.parts import (
 from gephyr_core.conversation.reply import Failed, PartStarted, Stop, StopReason
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import SEAL
+from gephyr_core.dialects.gemini.stops import finish_reason, read_stop
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.records import Usage
 
@@ -260,3 +261,18 @@ def test_what_was_written_reads_as_it_was() -> None:
     assert collected(read_stream(data)).parts == parts
     assert GEMINI.read_reply(GEMINI.write_reply(reply, CONTEXT), Report()).parts == parts
     assert GEMINI.delta_reader(Report()).read(b": comment\n\n") == []
+
+
+FILTERED = (
+    *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"),
+    *("IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE", "ESCALATION", "MODEL_ARMOR"),
+    "PUP_LIMITED_DISABLED",
+)
+"""Google's reasons for a reply that its filters ended (``FinishReason`` of the API's reference)."""
+
+
+@pytest.mark.parametrize("reason", FILTERED)
+def test_each_reason_of_a_filter_is_one_and_is_written_as_it_was(reason: str) -> None:
+    stop = read_stop(reason, called=False)
+    assert stop.reason is StopReason.FILTERED
+    assert finish_reason(stop) == reason

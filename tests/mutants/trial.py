@@ -16,11 +16,12 @@ from tests.mutants.mutants import Mutant
 from tests.mutants.places import ROOT
 
 LONGEST_TRIAL = 90.0
-"""Seconds after which a mutant counts as one that hangs, which is noticed."""
-_MOST_SECONDS = (4.0, 9.0)
-"""What the tests of the first and of the second round may take together, by their own times."""
-_MOST_TESTS = (80, 600)
-_MOST_FILES = (5, 1000)
+"""Seconds after which a mutant counts as one that hangs, which is noticed. Later rounds have as many more as they are
+longer."""
+_MOST_SECONDS = (4.0, 9.0, 60.0)
+"""What the tests of each round may take together, by their own times. Few mutants come to the third one."""
+_MOST_TESTS = (80, 600, 4000)
+_MOST_FILES = (5, 1000, 1000)
 """Each has to be imported first."""
 _COPIED = (
     "gephyr_core",
@@ -102,9 +103,10 @@ class Scratch:
         ran = 0
         try:
             self._write(target, mutant.mutated)
-            for chosen in rounds(tests):
+            for number, chosen in enumerate(rounds(tests)):
                 ran += len(chosen)
-                status = self.run([test.name for test in chosen])
+                limit = LONGEST_TRIAL * (1 + number**2)
+                status = self.run([test.name for test in chosen], limit=limit)
                 if status not in {0, NO_TESTS}:
                     by = "hangs" if status is None else self.failed()[0] if self.failed() else "cannot be imported"
                     return Verdict(True, by, ran, time.monotonic() - started)
@@ -186,7 +188,7 @@ def _kill(child: int) -> None:
 
 
 def rounds(tests: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Return the tests in two rounds, each within a time: the narrow and quick ones first, one of each test function
+    """Return the tests in rounds, each within a time: the narrow and quick ones first, one of each test function
     before the second of any."""
     seen: dict[str, int] = {}
     turns: list[tuple[int, int, float, Candidate]] = []
@@ -202,11 +204,7 @@ def rounds(tests: Sequence[Candidate]) -> list[list[Candidate]]:
         seconds = 0.0
         rest: list[Candidate] = []
         for test in left:
-            if (
-                test.file in allowed
-                and len(chosen) < most_tests
-                and (seconds + test.seconds <= most_seconds or not chosen)
-            ):
+            if test.file in allowed and len(chosen) < most_tests and seconds + test.seconds <= most_seconds:
                 chosen.append(test)
                 seconds += test.seconds
             else:
