@@ -93,7 +93,8 @@ def _compare(options: argparse.Namespace) -> int:
     nets = about["nets"].split()
     wanted = Catch(
         nets=tuple(net for net in nets if not options.only or net in options.only),
-        match=options.match or about["match"],
+        match=about["match"],
+        only=options.match,
         requests=options.requests or int(about["requests"]),
         swarm=options.swarm if options.swarm is not None else int(about["swarm"]),
         most=int(about["most"]) if about["most"] else None,

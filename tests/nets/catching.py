@@ -30,15 +30,21 @@ class Catch:
     swarm: int = len(scenarios.SWARM)
     """Scenarios with everything combined at random."""
     most: int | None = None
-    """Recordings; None: all. They are taken evenly from all there are."""
+    """Recordings; None: all. They are taken evenly from those that match."""
+    only: str = ""
+    """What the name of one that was taken must hold as well: a part of what an earlier catch took."""
     workers: int = 2
 
     def wants(self, name: str) -> bool:
         """Whether a row of this name is among them."""
         net, _, rest = name.partition("/")
         if net in {"scenarios", "traces"}:
-            return "scenarios" in self.nets and self.match in rest
-        return net in self.nets and self.match in rest.rpartition("/")[0]
+            return "scenarios" in self.nets and self.takes(rest)
+        return net in self.nets and self.takes(rest.rpartition("/")[0])
+
+    def takes(self, name: str) -> bool:
+        """Whether a recording or scenario of this name is among them, as far as its name says."""
+        return self.match in name and self.only in name
 
 
 @attrs.frozen
@@ -58,6 +64,7 @@ def catch(wanted: Catch, say: Callable[[str], None]) -> Iterator[Caught]:
     _exchanges[:] = [one for one in recordings() if wanted.match in one.id]
     if wanted.most is not None:
         _exchanges[:] = _exchanges[:: max(1, len(_exchanges) // wanted.most)][: wanted.most]
+    _exchanges[:] = [one for one in _exchanges if wanted.only in one.id]
     tasks = list(_tasks(wanted))
     begun = told = time.monotonic()
     rows = 0
@@ -73,10 +80,10 @@ def catch(wanted: Catch, say: Callable[[str], None]) -> Iterator[Caught]:
 def _tasks(wanted: Catch) -> Iterator[_Task]:
     if "scenarios" in wanted.nets:
         for place, path in enumerate(scenarios.FILES):
-            if wanted.match in f"{path.stem}":
+            if wanted.takes(path.stem):
                 yield _Task("scenarios", [place], wanted.requests)
         for seed in scenarios.SWARM[: wanted.swarm]:
-            if wanted.match in f"swarm {seed}":
+            if wanted.takes(f"swarm {seed}"):
                 yield _Task("swarm", [seed])
     for net in NETS:
         if net in wanted.nets:

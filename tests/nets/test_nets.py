@@ -200,6 +200,16 @@ def test_another_seed_is_another_scenario() -> None:
     assert one["scenarios"].count("CallUpstream") > 10
 
 
+def test_a_part_of_what_was_recorded_can_be_compared(recorded: Path, store: Store) -> None:
+    """Although only some recordings were taken: those of the name, and no others."""
+    _, recording = next(name for name in store.names() if name.startswith("requests/")).split("/", 1)
+    match = recording.rpartition("/")[0]
+    expected = sum(name.startswith(f"requests/{match}/") for name in store.names())
+    result = nets("compare", recorded, "--selection", "--only", "requests", "--match", match, "--workers", "1")
+    assert result.returncode == 0, result.stdout
+    assert f"requests: {expected} rows are as they were, 0 differ" in result.stdout
+
+
 def test_only_what_is_asked_for_is_caught() -> None:
     """A part of the nets answers within seconds while somebody works at one thing."""
     wanted = Catch(nets=("scenarios",), match="rate-limit-storm", requests=5, workers=1)
