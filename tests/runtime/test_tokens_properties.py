@@ -32,9 +32,9 @@ class Provider:
     async def post(self, request: TokenRequest, route: str, timeout: float) -> tuple[int, Headers, bytes]:  # noqa: ASYNC109
         await asyncio.sleep(0)
         if self.does == "unreachable":
-            raise GrantError("connect")
+            raise GrantError("connect", "")
         if self.does == "lost_before":
-            raise LostAnswerError("reset")
+            raise LostAnswerError("reset", "")
         if self.does in ("refused", "busy"):
             status = 400 if self.does == "refused" else 503
             return status, [], msgspec.json.encode({"error": "invalid_request"})

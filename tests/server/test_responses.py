@@ -136,8 +136,9 @@ def test_a_response_is_started_once_and_ended_once() -> None:
     for too_early in (writer.end, lambda: writer.body(b"hello")):
         with pytest.raises(ValueError, match="response"):
             too_early()
-    with pytest.raises(ValueError, match="final"):
-        writer.start(100, [], DATE, close=False)
+    for status in (0, 100, 199, 1000):
+        with pytest.raises(ValueError, match="final"):
+            writer.start(status, [], DATE, close=False)
     writer.start(200, [], DATE, close=False)
     with pytest.raises(ValueError, match="twice"):
         writer.start(200, [], DATE, close=False)

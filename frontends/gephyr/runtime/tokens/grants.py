@@ -34,7 +34,7 @@ _LONGEST_DESCRIPTION = 300
 class GrantError(Exception):
     """A token endpoint gave no token."""
 
-    def __init__(self, code: str, detail: str = "", *, permanent: bool = False, wait: float | None = None) -> None:
+    def __init__(self, code: str, detail: str, *, permanent: bool = False, wait: float | None = None) -> None:
         """*wait*: seconds, as the endpoint stated them."""
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
