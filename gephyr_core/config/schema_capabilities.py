@@ -21,6 +21,7 @@ class CapabilityOverride:
     forced_tools_with_thinking: bool | None = None
     system_turns: bool | None = None
     structured_output: bool | None = None
+    tool_search: bool | None = None
     thinking: tuple[Literal["enabled", "adaptive", "disabled", "between_tools"], ...] | None = None
     efforts: tuple[Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"], ...] | None = None
     reasons: bool | None = None

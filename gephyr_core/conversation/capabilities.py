@@ -22,6 +22,8 @@ class Capabilities:
     """Takes system messages in the middle of a conversation (Anthropic; the OpenAI dialects always do)."""
     structured_output: bool = True
     """Takes a JSON schema for its reply."""
+    tool_search: bool = True
+    """Searches tools that are not loaded, where its provider's dialect has that (Anthropic, Responses)."""
     thinking: tuple[str, ...] = ()
     """Anthropic's ``thinking.type`` values that it takes; empty: it does not reason."""
     efforts: tuple[Effort, ...] = ()

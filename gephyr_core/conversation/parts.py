@@ -240,6 +240,8 @@ class HostedResult:
     raw: str = ""
     """The whole result as its dialect wrote it (JSON)."""
     signature: Signature | None = None
+    tools: tuple[str, ...] = ()
+    """Names of the tools that a search of tools found."""
     path: str = _path()
 
 

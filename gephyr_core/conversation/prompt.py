@@ -45,6 +45,8 @@ class FunctionTool:
     own_name: str = ""
     """The client's own name, where another is used here: a namespace's function has its namespace's name in it, and of
     two tools of one name one is called otherwise."""
+    deferred: bool | None = None
+    """The model is only told of it once a search of tools found it."""
     path: str = _path()
 
 
@@ -60,6 +62,8 @@ class FreeformTool:
     cache: CacheMarker | None = None
     own_name: str = ""
     """As a function's."""
+    deferred: bool | None = None
+    """As a function."""
     path: str = _path()
 
 
@@ -76,6 +80,10 @@ class ClientTool:
     """What stands in for it elsewhere: calls with this name and these arguments mean the same."""
     cache: CacheMarker | None = None
     path: str = _path()
+
+
+TOOL_SEARCH = "tool_search"
+"""The kind of the hosted tool that searches the request's other tools."""
 
 
 @attrs.frozen
@@ -108,6 +116,11 @@ def called(tool: Tool) -> str:
         names = (tool.options.get(name) for name in ("name", "server_label"))
         return next((name for name in names if isinstance(name, str) and name), tool.type)
     return tool.function.name if isinstance(tool, ClientTool) else tool.name
+
+
+def is_search(tool: Tool) -> bool:
+    """Whether *tool* searches the others."""
+    return isinstance(tool, HostedTool) and tool.kind == TOOL_SEARCH
 
 
 class Choice(enum.Enum):

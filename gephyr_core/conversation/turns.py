@@ -7,8 +7,8 @@ from itertools import groupby
 import attrs
 
 from gephyr_core.conversation.ids import CallIds
-from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall, ToolResult
-from gephyr_core.conversation.prompt import Prompt, Role, Turn
+from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Text, Thinking, ToolCall, ToolResult
+from gephyr_core.conversation.prompt import TOOL_SEARCH, Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
 
 NO_RESULT = "The tool gave no result."
@@ -91,6 +91,18 @@ def _says_something(part: Part) -> bool:
 def call_names(prompt: Prompt) -> dict[str, str]:
     """The name of the tool behind each call id of the conversation: some results only tell the id."""
     return {part.id: part.name for turn in prompt.turns for part in turn.parts if isinstance(part, ToolCall)}
+
+
+def searches(parts: Iterable[Part]) -> dict[str, None]:
+    """Ids of the searches of tools whose call and result are both there, in this order."""
+    calls: dict[str, None] = {}
+    both: dict[str, None] = {}
+    for part in parts:
+        if isinstance(part, HostedCall) and part.kind == TOOL_SEARCH:
+            calls[part.id] = None
+        elif isinstance(part, HostedResult) and part.kind == TOOL_SEARCH and part.call_id in calls:
+            both[part.call_id] = None
+    return both
 
 
 _Place = tuple[int, int]

@@ -97,6 +97,8 @@ class ReplyContext:
     """Names of the client's typed tools to their type: a call of one may have a shape of its own."""
     freeform: tuple[str, ...] = ()
     """Names of the client's freeform tools."""
+    search: str = ""
+    """The name of the hosted tool by which the client has tools searched."""
     stored: bool = False
     """Gephyr keeps the reply, and it can be referred to by its id."""
     report: Report = attrs.field(factory=Report, eq=False, repr=False)

@@ -21,7 +21,9 @@ USUAL_EFFORTS = _LOW
 
 # -- Anthropic ------------------------------------------------------------------------------------------------------
 
-_CLAUDE_3 = Capabilities(structured_output=False, automatic_caching=True, max_output_tokens=4_096, modalities=_PICTURES)
+_CLAUDE_3 = Capabilities(
+    structured_output=False, tool_search=False, automatic_caching=True, max_output_tokens=4_096, modalities=_PICTURES
+)
 _CLAUDE_4 = attrs.evolve(
     _CLAUDE_3,
     max_output_tokens=64_000,
@@ -29,7 +31,7 @@ _CLAUDE_4 = attrs.evolve(
     thinking_budget=(1_024, 63_999),
     forced_tools_with_thinking=False,
 )
-_CLAUDE_4_5 = attrs.evolve(_CLAUDE_4, structured_output=True)
+_CLAUDE_4_5 = attrs.evolve(_CLAUDE_4, structured_output=True, tool_search=True)
 _CLAUDE_4_6 = attrs.evolve(
     _CLAUDE_4_5,
     max_output_tokens=128_000,
@@ -57,7 +59,9 @@ CLAUDE: Mapping[str, Capabilities] = {
     "claude-3-7": _CLAUDE_4,
     "claude-sonnet-4": _CLAUDE_4,
     "claude-opus-4": attrs.evolve(_CLAUDE_4, max_output_tokens=32_000, thinking_budget=(1_024, 31_999)),
-    "claude-opus-4-1": attrs.evolve(_CLAUDE_4_5, max_output_tokens=32_000, thinking_budget=(1_024, 31_999)),
+    "claude-opus-4-1": attrs.evolve(
+        _CLAUDE_4_5, tool_search=False, max_output_tokens=32_000, thinking_budget=(1_024, 31_999)
+    ),
     "claude-sonnet-4-5": _CLAUDE_4_5,
     "claude-haiku-4-5": _CLAUDE_4_5,
     "claude-opus-4-5": attrs.evolve(_CLAUDE_4_5, efforts=_LOW),
@@ -82,18 +86,20 @@ CLAUDE: Mapping[str, Capabilities] = {
 
 # -- OpenAI ---------------------------------------------------------------------------------------------------------
 
-_GPT = Capabilities(system_turns=True, modalities=_PICTURES)
+_GPT = Capabilities(tool_search=False, system_turns=True, modalities=_PICTURES)
 _GPT_4O = attrs.evolve(_GPT, max_output_tokens=16_384)
 _SOUND = attrs.evolve(_GPT_4O, modalities=("audio",))
 _O = attrs.evolve(_GPT, sampling=False, stop=False, efforts=_LOW, max_output_tokens=100_000)
 _GPT_5 = attrs.evolve(_O, efforts=(Effort.MINIMAL, *_LOW), max_output_tokens=128_000)
 _GPT_5_1 = attrs.evolve(_GPT_5, efforts=(Effort.NONE, *_LOW))
 _GPT_5_2 = attrs.evolve(_GPT_5, efforts=(Effort.NONE, *_LOW, Effort.XHIGH))
-_GPT_5_6 = attrs.evolve(_GPT_5, efforts=(Effort.NONE, *_ALL))
+_GPT_5_4 = attrs.evolve(_GPT_5_2, tool_search=True)
+_GPT_5_6 = attrs.evolve(_GPT_5_4, efforts=(Effort.NONE, *_ALL))
 _CHAT_5 = attrs.evolve(_GPT_5, efforts=(Effort.MEDIUM,), max_output_tokens=16_384)
 _CODEX = attrs.evolve(_GPT_5, efforts=_LOW)
 _CODEX_MAX = attrs.evolve(_GPT_5, efforts=(*_LOW, Effort.XHIGH))
 _PRO = attrs.evolve(_GPT_5, efforts=(Effort.MEDIUM, Effort.HIGH, Effort.XHIGH))
+_PRO_5_4 = attrs.evolve(_PRO, tool_search=True)
 
 OPENAI: Mapping[str, Capabilities] = {
     "gpt": attrs.evolve(_GPT_5_6, max_output_tokens=None),
@@ -131,10 +137,10 @@ OPENAI: Mapping[str, Capabilities] = {
     "gpt-5.2-pro": _PRO,
     "gpt-5.3": _GPT_5_2,
     "gpt-5.3-codex": _CODEX_MAX,
-    "gpt-5.4": _GPT_5_2,
-    "gpt-5.4-pro": _PRO,
-    "gpt-5.5": _GPT_5_2,
-    "gpt-5.5-pro": _PRO,
+    "gpt-5.4": _GPT_5_4,
+    "gpt-5.4-pro": _PRO_5_4,
+    "gpt-5.5": _GPT_5_4,
+    "gpt-5.5-pro": _PRO_5_4,
     "gpt-5.6": _GPT_5_6,
     "gpt-6": _GPT_5_6,
 }

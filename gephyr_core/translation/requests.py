@@ -9,7 +9,7 @@ import msgspec
 
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.parts import SIGNED, Inline, Media, Part, ToolResult, Url
-from gephyr_core.conversation.prompt import ClientTool, FreeformTool, Prompt
+from gephyr_core.conversation.prompt import ClientTool, FreeformTool, Prompt, called, is_search
 from gephyr_core.conversation.report import Fate, Report
 from gephyr_core.conversation.tool_keys import own_names
 from gephyr_core.dialects.decoding import digest
@@ -208,6 +208,7 @@ def reply_context(prompt: Prompt, *, key: str, created: int, model: str, stored:
         names=own_names(prompt.tools),
         client_tools={tool.function.name: tool.type for tool in prompt.tools if isinstance(tool, ClientTool)},
         freeform=tuple(tool.name for tool in prompt.tools if isinstance(tool, FreeformTool)),
+        search=next((called(tool) for tool in prompt.tools if is_search(tool)), ""),
         stored=stored,
     )
 

@@ -8,7 +8,7 @@ import attrs
 
 from gephyr_core.conversation.arguments import member
 from gephyr_core.conversation.assembly import Assembler, deltas_of
-from gephyr_core.conversation.parts import SIGNED, Part, Signature, Text, ToolCall
+from gephyr_core.conversation.parts import SIGNED, HostedResult, Part, Signature, Text, ToolCall
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
     Delta,
@@ -55,6 +55,9 @@ class Restorer:
             case PartStarted(index, part) if isinstance(part, ToolCall):
                 return self._call(index, part)
             case PartStarted(index, part):
+                if isinstance(part, HostedResult) and part.tools:
+                    names = self.written.tool_names
+                    part = attrs.evolve(part, tools=tuple(names.get(name, name) for name in part.tools))
                 return [PartStarted(index, self._signed(part))]
             case ArgumentsAdded(index, text) if index in self._held:
                 self._held[index][1].append(text)

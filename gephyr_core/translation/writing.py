@@ -6,11 +6,12 @@ from gephyr_core.dialects.translator import Destination, Written
 from gephyr_core.translation.dialects import TRANSLATORS
 from gephyr_core.translation.forced_calls import possible_calls, with_stand_in
 from gephyr_core.translation.hosted_tools import with_what_is_there
+from gephyr_core.translation.tool_search import with_loaded_tools
 
 
 def write_prompt(prompt: Prompt, destination: Destination, report: Report) -> Written:
     """Write a request. Raises ``UntranslatableError`` for what cannot be said there."""
-    fitted, stand_in = possible_calls(with_what_is_there(prompt, destination, report), destination, report)
+    fitted, stand_in = possible_calls(_fitted(prompt, destination, report), destination, report)
     written = TRANSLATORS[destination.dialect].write_request(fitted, destination, report)
     return with_stand_in(written, stand_in)
 
@@ -18,5 +19,9 @@ def write_prompt(prompt: Prompt, destination: Destination, report: Report) -> Wr
 def write_count(prompt: Prompt, destination: Destination, report: Report) -> Written | None:
     """Write a request that counts the prompt's tokens; None where the dialect cannot ask. Raises what
     :func:`write_prompt` does."""
-    fitted, _ = possible_calls(with_what_is_there(prompt, destination, report), destination, report)
+    fitted, _ = possible_calls(_fitted(prompt, destination, report), destination, report)
     return TRANSLATORS[destination.dialect].write_count(fitted, destination, report)
+
+
+def _fitted(prompt: Prompt, destination: Destination, report: Report) -> Prompt:
+    return with_what_is_there(with_loaded_tools(prompt, destination, report), destination, report)

@@ -178,9 +178,10 @@ def test_the_providers_own_tools_tell_their_limits() -> None:
 
 
 def test_a_functions_own_extras_are_kept_for_anthropic() -> None:
-    prompt = read(tools=[{"name": "f", "input_schema": {"type": "object"}, "strict": True, "defer_loading": True}])
-    assert prompt.tools == (FunctionTool("f", "", {"type": "object"}, strict=True),)
-    assert prompt.native["tools[0].defer_loading"].value is True
+    extras = {"defer_loading": True, "eager_input_streaming": True}
+    prompt = read(tools=[{"name": "f", "input_schema": {"type": "object"}, "strict": True, **extras}])
+    assert prompt.tools == (FunctionTool("f", "", {"type": "object"}, strict=True, deferred=True),)
+    assert prompt.native["tools[0].eager_input_streaming"].value is True
 
 
 @pytest.mark.parametrize(

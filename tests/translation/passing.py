@@ -28,6 +28,8 @@ class Passage:
     target: str
     translation: RequestTranslation
     call: TranslatedCall
+    tools: Any = None
+    """As the client wrote them."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -41,7 +43,7 @@ class Passage:
 
     def context(self, report: Report) -> ReplyContext:
         """What writing a reply knows of the request."""
-        body = json.dumps({"tools": []}).encode()
+        body = json.dumps({"tools": self.tools}).encode()
         made = reply_context(self.translation.prompt, key="k", created=7, model="m", stored=False, body=body)
         return attrs.evolve(made, report=report)
 
@@ -65,10 +67,11 @@ class Passage:
 
 def asked(source: str, target: str, body: dict[str, Any]) -> Passage:
     """Write a client's request for a current model of the target's maker."""
+    tools = body.get("tools")
     translation = read_request(source, json.dumps(body).encode(), model="m", stream=False, headers=())
     call = translation.call(DESTINATIONS[target], stream=False)
     assert call is not None
-    return Passage(source, target, translation, call)
+    return Passage(source, target, translation, call, tools)
 
 
 def told(source: str, target: str, reply: dict[str, Any], report: Report | None = None) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class BlockReader:
     def _reference(self, block: Fields) -> list[Part]:
         name = block.required_text("tool_name")
         read_cache(block)
-        block.report.changed(block.path, "that a tool was found is told as text: all tools are there")
+        block.report.changed(block.path, "that a tool was found is told as text")
         return [Text(f"Tool {name!r} was found.", path=block.path)]
 
     def _tool_added(self, block: Fields) -> list[Part]:

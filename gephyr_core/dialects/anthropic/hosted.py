@@ -5,20 +5,23 @@ from typing import Any
 import msgspec
 
 from gephyr_core.conversation.parts import Citation, HostedCall, HostedResult, Origin, Signature, WebSource
+from gephyr_core.conversation.prompt import TOOL_SEARCH
 from gephyr_core.conversation.signatures import SEAL, seal, unseal
 from gephyr_core.dialects.anthropic.names import NAME
 from gephyr_core.dialects.decoding import decode_any, mapping, text
 from gephyr_core.dialects.rendering import encode_json
 
 BASH = "bash_code_execution"
+BM25 = "tool_search_tool_bm25"
+REGEX = "tool_search_tool_regex"
 _KINDS = {
     "web_search": "web_search",
     "web_fetch": "web_fetch",
     "code_execution": "code_execution",
     BASH: "code_execution",
     "text_editor_code_execution": "code_execution",
-    "tool_search_tool_regex": "tool_search",
-    "tool_search_tool_bm25": "tool_search",
+    REGEX: TOOL_SEARCH,
+    BM25: TOOL_SEARCH,
 }
 MCP_ID = "mcptoolu_"
 """How Anthropic's ids of calls of a remote server begin."""
@@ -26,7 +29,7 @@ CALLS = ("server_tool_use", "mcp_tool_use")
 """Blocks of calls that the provider answers itself."""
 _RESULT = "_tool_result"
 _WEB_CITATION = "web_search_result_location"
-_WRITTEN_KINDS = ("web_search", "web_fetch", "code_execution")
+_WRITTEN_KINDS = ("web_search", "web_fetch", "code_execution", TOOL_SEARCH)
 """Kinds of foreign tools that have a shape here."""
 
 
@@ -57,7 +60,7 @@ def call_arguments(name: str, given: object) -> str:
 def read_result(block: dict[str, Any], path: str = "") -> HostedResult:
     """Read what a provider's own tool gave."""
     name = str(block.get("type")).removesuffix(_RESULT)
-    kind = "tool_search" if name == "tool_search" else _KINDS.get(name, name)
+    kind = TOOL_SEARCH if name in ("tool_search", "tool_search_tool") else _KINDS.get(name, name)
     content = block.get("content")
     fields = mapping(content) or {}
     failed = bool(block.get("is_error") or "error_code" in fields or fields.get("return_code"))
@@ -71,6 +74,7 @@ def read_result(block: dict[str, Any], path: str = "") -> HostedResult:
         failed,
         NAME if maker is None else maker,
         encode_json(block).decode() if maker is None else "",
+        tools=_found_tools(fields) if kind == TOOL_SEARCH else (),
         path=path,
     )
 
@@ -113,13 +117,17 @@ def _output(kind: str, content: object, fields: dict[str, Any]) -> str:
         return str(fields["error_code"])
     if "stdout" in fields or "stderr" in fields:
         return "".join(str(fields.get(name) or "") for name in ("stdout", "stderr"))
-    if kind == "tool_search":
-        references = fields.get("tool_references")
-        named = [mapping(item) or {} for item in references] if isinstance(references, list) else []
-        return ", ".join(str(item.get("tool_name")) for item in named)
+    if kind == TOOL_SEARCH:
+        return ", ".join(_found_tools(fields))
     if isinstance(content, list):
         return "".join(told for item in content if (told := text((mapping(item) or {}).get("text"))))
     return text(content) or text(fields.get("text")) or ""
+
+
+def _found_tools(fields: dict[str, Any]) -> tuple[str, ...]:
+    references = fields.get("tool_references")
+    named = [mapping(item) or {} for item in references] if isinstance(references, list) else []
+    return tuple(name for item in named if (name := text(item.get("tool_name"))))
 
 
 def read_citation(value: object) -> Citation | None:
@@ -150,6 +158,8 @@ def call_object(call: HostedCall, call_id: str) -> dict[str, Any] | None:
         if not call_id.startswith(MCP_ID):
             return None
         return {"type": "mcp_tool_use", "id": call_id, "name": call.name, "server_name": "mcp", "input": fields}
+    if call.kind == TOOL_SEARCH:
+        return {"type": "server_tool_use", "id": call_id, **_search(call, fields)}
     name = call.name if call.name in _KINDS or call.kind == "advisor" else call.kind
     if call.kind == "code_execution" and (name == BASH or fields.get("language") == "bash"):
         name = BASH
@@ -157,6 +167,15 @@ def call_object(call: HostedCall, call_id: str) -> dict[str, Any] | None:
     if name not in _KINDS and call.kind != "advisor":
         return None
     return {"type": "server_tool_use", "id": call_id, "name": name, "input": fields}
+
+
+def _search(call: HostedCall, fields: dict[str, Any]) -> dict[str, Any]:
+    """The name and the input of a search of tools. OpenAI's names what it looks for in lists."""
+    name, field, joint = (REGEX, "pattern", "|") if call.name == REGEX else (BM25, "query", " ")
+    if field not in fields:
+        listed = [word for value in fields.values() for word in (value if isinstance(value, list) else [value])]
+        fields = {field: joint.join(word for word in listed if isinstance(word, str))}
+    return {"name": name, "input": fields}
 
 
 def result_object(result: HostedResult, call_id: str, *, bash: bool) -> dict[str, Any] | None:
@@ -171,6 +190,8 @@ def result_object(result: HostedResult, call_id: str, *, bash: bool) -> dict[str
             "tool_use_id": call_id,
             "content": _ran(result, bash),
         }
+    if result.kind == TOOL_SEARCH:
+        return {"type": "tool_search_tool_result", "tool_use_id": call_id, "content": _references(result)}
     failed = {"type": f"{result.kind}_tool_result_error", "error_code": "unavailable"}
     content: Any = failed
     if not result.is_error:
@@ -178,6 +199,13 @@ def result_object(result: HostedResult, call_id: str, *, bash: bool) -> dict[str
             _fetched(result) if result.kind == "web_fetch" else [_found(source, result) for source in result.sources]
         )
     return {"type": f"{result.kind}{_RESULT}", "tool_use_id": call_id, "content": content}
+
+
+def _references(result: HostedResult) -> dict[str, Any]:
+    if result.is_error:
+        return {"type": "tool_search_tool_result_error", "error_code": "unavailable"}
+    references = [{"type": "tool_reference", "tool_name": name} for name in result.tools]
+    return {"type": "tool_search_tool_search_result", "tool_references": references}
 
 
 def _ran(result: HostedResult, bash: bool) -> dict[str, Any]:

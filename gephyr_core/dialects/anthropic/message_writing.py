@@ -22,9 +22,9 @@ from gephyr_core.conversation.parts import (
     ToolResult,
     Video,
 )
-from gephyr_core.conversation.prompt import Prompt, Role, Turn
+from gephyr_core.conversation.prompt import TOOL_SEARCH, Prompt, Role, Turn, called
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.turns import NO_RESULT, answered
+from gephyr_core.conversation.turns import NO_RESULT, answered, searches
 from gephyr_core.dialects.anthropic import hosted
 from gephyr_core.dialects.anthropic.blocks_reading import CALL_EXTRAS
 from gephyr_core.dialects.anthropic.marks import Marks
@@ -183,12 +183,15 @@ class MessageWriter:
     def _assistant(self, turn: Turn) -> list[Block]:
         blocks: list[Block] = []
         foreign = [part.call_id for part in turn.parts if isinstance(part, HostedResult) and not _is_own(part)]
+        searched = searches(turn.parts) if self.prompt.dialect != NAME else {}
         for part in turn.parts:
             match part:
                 case Thinking():
                     blocks += self._thinking(part)
                 case ToolCall():
                     blocks.append(self._call(part))
+                case HostedCall() | HostedResult() if part.kind == TOOL_SEARCH and self.prompt.dialect != NAME:
+                    blocks += self._searched(part, searched)
                 case HostedCall() | HostedResult():
                     blocks += self._hosted(part, foreign)
                 case Document(path=path) if self.prompt.dialect == NAME and path not in self.prompt.native:
@@ -226,6 +229,21 @@ class MessageWriter:
             return [written]
         told = hosted_text(part, self.report)
         return [_text_block(told)] if told else []
+
+    def _searched(self, part: HostedCall | HostedResult, searched: dict[str, None]) -> list[Block]:
+        """Write a search of tools, of which there are both halves, and that refers to tools of this request only."""
+        call = part.id if isinstance(part, HostedCall) else part.call_id
+        if call not in searched:
+            self.report.dropped(part.path, "the search of tools is not told: its call or its result is missing")
+            return []
+        written = f"srvtoolu_{short_digest(call, 24)}"
+        if isinstance(part, HostedCall):
+            block = hosted.call_object(part, written)
+        else:
+            known = {called(tool): None for tool in self.prompt.tools}
+            found = tuple(self.names.of(name) for name in part.tools if name in known)
+            block = hosted.result_object(attrs.evolve(part, tools=found), written, bash=False)
+        return [] if block is None else [block]
 
     # -- tools ------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from gephyr_core.conversation.parts import (
     Url,
     Video,
 )
+from gephyr_core.conversation.prompt import TOOL_SEARCH
 from gephyr_core.conversation.signatures import written
 from gephyr_core.dialects.anthropic import hosted
 from gephyr_core.dialects.anthropic.names import NAME, short_digest
@@ -51,6 +52,8 @@ class HostedBlocks:
         if not call_id.startswith(("srvtoolu_", hosted.MCP_ID)):
             made = short_digest(call_id, 24) if call_id else f"{self._context.key}{index}"
             call_id = f"srvtoolu_{made}"
+        if call.kind == TOOL_SEARCH and self._context.search:
+            call = attrs.evolve(call, name=self._context.search)
         block = hosted.call_object(call, call_id)
         if block is None:
             self._context.leave_out(call)
@@ -62,6 +65,8 @@ class HostedBlocks:
         """Write a result; None where the Messages API has no shape for it, or its call was not written."""
         own = result.call_id if result.dialect == NAME and result.raw else ""  # Its call may be in an earlier reply.
         call_id, bash = self._calls.get(result.call_id, (own, False))
+        names = self._context.names
+        result = attrs.evolve(result, tools=tuple(names.get(name, name) for name in result.tools))
         block = hosted.result_object(result, call_id, bash=bash) if call_id else None
         if block is None:
             self._context.leave_out(result)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import attrs
+
 from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.prompt import (
     Choice,
@@ -16,7 +18,7 @@ from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.anthropic.client_tools import equivalent
 from gephyr_core.dialects.anthropic.names import NAME, read_cache
 
-TOOL_EXTRAS = ("defer_loading", "eager_input_streaming", "input_examples", "allowed_callers")
+TOOL_EXTRAS = ("eager_input_streaming", "input_examples", "allowed_callers")
 """Fields of a tool that only Anthropic knows."""
 
 _HOSTED = (
@@ -44,6 +46,7 @@ def _tool(tool: Fields, native: dict[str, Native]) -> Tool:
         tool.left.clear()
         function = equivalent(kind, options)
         if function is not None:
+            function = attrs.evolve(function, deferred=True if options.get("defer_loading") is True else None)
             return ClientTool(kind, NAME, options, function, cache, path=tool.path)
         return _hosted(kind, options, tool.path, cache=cache)
     read = FunctionTool(
@@ -52,6 +55,7 @@ def _tool(tool: Fields, native: dict[str, Native]) -> Tool:
         tool.mapping("input_schema"),
         tool.flag("strict"),
         cache,
+        deferred=tool.flag("defer_loading"),
         path=tool.path,
     )
     for field in TOOL_EXTRAS:

@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 
 from gephyr_core.conversation.prompt import (
+    TOOL_SEARCH,
     Choice,
     ClientTool,
     FreeformTool,
@@ -17,6 +18,7 @@ from gephyr_core.conversation.prompt import (
 )
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import tool_names
+from gephyr_core.dialects.anthropic.hosted import BM25
 from gephyr_core.dialects.anthropic.marks import Marks
 from gephyr_core.dialects.anthropic.names import NAME, tool_name
 from gephyr_core.dialects.anthropic.schemas import input_schema, strict_schema
@@ -31,8 +33,13 @@ HOSTED = {
     "web_search": "web_search_20250305",
     "web_fetch": "web_fetch_20250910",
     "code_execution": "code_execution_20250825",
+    TOOL_SEARCH: "tool_search_tool_bm25_20251119",
 }
 """Kinds of hosted tools that Anthropic has too, with the type that all models of today take."""
+_NAMES = {TOOL_SEARCH: BM25}
+"""What those are called, where that is not their kind."""
+_SEARCHING = ("anthropic", "azure", "vertex")
+"""Providers that search tools; others who speak this dialect are not known to."""
 _CARRIED = (
     "type",
     "name",
@@ -79,7 +86,8 @@ class ToolWriter:
 
     def write(self) -> None:
         """Write the tools and the choice among them."""
-        hosted = [tool.kind for tool in self.prompt.tools if isinstance(tool, HostedTool) and tool.kind in HOSTED]
+        kinds = [tool.kind for tool in self.prompt.tools if isinstance(tool, HostedTool) and tool.kind in HOSTED]
+        hosted = [_NAMES.get(kind, kind) for kind in kinds]
         self.names.reserve(self.prompt.tools, hosted if self.prompt.dialect != NAME else ())
         tools = [written for tool in self._allowed() if (written := self._named(tool)) is not None]
         if tools:
@@ -132,6 +140,8 @@ class ToolWriter:
             written["strict"] = True
         elif tool.strict is False and self.prompt.dialect == NAME:
             written["strict"] = False
+        if tool.deferred is not None and (tool.deferred or self.prompt.dialect == NAME):
+            written["defer_loading"] = tool.deferred
         if self.prompt.dialect == NAME:
             for field in TOOL_EXTRAS:
                 if (native := self.prompt.native.get(f"{tool.path}.{field}")) is not None:
@@ -158,13 +168,16 @@ class ToolWriter:
         written: dict[str, Any] = {"name": self.names.of(tool.name)}
         if description:
             written["description"] = description
-        return {**written, "input_schema": _FREEFORM_SCHEMA}
+        deferred = {"defer_loading": True} if tool.deferred else {}
+        return {**written, "input_schema": _FREEFORM_SCHEMA, **deferred}
 
     def _hosted(self, tool: HostedTool) -> dict[str, Any]:
         if tool.dialect == NAME:
             return dict(tool.options)
-        if not _has(tool):
+        if not _has(tool, self.destination):
             raise self.report.refused(tool.path, not_available(tool, self.destination))
+        if tool.kind == TOOL_SEARCH:
+            return {"type": HOSTED[TOOL_SEARCH], "name": BM25}
         for option, value in tool.options.items():
             if option not in _CARRIED and value not in _NOTHING:
                 self.report.dropped(f"{tool.path}.{option}", f"{HOSTED[tool.kind]} has no such option")
@@ -218,15 +231,17 @@ class ToolWriter:
         if tool is None:
             raise self.report.refused(choice.path, f"there is no tool called {name!r}")
         if isinstance(tool, HostedTool):
-            return {"type": "tool", "name": name if tool.dialect == NAME else tool.kind}
+            return {"type": "tool", "name": name if tool.dialect == NAME else _NAMES.get(tool.kind, tool.kind)}
         return {"type": "tool", "name": self.names.of(name)}
 
 
 def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
     """The hosted tools that the destination cannot be given: their places, with the reason."""
     hosted = ((place, tool) for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool))
-    return {place: not_available(tool, destination) for place, tool in hosted if not _has(tool)}
+    return {place: not_available(tool, destination) for place, tool in hosted if not _has(tool, destination)}
 
 
-def _has(tool: HostedTool) -> bool:
+def _has(tool: HostedTool, destination: Destination) -> bool:
+    if tool.kind == TOOL_SEARCH and tool.dialect != NAME:
+        return destination.capabilities.tool_search and destination.provider in _SEARCHING
     return tool.dialect == NAME or tool.kind in HOSTED

@@ -19,6 +19,7 @@ NAMESPACE = "namespace "
 NAMESPACE_FREEFORM = "freeform namespace "
 """The same for a freeform tool in a namespace."""
 
+MARKS = (NAMESPACE_FREEFORM, NAMESPACE)
 TYPED = "typed"
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -131,7 +132,7 @@ def flat_name(namespace: str, name: str) -> str:
 
 def namespace_of(tool: ClientTool) -> str:
     """The namespace of a tool that is in one."""
-    for mark in (NAMESPACE_FREEFORM, NAMESPACE):
+    for mark in MARKS:
         if tool.type.startswith(mark):
             return tool.type.removeprefix(mark)
     return ""

@@ -9,7 +9,8 @@ import msgspec
 from gephyr_core.conversation.arguments import Incoming
 from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.ids import CallIds
-from gephyr_core.conversation.parts import Part, Refusal, Text, Thinking, ToolCall
+from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Refusal, Text, Thinking, ToolCall
+from gephyr_core.conversation.prompt import TOOL_SEARCH
 from gephyr_core.conversation.reply import (
     ArgumentsAdded,
     Cited,
@@ -92,6 +93,8 @@ class ResponsesDeltaReader(CutReader):
     _name: bytes = b""
     """The name of the event being read, where it is one that adds to a part."""
     _ids: CallIds = attrs.field(factory=CallIds)
+    _searched: str = ""
+    """Id of the latest search of tools."""
     _started: bool = False
     _called: bool = False
     _refused: bool = False
@@ -178,6 +181,10 @@ class ResponsesDeltaReader(CutReader):
             stream.arguments = None if part.freeform else Incoming()
         item.parts.append(stream)
         self._index += 1
+        if isinstance(part, HostedCall) and part.kind == TOOL_SEARCH:
+            self._searched = part.id
+        elif isinstance(part, HostedResult) and part.kind == TOOL_SEARCH:
+            part = attrs.evolve(part, call_id=self._searched or part.call_id)
         self._called = self._called or isinstance(part, ToolCall)
         self._refused = self._refused or isinstance(part, Refusal)
         if not self._started:

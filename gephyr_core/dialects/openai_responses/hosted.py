@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 
 from gephyr_core.conversation.parts import HostedCall, HostedResult, Image, Inline, Part, WebSource
+from gephyr_core.conversation.prompt import TOOL_SEARCH
 from gephyr_core.dialects.decoding import decode, mapping, text
+from gephyr_core.dialects.openai_responses.client_tools import flat_name
 from gephyr_core.dialects.openai_responses.sealing import NAME
 from gephyr_core.dialects.rendering import encode_json
 
@@ -40,14 +42,14 @@ ESSENTIAL = {
 }
 """Items without which the conversation means something else, with the reason to refuse it elsewhere."""
 _NAMES = {"web_search": "web_search", "code_execution": "code_interpreter"}
-_CALLED = ("web_search_call", "code_interpreter_call", "file_search_call", "mcp_call")
+_CALLED = ("web_search_call", "code_interpreter_call", "file_search_call", "mcp_call", "tool_search_call")
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def hosted_call(item: dict[str, Any], path: str = "") -> HostedCall | None:
     """The call that an item tells of; None for one that is no call."""
     kind = str(item.get("type"))
-    if kind not in _CALLED:
+    if kind not in _CALLED or (kind == "tool_search_call" and item.get("execution") == "client"):
         return None
     tool = KINDS[kind]
     name = text(item.get("name")) or _NAMES.get(tool, tool)
@@ -61,6 +63,8 @@ def read_hosted(item: dict[str, Any], path: str = "") -> list[Part]:
         form = text(item.get("output_format")) or "png"
         return [Image(Inline(f"image/{'svg+xml' if form == 'svg' else form}", image), path=path)]
     call = hosted_call(item, path)
+    if call is not None and call.kind == TOOL_SEARCH:
+        return [call]
     result = HostedResult(
         text(item.get("id")) or "",
         KINDS.get(kind, kind),
@@ -69,6 +73,7 @@ def read_hosted(item: dict[str, Any], path: str = "") -> list[Part]:
         is_error=item.get("status") == "failed" or item.get("error") is not None,
         dialect=NAME,
         raw=encode_json(item).decode(),
+        tools=_found_tools(item) if kind == "tool_search_output" else (),
         path=path,
     )
     return [result] if call is None else [call, result]
@@ -81,6 +86,11 @@ def _arguments(kind: str, item: dict[str, Any]) -> str:
         told: Any = {"query": query} if query else {key: value for key, value in action.items() if key != "sources"}
     elif kind == "code_interpreter_call":
         told = {"code": text(item.get("code")) or "", "language": "python"}
+    elif kind == "tool_search_call":
+        told = item.get("arguments")
+        if isinstance(told, str):
+            return told or "{}"
+        told = told if isinstance(told, dict) else {}
     elif kind == "file_search_call":
         told = {"queries": item.get("queries") or []}
     else:
@@ -105,6 +115,29 @@ def _output(kind: str, item: dict[str, Any]) -> str:
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     field = "logs" if kind == "code_interpreter_call" else "text"
     return "\n".join(told for one in found if (told := text(one.get(field))))
+
+
+def _found_tools(item: dict[str, Any]) -> tuple[str, ...]:
+    found: list[str] = []
+    listed = item.get("tools")
+    for tool in listed if isinstance(listed, list) else ():
+        fields = mapping(tool) or {}
+        namespace = text(fields.get("name")) or "" if fields.get("type") == "namespace" else ""
+        inner = fields.get("tools") if namespace else [fields]
+        named = [text((mapping(one) or {}).get("name")) for one in (inner if isinstance(inner, list) else ())]
+        found += [flat_name(namespace, name) for name in named if name]
+    return tuple(found)
+
+
+def search_call(call: HostedCall, **identity: Any) -> dict[str, Any]:
+    """Write the call of a search of tools."""
+    asked = mapping(decode(_ANY, call.arguments or "{}")) or {}
+    return {"type": "tool_search_call", **identity, "status": "completed", "arguments": asked}
+
+
+def search_output(tools: list[Any], **identity: Any) -> dict[str, Any]:
+    """Write what a search of tools found: their definitions."""
+    return {"type": "tool_search_output", **identity, "status": "completed", "tools": tools}
 
 
 def raw_item(result: HostedResult) -> dict[str, Any] | None:

@@ -6,7 +6,8 @@ import attrs
 
 from gephyr_core.conversation.arguments import as_object
 from gephyr_core.conversation.fields import Fields
-from gephyr_core.conversation.parts import Part, Text, Thinking, ToolCall
+from gephyr_core.conversation.parts import HostedCall, HostedResult, Part, Text, Thinking, ToolCall
+from gephyr_core.conversation.prompt import TOOL_SEARCH
 from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.decoding import mapping, text
 from gephyr_core.dialects.openai_responses.client_tools import CALL_TYPES, TYPED, known_name, read_call
@@ -106,10 +107,16 @@ def _texts(item: Fields, name: str) -> list[str]:
 
 
 def attached(parts: list[Part | Loose]) -> list[Part]:
-    """Put signatures back on what they are of: a call by its id, a text that stands right before."""
+    """Put signatures back on what they are of: a call by its id, a text that stands right before; and give what a
+    search of tools found to the search before it, which has no id of the call either."""
     kept: list[Part] = []
+    searched = ""
     for part in parts:
         if not isinstance(part, Loose):
+            if isinstance(part, HostedCall) and part.kind == TOOL_SEARCH:
+                searched = part.id
+            elif isinstance(part, HostedResult) and part.kind == TOOL_SEARCH and searched:
+                part = attrs.evolve(part, call_id=searched)  # noqa: PLW2901
             kept.append(part)
         elif part.sealed.belongs is Belongs.TEXT:
             last = kept[-1] if kept else None

@@ -24,15 +24,15 @@ from gephyr_core.conversation.parts import (
     ToolResult,
     Video,
 )
-from gephyr_core.conversation.prompt import ClientTool, Prompt, Role, Turn
+from gephyr_core.conversation.prompt import TOOL_SEARCH, ClientTool, Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.turns import NO_RESULT, paired
+from gephyr_core.conversation.turns import NO_RESULT, paired, searches
 from gephyr_core.dialects.decoding import decode
 from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.openai_chat.targets import MOST_MARKERS, is_openai, marker_field, marker_object
 from gephyr_core.dialects.openai_responses.client_outputs import write_output
 from gephyr_core.dialects.openai_responses.client_tools import namespace_of, write_call
-from gephyr_core.dialects.openai_responses.hosted import raw_item
+from gephyr_core.dialects.openai_responses.hosted import raw_item, search_call, search_output
 from gephyr_core.dialects.openai_responses.media_writing import write_media
 from gephyr_core.dialects.openai_responses.sealing import NAME
 from gephyr_core.dialects.openai_responses.tool_writing import ToolNames
@@ -199,7 +199,9 @@ class ItemWriter:
         else:
             arguments = encode_json({"input": call.arguments}).decode() if call.freeform else call.arguments
             named = {"call_id": identity, "name": self.names.of(call.name)}
-            self.items.append({"type": "function_call", **named, "arguments": arguments or "{}"})
+            # OpenAI puts a function that a search found into a namespace of its own name.
+            found = {"namespace": named["name"]} if call.name in self.names.deferred else {}
+            self.items.append({"type": "function_call", **named, **found, "arguments": arguments or "{}"})
 
     def _typed_call(self, tool: ClientTool, call: ToolCall, identity: str) -> dict[str, Any] | None:
         namespace = namespace_of(tool)
@@ -218,8 +220,14 @@ class ItemWriter:
 
     def _assistant(self, parts: Sequence[Part]) -> None:
         said: list[Text | Refusal] = []
+        searched = searches(parts)
         for given in parts:
             part = given
+            if isinstance(given, HostedCall | HostedResult) and given.kind == TOOL_SEARCH:
+                self._say(said)
+                said = []
+                self._search(given, searched)
+                continue
             if isinstance(given, HostedCall | HostedResult) and not self.own:
                 part = Text(hosted_text(given, self.report))
             if isinstance(part, Text | Refusal) and (not said or _phase(said[-1]) == _phase(part)):
@@ -248,6 +256,25 @@ class ItemWriter:
                 case _:
                     raise self.report.refused(part.path, "a tool's result cannot stand in an assistant's message")
         self._say(said)
+
+    def _search(self, part: HostedCall | HostedResult, searched: dict[str, None]) -> None:
+        """Write a search of tools. One that another provider made is told as the client's own: OpenAI made no such
+        item."""
+        if self.own:
+            server = {"id": part.id, "execution": "server", "call_id": None} if isinstance(part, HostedCall) else {}
+            item = search_call(part, **server) if isinstance(part, HostedCall) else raw_item(part)
+            self.items += [] if item is None else [item]
+            return
+        call = part.id if isinstance(part, HostedCall) else part.call_id
+        if call not in searched:
+            self.report.dropped(part.path, "the search of tools is not told: its call or its result is missing")
+            return
+        identity = {"call_id": call_id(call), "execution": "client"}
+        if isinstance(part, HostedCall):
+            self.items.append(search_call(part, **identity))
+        else:
+            known = self.names.deferred
+            self.items.append(search_output([known[name] for name in part.tools if name in known], **identity))
 
     def _say(self, said: Sequence[Text | Refusal]) -> None:
         """Write a message. A single text is written in the easy form, which needs no id."""

@@ -7,6 +7,7 @@ import attrs
 
 from gephyr_core.conversation.fields import FieldError, Fields
 from gephyr_core.conversation.prompt import (
+    TOOL_SEARCH,
     Choice,
     ClientTool,
     FreeformTool,
@@ -31,8 +32,8 @@ from gephyr_core.dialects.openai_responses.client_tools import (
 from gephyr_core.dialects.openai_responses.sealing import NAME
 
 _KINDS = {"code_interpreter": "code_execution", "shell": "code_execution"}
-_TUNING = ("tool_search", "programmatic_tool_calling")
-"""Without these, all tools are offered from the start, and called one by one."""
+_TUNING = ("programmatic_tool_calling",)
+"""Without these, tools are called one by one."""
 _CHOICES = {"auto": Choice.AUTO, "none": Choice.NONE, "required": Choice.REQUIRED}
 
 
@@ -67,6 +68,8 @@ def _tool(tool: Fields, native: dict[str, Native]) -> Iterator[Tool]:
 
 
 def _is_client(kind: str, options: dict[str, Any]) -> bool:
+    if kind == TOOL_SEARCH:
+        return options.get("execution") == "client"
     environment = mapping(options.get("environment"))
     return kind != "shell" or environment is None or environment.get("type") == "local"
 
@@ -79,6 +82,7 @@ def _function(tool: Fields) -> FunctionTool:
         fields.text("description") or "",
         fields.mapping("parameters"),
         fields.flag("strict"),
+        deferred=fields.flag("defer_loading"),
         path=tool.path,
     )
     if inner is not None:
@@ -88,13 +92,14 @@ def _function(tool: Fields) -> FunctionTool:
 
 def _custom(tool: Fields) -> FreeformTool:
     name, description = tool.required_text("name"), tool.text("description") or ""
+    deferred = tool.flag("defer_loading")
     syntax = definition = ""
     form = tool.child("format")
     if form is not None:
         if form.text("type") == "grammar":
             syntax, definition = form.required_text("syntax"), form.required_text("definition")
         form.finish()
-    return FreeformTool(name, description, syntax, definition, path=tool.path)
+    return FreeformTool(name, description, syntax, definition, deferred=deferred, path=tool.path)
 
 
 def _keep(tool: Fields, native: dict[str, Native]) -> None:
@@ -114,14 +119,21 @@ def _namespace(options: dict[str, Any], owner: Fields) -> Iterator[Tool]:
         if freeform:
             custom = _custom(fields)
             name, description, schema = custom.name, custom.description, dict(FREEFORM_SCHEMA)
+            deferred = custom.deferred
         else:
             function = _function(fields)
             name, description, schema = function.name, function.description, function.schema or {}
+            deferred = function.deferred
         fields.left.clear()
         described = f"{about}\n\n{description}".strip()
         kind = (NAMESPACE_FREEFORM if freeform else NAMESPACE) + namespace
         flat = FunctionTool(
-            flat_name(namespace, name), described, schema or None, own_name=name if namespace else "", path=fields.path
+            flat_name(namespace, name),
+            described,
+            schema or None,
+            own_name=name if namespace else "",
+            deferred=deferred,
+            path=fields.path,
         )
         yield ClientTool(kind, NAME, {**options, "tools": [told]}, flat, path=fields.path)
 

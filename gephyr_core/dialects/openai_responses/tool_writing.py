@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from gephyr_core.conversation.prompt import (
+    TOOL_SEARCH,
     Choice,
     ClientTool,
     FreeformTool,
@@ -34,7 +35,7 @@ _KNOWN_OPTIONS = (
 )
 """Options of others' hosted tools that are read, or told of elsewhere."""
 _OF_TOOL = re.compile(r"tools\[([0-9]+)\]")
-_HOSTED = {"web_search": "web_search", "code_execution": "code_interpreter"}
+_HOSTED = {"web_search": "web_search", "code_execution": "code_interpreter", TOOL_SEARCH: "tool_search"}
 
 
 @attrs.define
@@ -43,6 +44,8 @@ class ToolNames(tool_names.ToolNames):
 
     takes_freeform: bool
     """The provider takes ``custom`` tools."""
+    deferred: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """Tools that a search has to find, as they were written, by their names."""
     clients: dict[str, ClientTool] = attrs.field(factory=dict)
     """This dialect's own client tools by the names of their functions."""
 
@@ -109,15 +112,16 @@ class ToolWriter:
             self.report.dropped(path, f"provider {self.destination.provider!r} takes no cache marker on a tool")
         match tool:
             case FunctionTool():
-                tools.append(self._function(tool))
+                tools.append(self._deferred(tool, self._function(tool)))
             case FreeformTool():
-                tools.append(self._freeform(tool))
+                tools.append(self._deferred(tool, self._freeform(tool)))
             case ClientTool(dialect=dialect) if dialect == NAME:
                 self.names.clients[tool.function.name] = tool
                 self._own_client_tool(tools, tool)
             case ClientTool(type=kind):
                 self.report.emulated(tool.path, f"the tool {kind!r} is carried as a function")
-                tools.append(self._function(attrs.evolve(tool.function, path=tool.path)))
+                function = attrs.evolve(tool.function, path=tool.path)
+                tools.append(self._deferred(function, self._function(function)))
             case HostedTool():
                 tools.append(self._hosted(tool))
 
@@ -147,6 +151,14 @@ class ToolWriter:
             strict = False
             self.report.changed(tool.path, "the schema cannot be held to strictly: OpenAI wants all fields required")
         return {**function, "parameters": schema, "strict": strict}
+
+    def _deferred(self, tool: FunctionTool | FreeformTool, written: dict[str, Any]) -> dict[str, Any]:
+        if tool.deferred is None or not (tool.deferred or self.own):
+            return written
+        written = {**written, "defer_loading": tool.deferred}
+        if tool.deferred and not self.own:
+            self.names.deferred[tool.name] = written
+        return written
 
     def _freeform(self, tool: FreeformTool) -> dict[str, Any]:
         name = self.names.of(tool.name)
@@ -181,6 +193,8 @@ class ToolWriter:
             return tool.options
         if not _has(tool, self.destination):
             raise self.report.refused(tool.path, not_available(tool, self.destination))
+        if tool.kind == TOOL_SEARCH:
+            return {"type": "tool_search"}
         for name in tool.options:
             if name not in _KNOWN_OPTIONS:
                 self.report.dropped(f"{tool.path}.{name}", "this option of the tool is not OpenAI's")
@@ -254,4 +268,7 @@ def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
 
 
 def _has(tool: HostedTool, destination: Destination) -> bool:
-    return tool.dialect == NAME or (tool.kind in _HOSTED and is_openai(destination))
+    if tool.dialect == NAME:
+        return True
+    searches = tool.kind != TOOL_SEARCH or destination.capabilities.tool_search
+    return searches and tool.kind in _HOSTED and is_openai(destination)
