@@ -72,7 +72,7 @@ class Delivering(Attempting):
             self._presenter(attempt),
             self._writer(now),
             self.dialect.stream_reader(max_line=max_line, array=self.plan.array),
-            self._assembler(),
+            self._assembler(attempt),
         )
 
     def collector(self, attempt: Attempt, form: Form) -> Collector:
@@ -200,9 +200,12 @@ class Delivering(Attempting):
             self.report = Report()
         return self.report
 
-    def _assembler(self) -> Assembler:
+    def _assembler(self, attempt: Attempt) -> Assembler | None:
         """Return what holds the reply until its end, to be kept; or what there is to be remembered of it."""
-        return Assembler() if self.keeps_reply else ReasoningAssembler()
+        if self.keeps_reply:
+            return Assembler()
+        signs = attempt.leg.dialect != "openai-chat" or attempt.lease.account.signs
+        return ReasoningAssembler() if signs else None
 
     def remember(self, reply: Reply, text: str, now: float) -> None:
         """Keep what a later request of the client will need; *text* is the digest of the reply's text."""

@@ -48,7 +48,7 @@ class Writing:
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             return b""
         if self.presenter is not None:
-            reply = self.presenter.reply(reply)
+            reply = attrs.evolve(reply, parts=self.presenter.parts(reply.parts))
         context = attrs.evolve(self.context, report=report)
         if not self.streams:
             return self.client.write_reply(reply, context)

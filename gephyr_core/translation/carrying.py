@@ -5,43 +5,47 @@ the client sends the block back, as it does with all thinking, the signature ret
 remembered.
 """
 
+from collections.abc import Sequence
+
 import attrs
 
-from gephyr_core.conversation.assembly import deltas_of
 from gephyr_core.conversation.parts import Part, Signature, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
-from gephyr_core.conversation.reply import Delta, PartEnded, Reply
-from gephyr_core.translation.restoring import collected
+from gephyr_core.conversation.reply import Delta, PartEnded, PartStarted
 from gephyr_core.translation.showing import Presenter
 
 CLIENT = "anthropic"
 _MARK = "call|"
+_CARRIERS = 1 << 32
+"""Numbers from here on are those of the blocks that are added to a reply."""
 
 
 @attrs.define
 class CarryingPresenter(Presenter):
     """Presents a reply, and gives calls' signatures blocks of their own."""
 
-    def told(self, index: int, part: Part) -> list[Delta]:
-        """Begin a part that is shown; in front of a signed call, tell its signature."""
-        if not (isinstance(part, ToolCall) and self.shown.proofs and _is_abroad(part.signature)):
-            return Presenter.told(self, index, part)
-        assert part.signature is not None
-        signature = attrs.evolve(part.signature, id=f"{_MARK}{part.id}")
-        carrier = Presenter.told(self, index, Thinking("", signature))
-        return [*carrier, PartEnded(self._next - 1), *Presenter.told(self, index, part)]
+    def feed(self, delta: Delta) -> Sequence[Delta]:
+        """Return what the writer is told in place of *delta*."""
+        if isinstance(delta, PartStarted) and (carrier := self._carrier(delta.part)) is not None:
+            number = _CARRIERS + delta.index
+            return (PartStarted(number, carrier), PartEnded(number), delta)
+        return Presenter.feed(self, delta)
 
-    def reply(self, reply: Reply) -> Reply:
-        """Return what the client is shown of a whole reply."""
-        shown = Presenter.reply(self, reply)
-        if not any(isinstance(part, ToolCall) and _is_abroad(part.signature) for part in shown.parts):
-            return shown
-        told = collected(told for delta in deltas_of(shown) for told in self.feed(delta))
-        return attrs.evolve(told, service_tier=reply.service_tier)
+    def parts(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """Return what the client is shown of a whole reply's parts."""
+        shown: list[Part] = []
+        for part in Presenter.parts(self, parts):
+            carrier = self._carrier(part)
+            shown += [part] if carrier is None else [carrier, part]
+        return tuple(shown)
 
-
-def _is_abroad(signature: Signature | None) -> bool:
-    return signature is not None and signature.origin.dialect != CLIENT
+    def _carrier(self, part: Part) -> Thinking | None:
+        """Return what carries the signature of a call, if it has one that has no place."""
+        signature = part.signature if isinstance(part, ToolCall) and self.shown.proofs else None
+        if signature is None or signature.origin.dialect == CLIENT:
+            return None
+        assert isinstance(part, ToolCall)
+        return Thinking("", attrs.evolve(signature, id=f"{_MARK}{part.id}"))
 
 
 def returned(prompt: Prompt) -> Prompt:

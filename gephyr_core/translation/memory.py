@@ -66,9 +66,8 @@ class TextDigest:
 
     def add(self, text: str) -> None:
         """Add a piece."""
-        pieces = self._pieces
-        pieces.append(text)
-        if len(pieces) >= _PIECES:
+        self._pieces.append(text)
+        if len(self._pieces) >= _PIECES:
             self._take()
 
     def digest(self) -> str:

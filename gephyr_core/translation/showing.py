@@ -9,19 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
-import msgspec
 
 from gephyr_core.conversation.parts import Part, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Effort, Prompt, Reasoning
 from gephyr_core.conversation.reply import (
     Delta,
-    Ended,
-    Failed,
     PartEnded,
     PartStarted,
-    Reply,
     Signed,
-    Started,
     ThinkingAdded,
 )
 from gephyr_core.conversation.report import Report
@@ -147,63 +142,56 @@ def note_lost(parts: Iterable[Part], dialect: str, shown: Shown, report: Report)
 
 @attrs.define
 class Presenter:
-    """Tells a client's writer of a reply what the client is shown of it; the parts are numbered anew."""
+    """Tells a client's writer of a reply what the client is shown of it. Text is shown as it comes (``TextAdded``): it
+    need not be asked about."""
 
     shown: Shown
-    _numbers: dict[int, int] = attrs.field(factory=dict, init=False)
-    """Of the parts that are shown."""
     _waiting: dict[int, Thinking] = attrs.field(factory=dict, init=False)
     """Reasoning that has begun and of which is not known yet whether it can be read."""
+    _hidden: dict[int, None] = attrs.field(factory=dict, init=False)
     _bare: dict[int, None] = attrs.field(factory=dict, init=False)
     """Reasoning that is shown without its signature."""
-    _next: int = attrs.field(default=0, init=False)
 
     def feed(self, delta: Delta) -> Sequence[Delta]:
-        """Return what the writer is told in place of *delta*."""
-        if isinstance(delta, Started | Ended | Failed):
-            return (delta,)
-        if isinstance(delta, PartStarted):
-            return self._started(delta.index, delta.part)
-        number = self._numbers.get(delta.index)
-        if number is None:
-            return self._decided(delta) if delta.index in self._waiting else ()
-        if isinstance(delta, Signed) and delta.index in self._bare:
-            return ()
-        return (delta,) if number == delta.index else (msgspec.structs.replace(delta, index=number),)
+        """Return what the writer is told in place of *delta*. Parts keep their numbers, some of which are left out."""
+        match delta:
+            case PartStarted(index, part) if isinstance(part, Thinking):
+                return self._started(index, part)
+            case ThinkingAdded(index) | Signed(index) | PartEnded(index) if index in self._waiting:
+                return self._decided(delta)
+            case ThinkingAdded(index) | Signed(index) | PartEnded(index) if index in self._hidden:
+                return ()
+            case Signed(index) if index in self._bare:
+                return ()
+        return (delta,)
 
-    def reply(self, reply: Reply) -> Reply:
-        """Return what the client is shown of a whole reply."""
+    def parts(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """Return what the client is shown of a whole reply's parts."""
+        shown = (self.shown.part(part) if isinstance(part, Thinking) else part for part in parts)
+        return tuple(part for part in shown if part is not None)
+
+    def _started(self, index: int, part: Thinking) -> Sequence[Delta]:
         if self.shown.everything:
-            return reply
-        shown = (self.shown.part(part) if isinstance(part, Thinking) else part for part in reply.parts)
-        return attrs.evolve(reply, parts=tuple(part for part in shown if part is not None))
-
-    def told(self, index: int, part: Part) -> list[Delta]:
-        """Begin a part that is shown."""
-        number = self._numbers[index] = self._next
-        self._next += 1
-        return [PartStarted(number, part)]
-
-    def _started(self, index: int, part: Part) -> list[Delta]:
-        if not isinstance(part, Thinking) or self.shown.everything:
-            return self.told(index, part)
+            return (PartStarted(index, part),)
         if self.shown == NOTHING:
-            return []
+            self._hidden[index] = None
+            return ()
         self._waiting[index] = attrs.evolve(part, text="")
-        return self._decided(ThinkingAdded(index, part.text)) if part.text else []
+        return self._decided(ThinkingAdded(index, part.text)) if part.text else ()
 
-    def _decided(self, delta: Delta) -> list[Delta]:
+    def _decided(self, delta: Delta) -> Sequence[Delta]:
         """Reasoning goes on, or ends: now it may be known whether it is shown."""
         match delta:
             case ThinkingAdded(index, text) if text:
                 part = self._waiting.pop(index)
                 if not self.shown.texts:
-                    return []
+                    self._hidden[index] = None
+                    return ()
                 self._bare[index] = None
-                return [*self.told(index, attrs.evolve(part, signature=None)), ThinkingAdded(self._next - 1, text)]
+                return (PartStarted(index, attrs.evolve(part, signature=None)), delta)
             case Signed(index, signature):
                 self._waiting[index] = attrs.evolve(self._waiting[index], signature=signature)
             case PartEnded(index):
                 shown = self.shown.part(self._waiting.pop(index))
-                return [] if shown is None else [*self.told(index, shown), PartEnded(self._next - 1)]
-        return []
+                return () if shown is None else (PartStarted(index, shown), delta)
+        return ()

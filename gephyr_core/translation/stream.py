@@ -3,7 +3,7 @@
 import attrs
 
 from gephyr_core.conversation.assembly import Assembler
-from gephyr_core.conversation.reply import Delta, Ended, Failed
+from gephyr_core.conversation.reply import Delta, Ended, Failed, TextAdded
 from gephyr_core.dialects.base import EventClass, Heard, StreamError, StreamReader
 from gephyr_core.dialects.reader import heard
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter
@@ -115,6 +115,9 @@ class TranslatingReader:
             for delta in restore(raw):
                 if self._assembler is not None:
                     self._assembler.add(delta)
+                if type(delta) is TextAdded:  # nearly all; a client is shown all of it
+                    written.append(write(delta))
+                    continue
                 if isinstance(delta, Ended):
                     self.usage, self.terminal_seen = delta.usage, True
                 elif isinstance(delta, Failed):

@@ -1,13 +1,15 @@
 """A tool call's signature comes back through a client of Anthropic, which has no place for it."""
 
+from collections.abc import Iterable
+
+import msgspec
 import pytest
 
-from gephyr_core.conversation.assembly import deltas_of
+from gephyr_core.conversation.assembly import Assembler, deltas_of
 from gephyr_core.conversation.parts import Origin, Part, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
-from gephyr_core.conversation.reply import Reply, Stop, StopReason
+from gephyr_core.conversation.reply import Delta, Ended, Failed, PartStarted, Reply, Started, Stop, StopReason
 from gephyr_core.translation.carrying import CarryingPresenter, returned
-from gephyr_core.translation.restoring import collected
 from gephyr_core.translation.showing import EVERYTHING, NOTHING, Shown
 
 SIGNED = Signature("c2ln", Origin("gemini"))
@@ -16,13 +18,24 @@ CALL = ToolCall("call_1", "look", '{"a":1}', signature=SIGNED)
 
 def told(*parts: Part, shown: Shown = EVERYTHING) -> tuple[Part, ...]:
     """What the client is told of a reply of *parts*, which is the same whether it streams or not."""
-    reply = Reply("r", "m", parts, Stop(StopReason.TOOL_CALL), service_tier="flex")
+    reply = Reply("r", "m", parts, Stop(StopReason.TOOL_CALL))
     presenter = CarryingPresenter(shown)
-    streamed = collected(out for delta in deltas_of(reply) for out in presenter.feed(delta)).parts
-    whole = CarryingPresenter(shown).reply(reply)
-    assert whole.parts == streamed
-    assert whole.service_tier == "flex"
+    streamed = _in_order(out for delta in deltas_of(reply) for out in presenter.feed(delta))
+    assert CarryingPresenter(shown).parts(parts) == streamed
     return streamed
+
+
+def _in_order(deltas: Iterable[Delta]) -> tuple[Part, ...]:
+    """The parts in the order in which they begin, whatever their numbers."""
+    numbers: dict[int, int] = {}
+    assembler = Assembler()
+    for delta in deltas:
+        if isinstance(delta, PartStarted):
+            numbers[delta.index] = len(numbers)
+        if not isinstance(delta, Started | Ended | Failed):
+            delta = msgspec.structs.replace(delta, index=numbers[delta.index])  # noqa: PLW2901
+        assembler.add(delta)
+    return assembler.reply().parts
 
 
 def test_the_signature_stands_in_a_block_of_its_own_before_its_call() -> None:
@@ -53,7 +66,9 @@ def test_a_client_that_asked_for_no_thinking_gets_no_block_of_it() -> None:
 
 @pytest.mark.parametrize("text", ["hm", ""])
 @pytest.mark.parametrize("redacted", [False, True])
-@pytest.mark.parametrize("shown", [Shown(texts=texts, proofs=proofs) for texts in (0, 1) for proofs in (0, 1)])
+@pytest.mark.parametrize(
+    "shown", [Shown(texts=texts, proofs=proofs) for texts in (False, True) for proofs in (False, True)]
+)
 def test_a_stream_shows_what_a_whole_reply_shows(text: str, shown: Shown, *, redacted: bool) -> None:
     thought = Thinking("" if redacted else text, SIGNED, redacted=redacted)
     seen = shown.part(thought)
