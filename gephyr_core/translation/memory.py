@@ -199,21 +199,31 @@ class Memories:
     def _restored(self, turns: tuple[Turn, ...], said: Sequence[Part]) -> tuple[Turn, ...]:
         """Restore what the assistant said in one go, which some clients send as several messages."""
         parts, before = tuple(part for turn in turns for part in turn.parts), text_digest(said)
+        path = f"{turns[0].path}.reasoning"
         if any(isinstance(part, ToolCall) for part in parts):
-            restored = _with_calls(parts, lambda call_id: self._find(key_of_call(call_id, before)))
+            restored = _with_calls(parts, lambda call_id: self._find(key_of_call(call_id, before), path))
         else:
-            remembered = self._find(key_of_text(text_digest(parts), before))
+            remembered = self._find(key_of_text(text_digest(parts), before), path)
             restored = parts if remembered is None else _woven(remembered.before, parts, keeps=_keeps(parts))
         return turns if restored == parts else (attrs.evolve(turns[0], parts=restored),)
 
-    def _find(self, key: str) -> Remembered | None:
+    def _find(self, key: str, path: str) -> Remembered | None:
+        """Look up what is remembered at a place; *path* names it in reports."""
         record = self._records.get((self._owner, key))
         if record is None or record.expires_at <= self._now:
             return None
         try:
-            return _DECODER.decode(record.data)
+            found = _DECODER.decode(record.data)
         except msgspec.MsgspecError:
             return None  # of another version
+        before, behind = _at(found.before, path), _at(found.behind, path)
+        return Remembered(before, found.signature, behind)
+
+
+def _at(pieces: Iterable[Piece], path: str) -> tuple[Piece, ...]:
+    return tuple(
+        piece if piece.thinking is None else Piece(attrs.evolve(piece.thinking, path=path)) for piece in pieces
+    )
 
 
 def _keeps(parts: Iterable[Part]) -> bool:

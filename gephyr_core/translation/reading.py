@@ -61,9 +61,10 @@ class ReadingRequest:
         prompt = with_makers(translation.prompt, self.makers)
         if self.dialect == CARRIED:
             prompt = returned(prompt)
-        if self.memory is not None:
-            prompt = self.memory.restore(prompt)
         translation.prompt = prompt
+        if self.memory is not None:
+            translation.prompt = self.memory.restore(prompt)
+            translation.sent = None if translation.prompt is prompt else prompt
         wanted = {name: translation.wanted_urls(name) for name in self.fetched_for}
         return ReadRequest(translation, wanted, shown_to(prompt), said_last(prompt.turns))
 

@@ -70,6 +70,8 @@ class RequestTranslation:
     strict: bool
     count: bool
     """The request only counts tokens."""
+    sent: Prompt | None = None
+    """The prompt as the client sent it, where Gephyr put something back into it."""
 
     def call(self, destination: Destination, *, stream: bool) -> TranslatedCall | None:
         """Write the request for *destination*. None: the destination's dialect cannot count tokens.
@@ -89,10 +91,8 @@ class RequestTranslation:
         written = (write_count if self.count else write_prompt)(prompt, destination, report)
         if written is None:
             return None
-        if self.strict and (dropped := report.paths(Fate.DROPPED)):
-            more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
-            shown = ", ".join(dropped[:_SHOWN]) + more
-            raise report.refused(shown, f"cannot be carried to provider {destination.provider!r} (translation.strict)")
+        if self.strict and report.paths(Fate.DROPPED):
+            self._refuse_losses(report, destination, stream=stream)
         paths = _COUNT_PATHS if self.count else _PATHS
         path, query = paths[destination.dialect], ""
         if stream and destination.dialect == "gemini":
@@ -101,6 +101,20 @@ class RequestTranslation:
         headers = [pair for pair in self.headers if pair[0] in travelling]
         headers += [(b"content-type", b"application/json"), *written.headers]
         return TranslatedCall(path, query, headers, msgspec.json.encode(written.body), written, report)
+
+    def _refuse_losses(self, report: Report, destination: Destination, *, stream: bool) -> None:
+        """Raise ``UntranslatableError`` for what would be dropped, unless the client sent none of it: reasoning that
+        Gephyr put back itself goes to its maker, and is no loss to the client elsewhere."""
+        if self.sent is not None:
+            report = Report()
+            report.add(self.report)
+            prompt = attrs.evolve(self.sent, model=destination.model, stream=stream)
+            (write_count if self.count else write_prompt)(prompt, destination, report)
+        dropped = report.paths(Fate.DROPPED)
+        if dropped:
+            more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
+            shown = ", ".join(dropped[:_SHOWN]) + more
+            raise report.refused(shown, f"cannot be carried to provider {destination.provider!r} (translation.strict)")
 
     def wanted_urls(self, dialect: str) -> dict[str, str]:
         """The addresses that a provider of *dialect* has to be given as bytes, each with where the client wrote it."""
@@ -114,11 +128,8 @@ class RequestTranslation:
 
     def inline(self, fetched: Mapping[str, Inline]) -> None:
         """Put what was fetched in the places of its addresses."""
-        turns = tuple(
-            attrs.evolve(turn, parts=tuple(_with_inlined(part, fetched) for part in turn.parts))
-            for turn in self.prompt.turns
-        )
-        self.prompt = attrs.evolve(self.prompt, turns=turns)
+        self.prompt = _inlined_in(self.prompt, fetched)
+        self.sent = None if self.sent is None else _inlined_in(self.sent, fetched)
 
     def makers(self) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
         """Who signed the conversation's reasoning, the first one first, as dialect and digest of the organisation; and
@@ -211,6 +222,13 @@ def reply_context(prompt: Prompt, *, key: str, created: int, model: str, stored:
         search=next((called(tool) for tool in prompt.tools if is_search(tool)), ""),
         stored=stored,
     )
+
+
+def _inlined_in(prompt: Prompt, fetched: Mapping[str, Inline]) -> Prompt:
+    turns = tuple(
+        attrs.evolve(turn, parts=tuple(_with_inlined(part, fetched) for part in turn.parts)) for turn in prompt.turns
+    )
+    return attrs.evolve(prompt, turns=turns)
 
 
 def _with_inlined(part: Part, fetched: Mapping[str, Inline]) -> Part:

@@ -170,6 +170,38 @@ def test_another_provider_is_not_sent_it(client: str) -> None:
     assert PROOF.encode() not in call.body
 
 
+def elsewhere(**sections: Any) -> Play:
+    """A conversation that goes on at another provider than the one whose reasoning is remembered."""
+    one = play(ANTHROPIC, account("a", PROVIDERS[ANTHROPIC]), account("d", PROVIDERS[CHAT], dialect=CHAT), **sections)
+    told(one, GEMINI, ANTHROPIC, {}, streamed=False, calls=True)
+    return one
+
+
+def test_that_another_provider_is_not_sent_it_stands_in_the_report() -> None:
+    one = elsewhere()
+    body, path = question(GEMINI, *LOOPS[GEMINI])
+    call = one.request(body, path.replace("models/m:", "models/deepseek%2Fdeepseek-chat:"))
+    answered(one, call, GEMINI, reply(CHAT), CHAT, streamed=False)
+    lost = [entry for entry in one.records[-1].translation if entry.fate is Fate.DROPPED]
+    assert [entry.path for entry in lost] == ["contents[1].reasoning"]
+
+
+def test_what_the_client_never_sent_is_not_refused_by_strict_translation() -> None:
+    """It can do nothing about reasoning that only Gephyr knows of."""
+    one = elsewhere(translation=TranslationConfig(strict=True))
+    body, path = question(GEMINI, *LOOPS[GEMINI])
+    assert one.request(body, path.replace("models/m:", "models/deepseek%2Fdeepseek-chat:")).account == "d"
+
+
+def test_strict_translation_still_refuses_what_the_client_sent_beside_it() -> None:
+    one = elsewhere(translation=TranslationConfig(strict=True))
+    body, path = question(GEMINI, *LOOPS[GEMINI], generationConfig={"topK": 3})
+    refused = one.refused(body, path.replace("models/m:", "models/deepseek%2Fdeepseek-chat:"))
+    assert refused.status == 400
+    assert b"topK" in refused.body
+    assert b"contents[1]" not in refused.body
+
+
 @FORMS
 def test_with_the_memory_off_what_cannot_come_back_is_reported(*, streamed: bool) -> None:
     one = play(ANTHROPIC, translation=TranslationConfig(remember_reasoning=False))
