@@ -117,7 +117,7 @@ class Delivering(Attempting):
             self.fail(of_bad_call(UNREADABLE_CALL), now)
             return
         self.usage = reply.usage
-        self.remember(reply, text_digest(reply.parts), now)
+        self.remember(attempt, reply, text_digest(reply.parts), now)
         headers = self.translated_headers(attempt)
         account = attempt.lease.account.id
         if plan.stream and not self.reply.status:
@@ -146,7 +146,7 @@ class Delivering(Attempting):
         if held is not None:
             reply = held.reply()
             text = held.text.digest() if isinstance(held, ReasoningAssembler) else text_digest(reply.parts)
-            self.remember(reply, text, now)
+            self.remember(attempt, reply, text, now)
 
     def translated_headers(self, attempt: Attempt) -> list[Header]:
         """The head of a translated reply."""
@@ -207,7 +207,7 @@ class Delivering(Attempting):
         signs = attempt.leg.dialect != "openai-chat" or attempt.lease.account.signs
         return ReasoningAssembler() if signs else None
 
-    def remember(self, reply: Reply, text: str, now: float) -> None:
+    def remember(self, attempt: Attempt, reply: Reply, text: str, now: float) -> None:
         """Keep what a later request of the client will need; *text* is the digest of the reply's text."""
         assert self.admitted is not None
         found = memorable(reply.parts, text, self.said)
@@ -217,7 +217,9 @@ class Delivering(Attempting):
         elif found:
             note_lost(reply.parts, self.dialect.name, self.shown, self._losses())
         if self.keeps_reply:
-            self.keep_reply(reply, now)
+            presenter = self._presenter(attempt)
+            parts = reply.parts if presenter is None else presenter.parts(reply.parts)
+            self.keep_reply(attrs.evolve(reply, parts=parts), now)
 
 
 def _of_type(headers: list[Header], content_type: bytes) -> list[Header]:

@@ -100,10 +100,11 @@ EMPTY = TextDigest().digest()
 """The digest of no text."""
 
 
-def said_last(turns: Sequence[Turn]) -> str:
-    """Return a digest of what the user has said last in *turns*; results of tools do not count."""
+def said_last(turns: Sequence[Turn], before: str = EMPTY) -> str:
+    """Return a digest of what the user has said last in *turns*, where results of tools do not count; *before* where
+    that is nothing."""
     texts: Sequence[Part] = next(filter(None, map(_said_in, reversed(turns))), ())
-    return text_digest(texts)
+    return text_digest(texts) if texts else before
 
 
 def _said_in(turn: Turn) -> list[Part]:
@@ -186,24 +187,25 @@ class Memories:
         if not self._records:
             return prompt
         turns: list[Turn] = []
-        said: Sequence[Part] = ()
+        said = EMPTY
         for role, group in groupby(prompt.turns, key=lambda turn: turn.role):
             together = tuple(group)
             if role is Role.ASSISTANT:
                 turns += self._restored(together, said)
             else:
                 turns += together
-                said = next(filter(None, map(_said_in, reversed(together))), said)
+                said = said_last(together, said)
         return prompt if tuple(turns) == prompt.turns else attrs.evolve(prompt, turns=tuple(turns))
 
-    def _restored(self, turns: tuple[Turn, ...], said: Sequence[Part]) -> tuple[Turn, ...]:
-        """Restore what the assistant said in one go, which some clients send as several messages."""
-        parts, before = tuple(part for turn in turns for part in turn.parts), text_digest(said)
+    def _restored(self, turns: tuple[Turn, ...], said: str) -> tuple[Turn, ...]:
+        """Restore what the assistant said in one go, which some clients send as several messages. *said*: what the user
+        had said last."""
+        parts = tuple(part for turn in turns for part in turn.parts)
         path = f"{turns[0].path}.reasoning"
         if any(isinstance(part, ToolCall) for part in parts):
-            restored = _with_calls(parts, lambda call_id: self._find(key_of_call(call_id, before), path))
+            restored = _with_calls(parts, lambda call_id: self._find(key_of_call(call_id, said), path))
         else:
-            remembered = self._find(key_of_text(text_digest(parts), before), path)
+            remembered = self._find(key_of_text(text_digest(parts), said), path)
             restored = parts if remembered is None else _woven(remembered.before, parts, keeps=_keeps(parts))
         return turns if restored == parts else (attrs.evolve(turns[0], parts=restored),)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gephyr_core.commands import EndResponse, SendBody, StartResponse
+from gephyr_core.commands import CallUpstream, Command, EndResponse, SendBody, StartResponse
 from gephyr_core.config import ModelsConfig
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.sse import SseFramer, parse
@@ -127,20 +127,28 @@ def told(
     return answered(one, call, client, reply(provider, **more), provider, streamed=streamed)
 
 
-def answered(one: Play, call: Any, client: str, whole: bytes, provider: str, *, streamed: bool) -> tuple[Any, bytes]:
-    """Have *call* answered, in the form that the client asked for."""
-    commands = []
-    if streamed:
-        commands += [*one.head(call, headers=SSE)]
+def commands_of(one: Play, call: CallUpstream, whole: bytes, provider: str, *, streamed: bool) -> list[Command]:
+    """Have *call* answered, in the form that the client asked for; return what came of it."""
+    if not streamed:
+        commands = [*one.answer(call, whole, headers=JSON)]
         one.unclaimed = []
-        for event in SseFramer.events(DIALECTS[provider].events_of(whole)):
-            commands += [*one.body(call, event)]
-            one.unclaimed = []
-        if one.gateway.open_exchanges:
-            commands += [*one.end(call)]
-    else:
-        commands += [*one.answer(call, whole, headers=JSON)]
+        return commands
+    commands = [*one.head(call, headers=SSE)]
     one.unclaimed = []
+    for event in SseFramer.events(DIALECTS[provider].events_of(whole)):
+        commands += [*one.body(call, event)]
+        one.unclaimed = []
+    if one.gateway.open_exchanges:
+        commands += [*one.end(call)]
+        one.unclaimed = []
+    return commands
+
+
+def answered(
+    one: Play, call: CallUpstream, client: str, whole: bytes, provider: str, *, streamed: bool
+) -> tuple[Any, bytes]:
+    """Have *call* answered; return what the client is told, as a whole reply, and its bytes."""
+    commands = commands_of(one, call, whole, provider, streamed=streamed)
     assert any(isinstance(command, StartResponse) for command in commands)
     assert any(isinstance(command, EndResponse) for command in commands)
     data = b"".join(command.data for command in commands if isinstance(command, SendBody))

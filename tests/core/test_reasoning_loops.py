@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from gephyr_core.commands import CallUpstream
+from gephyr_core.commands import CallUpstream, Load, ReadBody, Save
 from gephyr_core.config import TranslationConfig
-from gephyr_core.events import StateRestored
-from gephyr_core.records import Fate, RememberedReasoning
+from gephyr_core.events import Loaded, RequestBody, RequestEnded, StateRestored
+from gephyr_core.records import Fate, RememberedReasoning, StoredObject
 from tests.core.play import Play, account
 from tests.core.reasoning_cases import (
     ANTHROPIC,
@@ -23,6 +23,7 @@ from tests.core.reasoning_cases import (
     TEXT,
     THOUGHT,
     answered,
+    commands_of,
     play,
     question,
     reply,
@@ -150,6 +151,30 @@ def test_a_conversation_looks_the_same_to_its_provider_at_each_turn() -> None:
     before, after = (msgspec.json.decode(call.body)["messages"] for call in (first, second))
     assert after[: len(before)] == before
     assert [block["type"] for block in after[len(before)]["content"]] == ["thinking", "text"]
+
+
+@FORMS
+def test_a_response_that_gephyr_keeps_shows_what_its_client_was_shown_and_goes_on_with_the_rest(
+    *, streamed: bool
+) -> None:
+    """``GET /v1/responses/ID`` tells no more than the reply did; what follows on it has all that was thought."""
+    one = play(ANTHROPIC)
+    body, path = question(RESPONSES, stream=streamed)
+    call = one.request(body.replace(b'"store":false', b'"store":true'), path)
+    commands = commands_of(one, call, reply(ANTHROPIC, calls=True), ANTHROPIC, streamed=streamed)
+    saved = [command.record for command in commands if isinstance(command, Save)]
+    (kept,) = [record for record in saved if isinstance(record, StoredObject)]
+    assert THOUGHT.encode() not in kept.data
+    following = {"model": "m", "previous_response_id": kept.object_id, "input": LOOPS[RESPONSES][1:]}
+    one.start("/v1/responses")
+    one.expect(ReadBody)
+    one.feed(RequestBody(one.exchange, msgspec.json.encode(following)))
+    one.expect()
+    one.feed(RequestEnded(one.exchange))
+    load = one.expect(Load)
+    one.feed(Loaded(one.exchange, load.question, kept))
+    call = one.expect(CallUpstream)
+    assert reasoning_in(call, ANTHROPIC) == SENT[ANTHROPIC][1]
 
 
 @pytest.mark.parametrize("client", [CHAT, RESPONSES, GEMINI])

@@ -233,3 +233,24 @@ def test_a_text_of_many_pieces_has_the_digest_of_the_whole() -> None:
         digest.add(f"{number} ")
     assert digest.digest() == text_digest([Text("".join(f"{number} " for number in range(3000)))])
     assert digest.digest() != text_digest([Text("other")])
+
+
+def test_restoring_a_long_loop_reads_what_the_user_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who pastes a megabyte and lets an agent work on it for hundreds of steps makes nobody wait."""
+    read: list[int] = []
+    add = TextDigest.add
+    monkeypatch.setattr(TextDigest, "add", lambda digest, text: (read.append(len(text)), add(digest, text))[1])
+    steps = [
+        turn
+        for number in range(200)
+        for turn in (
+            Turn(Role.ASSISTANT, (ToolCall(f"call_{number}", "look", "{}"),)),
+            Turn(Role.USER, (ToolResult(f"call_{number}"),)),
+        )
+    ]
+    said = "x" * 10_000
+    prompt = attrs.evolve(conversation(BARE), turns=(Turn(Role.USER, (Text(said),)), *steps))
+    memory = learned(THOUGHT, CALL)
+    read.clear()
+    memory.of("key", 1.0, lasting=False).restore(prompt)
+    assert sum(read) == len(said)
