@@ -50,13 +50,16 @@ def not_available(tool: HostedTool, destination: Destination) -> str:
 
 @attrs.frozen
 class StandIn:
-    """A schema for the whole reply, in place of a forced call of a tool: the reply's text is the call."""
+    """A schema for the whole reply in place of a forced call of a tool: the reply's text is the call. Or in place of a
+    schema whose root the provider does not take."""
 
-    name: str
+    name: str = ""
     """The client's name of the tool whose arguments the text is. Empty: the text says which tool is called,
     ``{"call": {"name": ..., "arguments": ...}}``."""
     freeform: tuple[str, ...] = ()
     """Names (the client's) of freeform tools: their arguments are ``{"input": ...}``."""
+    of_value: bool = False
+    """The text is no call, but ``{"value": ...}``, and the client is told the value."""
 
 
 @attrs.frozen
@@ -75,7 +78,7 @@ class Written:
     structured_wrapped: bool = False
     """The arguments are ``{"value": ...}``, for a schema whose root is no object."""
     stand_in: StandIn | None = None
-    """What stands in for a call that the client forces and the model refuses to be forced to."""
+    """What stands in for what the client demands of the reply and the model cannot be asked for."""
 
 
 @attrs.frozen

@@ -1,6 +1,6 @@
-"""The call that a reply's text is, where a schema stood in for a forced call (:mod:`.forced_calls`).
+"""The call that a reply's text is, where a schema stood in for a forced call (:mod:`.forced_calls`), or the value.
 
-The arguments go on as they come. What the model says that is no JSON object (a refusal, say) stays text.
+The arguments, or the value, go on as they come. What the model says that is no JSON object (a refusal, say) stays text.
 """
 
 import re
@@ -27,9 +27,10 @@ from gephyr_core.translation.restoring import Restores
 
 _HEAD = re.compile(r'\s*\{\s*(?:"call"\s*:\s*\{\s*)?"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\S)')
 """What stands before the arguments of a call of one of several tools."""
+_HEAD_OF_VALUE = re.compile(r'\s*\{\s*"value"\s*:\s*(?=\S)')
 _LONGEST_HEAD = 4096
 """Characters that are searched for it; the longest name of a tool is shorter by far."""
-_MARK = re.compile(r'["{}\[\]]')
+_MARK = re.compile(r'["{}\[\],]')
 _MARK_IN_STRING = re.compile(r'["\\]')
 _ANY = msgspec.json.Decoder()
 
@@ -52,14 +53,14 @@ class CallOfText:
     the schema says."""
 
     stand_in: StandIn
-    called: bool = attrs.field(default=False, init=False)
-    """The text was a call. Later texts stay what they are: there is one call."""
+    found: bool = attrs.field(default=False, init=False)
+    """The text was what the schema says. Later texts stay what they are: there is one call."""
     _open: "dict[int, _Opening | _Arguments]" = attrs.field(factory=dict, init=False)
 
     def feed(self, delta: Delta) -> list[Delta]:
         """Return what *delta* is, with the call in place of the text."""
         match delta:
-            case PartStarted(index, part) if isinstance(part, Text) and not self.called and not self._open:
+            case PartStarted(index, part) if isinstance(part, Text) and not self.found and not self._open:
                 self._open[index] = _Opening(index, part)
                 return [] if not part.text else self._text(index, part.text)
             case PartStarted():
@@ -74,15 +75,16 @@ class CallOfText:
             case Cited(index) if index in self._open:
                 return []  # A call has no place for it.
             case Ended(stop, usage):
+                is_call = self.found and not self.stand_in.of_value and stop.reason is StopReason.END
                 ended = Ended(Stop(StopReason.TOOL_CALL, detail=stop.detail), usage)
-                return [*self._settled(), ended if self.called and stop.reason is StopReason.END else delta]
+                return [*self._settled(), ended if is_call else delta]
         return [delta]
 
     def _text(self, index: int, text: str) -> list[Delta]:
         opened = self._open[index]
         if isinstance(opened, _Arguments):
             taken = opened.take(text)
-            return [ArgumentsAdded(index, taken)] if taken else []
+            return [self._more(index, taken)] if taken else []
         opened.text += text
         begins = opened.text.lstrip()
         if not begins:
@@ -91,9 +93,10 @@ class CallOfText:
             return self._as_text(index)
         if self.stand_in.name:
             return self._as_call(index, self.stand_in.name, _Arguments(), begins)
-        head = _HEAD.match(opened.text) if len(opened.text) < _LONGEST_HEAD else None
-        name = _name(head[1]) if head is not None else ""
-        if head is None or not name:
+        pattern = _HEAD_OF_VALUE if self.stand_in.of_value else _HEAD
+        head = pattern.match(opened.text) if len(opened.text) < _LONGEST_HEAD else None
+        name = _name(head[1]) if head is not None and not self.stand_in.of_value else ""
+        if head is None or not (name or self.stand_in.of_value):
             return []
         return self._as_call(index, name, _Arguments(), opened.text[head.end() :])
 
@@ -101,9 +104,9 @@ class CallOfText:
         """The text is complete: what is still held is a call that begins otherwise, or none."""
         opened = self._open.pop(index)
         if isinstance(opened, _Arguments):
-            return [] if opened.begun else [ArgumentsAdded(index, "{}")]
+            return [] if opened.begun or self.stand_in.of_value else [ArgumentsAdded(index, "{}")]
         self._open[index] = opened
-        found = _found(opened.text)
+        found = _found(opened.text, of_value=self.stand_in.of_value)
         told = self._as_text(index) if found is None else self._as_call(index, found[0], _Arguments(), found[1])
         self._open.pop(index, None)
         return told
@@ -122,12 +125,16 @@ class CallOfText:
     def _as_call(self, index: int, name: str, arguments: "_Arguments", text: str) -> list[Delta]:
         opening = self._open[index]
         assert isinstance(opening, _Opening)
-        self.called = True
+        self.found = True
         self._open[index] = arguments
         signed = [delta for delta in opening.later if isinstance(delta, Signed)]
-        started = PartStarted(index, ToolCall("", name, "", signature=opening.part.signature))
+        call = ToolCall("", name, "", signature=opening.part.signature)
+        part = attrs.evolve(opening.part, text="") if self.stand_in.of_value else call
         taken = arguments.take(text)
-        return [started, *signed, *([ArgumentsAdded(index, taken)] if taken else [])]
+        return [PartStarted(index, part), *signed, *([self._more(index, taken)] if taken else [])]
+
+    def _more(self, index: int, text: str) -> Delta:
+        return TextAdded(index, text) if self.stand_in.of_value else ArgumentsAdded(index, text)
 
 
 @attrs.define
@@ -164,7 +171,7 @@ class _Arguments:
                 break
             place = mark.end()
             if self._met(mark[0]):
-                return self._last(text, place if self._depth == 0 else mark.start())
+                return self._last(text[: place if mark[0] in "}]" and self._depth == 0 else mark.start()])
             if mark[0] == "\\":
                 self._escaped = place == end
                 place += 1
@@ -172,7 +179,7 @@ class _Arguments:
         return text
 
     def _met(self, mark: str) -> bool:
-        """Take in a quote, a backslash or a bracket. Returns whether the value ends with it, or before it."""
+        """Take in a quote, a backslash, a bracket or a comma. Returns whether the value ends with it, or before it."""
         if mark == '"':
             self._in_string = not self._in_string
         elif mark in "{[":
@@ -180,11 +187,11 @@ class _Arguments:
         elif mark in "}]":
             self._depth -= 1
             return self._depth <= 0
-        return False
+        return mark == "," and self._depth == 0
 
-    def _last(self, text: str, end: int) -> str:
+    def _last(self, text: str) -> str:
         self._over = True
-        taken = text[:end] if self._depth == 0 else text[:end].rstrip()
+        taken = text.rstrip()
         self.begun = self.begun or bool(taken.strip())
         return taken
 
@@ -196,12 +203,15 @@ def _name(written: str) -> str:
         return ""
 
 
-def _found(text: str) -> tuple[str, str] | None:
-    """The name and the arguments of the call that a whole text is; None where it is none."""
+def _found(text: str, *, of_value: bool) -> tuple[str, str] | None:
+    """The name and the arguments of the call that a whole text is, or nothing and the value; None where it is none."""
     try:
         value = _ANY.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+    if of_value:
+        within = isinstance(value, dict) and "value" in value
+        return ("", encode_json(value["value"]).decode()) if within else None
     call = value.get("call", value) if isinstance(value, dict) else None
     if not isinstance(call, dict) or not isinstance(name := call.get("name"), str) or "arguments" not in call:
         return None

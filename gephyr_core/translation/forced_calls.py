@@ -50,6 +50,8 @@ def possible_calls(prompt: Prompt, destination: Destination, report: Report) -> 
     tools = _callable(prompt.tools, choice) if choice is not None and forces else []
     if tools and choice is not None and capabilities.structured_output:
         return _with_schema(prompt, tools, choice, destination, report)
+    if not forces and capabilities.structured_output:
+        return _with_root(prompt, report)
     if capabilities.forced_tools:
         reason = f"model {destination.model!r} does not think where it is made to call a tool"
         report.dropped(prompt.path("reasoning"), reason)
@@ -72,6 +74,16 @@ def with_stand_in(written: Written, stand_in: StandIn | None) -> Written:
         return written
     freeform = tuple(dict.fromkeys((*written.freeform, *stand_in.freeform)))
     return attrs.evolve(written, stand_in=stand_in, freeform=freeform)
+
+
+def _with_root(prompt: Prompt, report: Report) -> tuple[Prompt, StandIn]:
+    """Put the reply's schema into an object: the provider takes no other root, and no call can stand in."""
+    output = prompt.output
+    assert output is not None
+    assert output.schema is not None
+    report.emulated(output.path, "the reply is a member of an object, which is taken off again")
+    within = attrs.evolve(output, schema=_object(value=output.schema))
+    return attrs.evolve(prompt, output=within), StandIn(of_value=True)
 
 
 def _callable(tools: tuple[Tool, ...], choice: ToolChoice) -> list[FunctionTool | FreeformTool | ClientTool]:

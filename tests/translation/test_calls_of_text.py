@@ -106,6 +106,22 @@ def test_a_whole_reply_is_the_call_that_its_stream_is(name: str, arguments: Any,
     assert the_call(restored(whole, restorer(SEVERAL))) == the_call(read(SEVERAL, stream(text, cuts)))
 
 
+@given(value=values, indent=spacing, cuts=st.lists(st.integers(0, 200), max_size=30), first=st.booleans())
+def test_a_value_is_taken_out_of_the_object_around_it(value: Any, indent: Any, cuts: list[int], first: bool) -> None:
+    """For a list, say, where a provider takes only objects."""
+    around = {"value": value, "more": 1} if first else {"more": 1, "value": value}
+    reply = read(StandIn(of_value=True), stream(json.dumps(around, indent=indent), cuts))
+    _, told = reply.parts
+    assert isinstance(told, Text)
+    assert json.loads(told.text) == value
+    assert reply.stop.reason is StopReason.END
+
+
+@pytest.mark.parametrize("said", ["No.", "", "[1]", '{"other": 1}'])
+def test_a_text_without_the_value_is_told_as_it_is(said: str) -> None:
+    assert read(StandIn(of_value=True), stream(said, [1])).parts == (Thinking(""), Text(said))
+
+
 def test_the_arguments_go_on_as_they_come() -> None:
     """A client that shows a file while it is written does not wait for the end of it."""
     reader = restorer(SEVERAL)

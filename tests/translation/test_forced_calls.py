@@ -1,6 +1,5 @@
 """Forced calls of models that refuse to be forced: a schema for the reply stands in, and comes back as the call."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -12,8 +11,6 @@ from gephyr_core.dialects.translator import Destination
 from gephyr_core.providers.capabilities import capabilities_of
 from gephyr_core.records import Fate
 from gephyr_core.translation.requests import TranslatedCall, read_request
-from tests.agents.asking import BEARER, Gateway, Response, events
-from tests.translation.strict_gateway import strict_gateway
 
 Object = dict[str, Any]
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -207,123 +204,33 @@ def test_the_other_way_round_thinking_gives_way_to_the_call_that_stands_in_for_j
     assert "reasoning" in made.report.paths(Fate.DROPPED)
 
 
-# -- the whole way ----------------------------------------------------------------------------------------------------
-
-PATHS = {
-    "openai-chat": "/v1/chat/completions",
-    "openai-responses": "/v1/responses",
-    "anthropic": "/v1/messages",
-    "gemini": "/v1beta/models/m:{verb}",
+LIST = {"type": "array", "items": {"type": "string"}}
+RECURSIVE = {
+    "$ref": "#/$defs/node",
+    "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}, "required": []}},
 }
 
 
-async def ask(url: str, source: str, body: Object, *, stream: bool) -> Response:
-    verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    path = PATHS[source].format(verb=verb)
-    sent = body if source == "gemini" else {**body, "stream": stream}
-    headers = {**BEARER, **({"anthropic-version": "2023-06-01"} if source == "anthropic" else {})}
-    return await asyncio.to_thread(Gateway(int(url.rpartition(":")[2])).ask, "POST", path, sent, headers)
+@pytest.mark.parametrize("thinks", [False, True])
+def test_a_list_is_asked_for_in_an_object_where_no_call_can_stand_in(thinks: bool) -> None:
+    """Google's API takes any root; OpenAI's dialects take an object, and a call with it where the model can be made to."""
+    config: Object = {"responseMimeType": "application/json", "responseJsonSchema": LIST}
+    config |= {"thinkingConfig": {"thinkingBudget": 2000}} if thinks else {}
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}], "generationConfig": config}
+    for target in ("openrouter-5.5", "openrouter-4.5"):
+        made = call("gemini", body, target)
+        stands = target == "openrouter-5.5" or thinks
+        schema = schema_of(json.loads(made.body))
+        assert (schema is not None) is stands
+        assert schema is None or schema["properties"] == {"value": LIST}
+        assert (made.written.stand_in is not None) is stands
 
 
-def told(source: str, answer: Response, *, stream: bool) -> tuple[str, Object, str]:
-    """Name and arguments of the one call of a reply, and why the reply ended."""
-    assert answer.status == 200, answer.body
-    found = TOLD[source](answer, stream)
-    assert len(found[0]) == 1
-    name, arguments = found[0][0]
-    return name, json.loads(arguments) if isinstance(arguments, str) else arguments, found[1]
-
-
-Told = tuple[list[tuple[str, Any]], str]
-
-
-def told_chat(answer: Response, stream: bool) -> Told:
-    if not stream:
-        [choice] = answer.json["choices"]
-        calls = [(one["function"]["name"], one["function"]["arguments"]) for one in choice["message"]["tool_calls"]]
-        assert not choice["message"]["content"]
-        return calls, choice["finish_reason"]
-    lines = [line for line in answer.body.decode().splitlines() if line.startswith("data: {")]
-    choices = [one["choices"][0] for line in lines if (one := json.loads(line[6:]))["choices"]]
-    deltas = [call.get("function", {}) for one in choices for call in one["delta"].get("tool_calls", ())]
-    names = [delta["name"] for delta in deltas if delta.get("name")]
-    return [(*names, "".join(delta.get("arguments", "") for delta in deltas))], choices[-1]["finish_reason"]  # type: ignore[list-item]
-
-
-def told_responses(answer: Response, stream: bool) -> Told:
-    told = events(answer.body) if stream else []
-    response = told[-1]["response"] if stream else answer.json
-    calls = [(item["name"], item["arguments"]) for item in response["output"] if item["type"] == "function_call"]
-    assert [item for item in response["output"] if item["type"] == "message"] == []
-    return calls, response["status"]
-
-
-def told_anthropic(answer: Response, stream: bool) -> Told:
-    if not stream:
-        blocks = answer.json["content"]
-        assert [block for block in blocks if block["type"] == "text"] == []
-        calls = [(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
-        return calls, answer.json["stop_reason"]
-    told = events(answer.body)
-    names = [one["content_block"]["name"] for one in told if one.get("content_block", {}).get("type") == "tool_use"]
-    pieces = [one["delta"].get("partial_json", "") for one in told if one["type"] == "content_block_delta"]
-    [stop] = [one["delta"]["stop_reason"] for one in told if one["type"] == "message_delta"]
-    return [(*names, "".join(pieces))], stop  # type: ignore[list-item]
-
-
-def told_gemini(answer: Response, stream: bool) -> Told:
-    whole = events(answer.body) if stream else [answer.json]
-    candidates = [one["candidates"][0] for one in whole]
-    parts = [part for one in candidates for part in one.get("content", {}).get("parts", ())]
-    calls = [(part["functionCall"]["name"], part["functionCall"]["args"]) for part in parts if "functionCall" in part]
-    return calls, candidates[-1]["finishReason"]
-
-
-TOLD = {
-    "openai-chat": told_chat,
-    "openai-responses": told_responses,
-    "anthropic": told_anthropic,
-    "gemini": told_gemini,
-}
-STOPS = {
-    "openai-chat": "tool_calls",
-    "openai-responses": "completed",
-    "anthropic": "tool_use",
-    "gemini": "STOP",
-}
-SERVED = [
-    pytest.param(source, kind, model, id=f"{source}-by-{model}")
-    for source in CLIENTS
-    for kind, model in (
-        ("anthropic", "claude-opus-5-5"),
-        ("openai", "gpt-5.6"),
-        ("gemini", "gemini-3-flash-preview"),
-    )
-    if not source.startswith(kind)
-]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("source", "kind", "model"), SERVED)
-async def test_the_reply_comes_back_as_the_call(source: str, kind: str, model: str, *, stream: bool) -> None:
-    """A provider that is strict about what it takes answers with what the schema lets it; the client gets a call."""
-    sections = {"models": {"*": f"{kind}/{model}"}, "capabilities": {model: {"forced_tools": False}}}
-    async with strict_gateway(kind, **sections) as gateway:
-        for choice, names, expected in (
-            ("weather", ("weather", "now"), ("weather", {"city": "example"})),
-            ("now", ("weather", "now"), ("now", {})),
-            ("required", ("weather", "now"), ("weather", {"city": "example"})),
-            ("either", ("either",), ("either", {"city": "example"})),
-            ("route", ("route", "now"), ("route", {"from": "example"})),
-        ):
-            body = CLIENTS[source](choice, *names)
-            name, arguments, stop = told(source, await ask(gateway.url, source, body, stream=stream), stream=stream)
-            assert (name, arguments) == expected
-            assert stop == STOPS[source]
-        assert gateway.provider.refusals == []
+@pytest.mark.parametrize("target", ["openrouter-5.5", "claude-5.5", "responses"])
+def test_a_reference_at_the_root_is_followed(target: str) -> None:
+    config = {"responseMimeType": "application/json", "responseJsonSchema": RECURSIVE}
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}], "generationConfig": config}
+    schema = schema_of(json.loads(call("gemini", body, target).body))
+    assert schema is not None
+    assert schema["type"] == "object"
+    assert "$ref" not in json.dumps(schema)
