@@ -38,7 +38,7 @@ def paired(turns: Sequence[Turn], report: Report) -> list[Turn]:
     Reasoning that the assistant said nothing after is left out. What had to be left out, added or changed is reported.
     """
     turns = concluded(turns, report)
-    pairs, ids = _Pairs(), CallIds()
+    pairs, ids = _Pairs(), CallIds(report)
     pairs.find(turns)
     if not pairs.calls and not pairs.results:
         return list(turns)
@@ -47,7 +47,7 @@ def paired(turns: Sequence[Turn], report: Report) -> list[Turn]:
         if turn.role is Role.USER:
             parts = tuple(_without_results(index, turn, pairs, report))
         else:
-            parts = tuple(_distinct(part, ids, report) for part in turn.parts)
+            parts = tuple(_distinct(part, ids) for part in turn.parts)
         if parts or not turn.parts:
             ordered.append(turn if parts == turn.parts else attrs.evolve(turn, parts=parts))
         calls = [((index, place), part) for place, part in enumerate(parts) if isinstance(part, ToolCall)]
@@ -156,16 +156,12 @@ def _answer(call: ToolCall, result: ToolResult | None, report: Report) -> ToolRe
     return attrs.evolve(result, call_id=call.id, name=call.name)
 
 
-def _distinct(part: Part, ids: CallIds, report: Report) -> Part:
+def _distinct(part: Part, ids: CallIds) -> Part:
     """Give a call an id of its own."""
     if not isinstance(part, ToolCall):
         return part
-    call_id = ids.distinct(part.id or "call")
-    if call_id == part.id:
-        return part
-    if part.id:
-        report.changed(part.path, f"an earlier call has the id {part.id!r} too: this one has {call_id!r} there")
-    return attrs.evolve(part, id=call_id)
+    call_id = ids.distinct(part.id or "call", part.path)
+    return part if call_id == part.id else attrs.evolve(part, id=call_id)
 
 
 def _without_results(index: int, turn: Turn, pairs: _Pairs, report: Report) -> Iterable[Part]:

@@ -113,6 +113,8 @@ class Delivering(Attempting):
         delivery = read()
         reply = delivery.reply
         self._losses().add(delivery.report)
+        if not self.reply.status:
+            self.reply.dropped = self._losses().dropped_header()
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             self.fail(of_bad_call(UNREADABLE_CALL), now)
             return

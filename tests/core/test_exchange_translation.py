@@ -1,5 +1,7 @@
 """A request for which an account of another dialect is asked: what goes to the provider, and what comes back."""
 
+from typing import Any
+
 import msgspec
 
 from gephyr_core.commands import CallUpstream, DetachUpstream, EndResponse, SendBody, StartResponse
@@ -9,7 +11,7 @@ from tests.core.play import JSON, SSE, Play, account
 
 CHAT = b'{"model":"gpt-4o","max_tokens":50,"seed":7,"messages":[{"role":"user","content":"hi"}]}'
 STREAM = CHAT.replace(b'{"model"', b'{"stream":true,"model"')
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
@@ -73,6 +75,47 @@ def test_the_reply_comes_back_in_the_clients_and_says_what_was_dropped() -> None
     assert record.usage is not None
     assert record.usage.output == 2
     play.finish()
+
+
+SEARCHED = [
+    {"type": "mcp_tool_use", "id": "mcptoolu_1", "name": "gauge", "server_name": "rivers", "input": {}},
+    {"type": "mcp_tool_result", "tool_use_id": "mcptoolu_1", "is_error": False, "content": []},
+]
+"""What an Anthropic server's own tools did: Chat has no shape for it."""
+LOST = [("seed", "dropped"), ("content[0]", "dropped"), ("content[1]", "dropped")]
+
+
+def test_what_a_whole_reply_loses_is_recorded_and_told() -> None:
+    """Its head is written when the reply is known."""
+    play = claude()
+    call = play.request(CHAT)
+    play.answer(call, msgspec.json.encode({**MESSAGE, "content": [*SEARCHED, *MESSAGE["content"]]}))
+    start, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert msgspec.json.decode(sent.data)["choices"][0]["message"]["content"] == "hello"
+    assert header(start.headers, b"x-gephyr-dropped") == b"seed, content[0], content[1]"
+    assert [(entry.path, entry.fate.value) for entry in play.records[0].translation] == LOST
+
+
+def test_what_a_stream_loses_is_recorded() -> None:
+    """Also where it is made of a whole reply."""
+    for whole in (True, False):
+        play = claude()
+        call = play.request(STREAM)
+        if whole:
+            play.answer(call, msgspec.json.encode({**MESSAGE, "content": [*SEARCHED, *MESSAGE["content"]]}))
+        else:
+            blocks = [
+                b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n'
+                b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
+                % (index, msgspec.json.encode(block), index)
+                for index, block in enumerate(SEARCHED)
+            ]
+            head, _, text = START.partition(b"event: content_block_start")
+            text = (b"event: content_block_start" + text + TEXT + END).replace(b'"index":0', b'"index":2')
+            play.head(call, headers=SSE)
+            play.body(call, head + b"".join(blocks) + text)
+        assert [(entry.path, entry.fate.value) for entry in play.records[0].translation] == LOST
+        assert play.records[0].outcome == "ok"
 
 
 def test_a_stream_comes_back_as_one() -> None:

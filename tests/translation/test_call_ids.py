@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gephyr_core.conversation.ids import CallIds
+from gephyr_core.conversation.report import Fate, Report
 from tests.translation.passing import PAIRS, PROVIDERS, asked, sse, streamed, told
 
 PAGES = ("one", "two", "three")
@@ -101,7 +102,9 @@ def ids_streamed(dialect: str, events: list[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("ids", [["7", "7"], ["7", "7", "7"], ["7", "7_2", "7"], [None, None], ["", "7", ""]])
 def test_a_replys_calls_have_ids_of_their_own(source: str, target: str, ids: list[str | None]) -> None:
     """Whole and streamed, where the provider repeats an id and where it tells none; an id that is unique stays."""
-    calls = calls_told(target, told(source, target, reply_with_ids(source, ids)))
+    report = Report()
+    calls = calls_told(target, told(source, target, reply_with_ids(source, ids), report))
+    assert bool(report.paths(Fate.CHANGED)) == (len(set(filter(None, ids))) < len([one for one in ids if one]))
     assert [page for _, page in calls] == list(PAGES[: len(ids)])
     seen = [call_id for call_id, _ in calls]
     assert len(set(seen)) == len(ids)
@@ -226,7 +229,7 @@ def test_what_follows_does_not_change_a_calls_id(target: str) -> None:
 @given(st.lists(st.sampled_from(["", "a", "a_2", "a_3", "b"]), max_size=30))
 def test_ids_are_distinct_and_the_first_of_each_stays(wanted: list[str]) -> None:
     """An empty id is made up elsewhere."""
-    ids = CallIds()
+    ids = CallIds(Report())
     made = [ids.distinct(one) for one in wanted]
     given_ids = [one for one in made if one]
     assert len(set(given_ids)) == len(given_ids)

@@ -93,7 +93,7 @@ class AnthropicDeltaReader(CutReader):
     """There was a call of a tool of the client's."""
     _ending: _Open | None = None
     """A call without arguments that ended: whether it is whole is known when the next event comes."""
-    _ids: CallIds = attrs.field(factory=CallIds)
+    _ids: CallIds = attrs.field(default=attrs.Factory(lambda self: CallIds(self._report), takes_self=True), init=False)
     _stop: Stop | None = None
     _usage: Usage | None = None
 

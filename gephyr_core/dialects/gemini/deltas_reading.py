@@ -67,7 +67,7 @@ class GeminiDeltaReader(CutReader):
     _hosted: str = ""
     """Id of the latest call of a tool of Google's."""
     _id: str = ""
-    _ids: CallIds = attrs.field(factory=CallIds)
+    _ids: CallIds = attrs.field(default=attrs.Factory(lambda self: CallIds(self._report), takes_self=True), init=False)
     _grounding: Grounding = attrs.field(factory=Grounding)
 
     @property

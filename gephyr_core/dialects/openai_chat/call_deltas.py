@@ -42,10 +42,10 @@ class _Call:
 class CallReader:
     """Reads the calls of one reply."""
 
+    _ids: CallIds
     _open: dict[object, _Call] = attrs.field(factory=dict)
     """By the provider's index; a call that another one displaced has a key of its own."""
     _latest: object = None
-    _ids: CallIds = attrs.field(factory=CallIds)
 
     @property
     def any(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from gephyr_core.conversation.fields import FieldError
+from gephyr_core.conversation.ids import CallIds
 from gephyr_core.conversation.parts import Citation, Image, Part, Refusal, Signature, Text, Thinking, Url
 from gephyr_core.conversation.reply import (
     Cited,
@@ -71,7 +72,9 @@ class ChatDeltaReader(CutReader):
     _sources: tuple[Citation, ...] = ()
     _whole: bool = False
     """The message being read is all of the reply."""
-    _calls: CallReader = attrs.field(factory=CallReader)
+    _calls: CallReader = attrs.field(
+        default=attrs.Factory(lambda self: CallReader(CallIds(self._report)), takes_self=True), init=False
+    )
 
     @property
     def finished(self) -> bool:

@@ -92,7 +92,7 @@ class ResponsesDeltaReader(CutReader):
     """What events add to, by their name and their indices; known once one was read."""
     _name: bytes = b""
     """The name of the event being read, where it is one that adds to a part."""
-    _ids: CallIds = attrs.field(factory=CallIds)
+    _ids: CallIds = attrs.field(default=attrs.Factory(lambda self: CallIds(self._report), takes_self=True), init=False)
     _searched: str = ""
     """Id of the latest search of tools."""
     _started: bool = False
