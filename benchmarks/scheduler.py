@@ -1,7 +1,7 @@
 """Measure the scheduler alone: ``python -m benchmarks.scheduler``. Exits with 1 where a budget is exceeded.
 
-What a choice costs must not grow with the pool: an ``acquire``, and the end of its lease, at 10 to 1,000 accounts,
-for requests with and without sessions, and with nine accounts of ten limited; and what bindings weigh.
+What a choice costs must not grow with the pool: a choice with its claim, and the end of its lease, at 10 to 1,000
+accounts, for requests with and without sessions, and with nine accounts of ten limited; and what bindings weigh.
 """
 
 import gc
@@ -14,12 +14,11 @@ from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.http import Origin
-from gephyr_core.scheduling import SUCCESS, Account, Lease, Pool, Scheduler, Search
+from gephyr_core.scheduling import SUCCESS, Account, Choice, Granted, Lease, Pool, Scheduler, Search
 from gephyr_core.scheduling.bindings import Bindings
-from gephyr_core.scheduling.windows import RequestWindow
 
 _BUDGETS = {10: 15.0, 100: 40.0, 1000: 40.0}
-"""Accounts to microseconds an ``acquire`` may take."""
+"""Accounts to microseconds that a choice with its claim may take."""
 _MEMORY_BUDGET = 60.0
 """Megabytes of the bindings below."""
 _BINDINGS = 100_000
@@ -39,19 +38,32 @@ def _account(number: int) -> Account:
         "",
         "",
         max_concurrency=50,
-        requests=RequestWindow(100_000),
+        requests_per_minute=100_000,
     )
 
 
+def _lease(scheduler: Scheduler, pool: Pool, search: Search, now: float) -> Lease:
+    """Choose an account, claim it, and be granted it: there is room for each."""
+    choice = scheduler.choose(pool, search, (), now)
+    if not isinstance(choice, Choice):
+        raise TypeError("an account is free")
+    claim = scheduler.claim(choice, search)
+    answer = scheduler.ledger.claim(claim, now)
+    if not isinstance(answer, Granted):
+        raise TypeError("the account that was chosen has room")
+    return scheduler.granted(choice, search, claim, answer, now)
+
+
 def _acquire(accounts: int, *, sessions: bool, limited: bool = False) -> tuple[float, float]:
-    """Return the microseconds of an ``acquire``, and of it and the end of its lease: the best of a few rounds."""
-    pool = Pool("gpt-5", [_account(number) for number in range(accounts)])
+    """Return the microseconds of a choice with its claim, and of both with the end of the lease: the best of a few."""
     config = SchedulingConfig(last_used_lock_seconds=0)
     commands: list[Command] = []
-    scheduler = Scheduler(pool.accounts, config, ComplianceConfig(), random.Random(1), commands.append)
+    made = [_account(number) for number in range(accounts)]
+    scheduler = Scheduler(made, config, ComplianceConfig(), random.Random(1), commands.append)
+    pool = scheduler.pool("gpt-5", made)
     if limited:
-        for account in pool.accounts[: accounts * 9 // 10]:
-            account.cooldowns.state("", _NOW + 3600, ErrorKind.RATE_LIMIT, "rate limit")
+        for account in made[: accounts * 9 // 10]:
+            account.view.cooldowns.state("", _NOW + 3600, ErrorKind.RATE_LIMIT, "rate limit")
     names = [f"session-{number}" if sessions else None for number in range(_SESSIONS)]
     best_choice = best_both = float("inf")
     for round_number in range(_ROUNDS):
@@ -60,11 +72,9 @@ def _acquire(accounts: int, *, sessions: bool, limited: bool = False) -> tuple[f
         choosing, begun = 0.0, time.perf_counter()
         for search in searches:
             before = time.perf_counter()
-            lease = scheduler.acquire(pool, search, (), now)
+            lease = _lease(scheduler, pool, search, now)
             choosing += time.perf_counter() - before
-            if not isinstance(lease, Lease):
-                raise TypeError("there is room for each of them")
-            lease.done(SUCCESS, now)
+            scheduler.release(lease, SUCCESS, now)
             now += 0.001
             commands.clear()
         both = time.perf_counter() - begun

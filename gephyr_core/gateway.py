@@ -38,6 +38,7 @@ from gephyr_core.exchange.collapse import collapse, refuse_unmade
 from gephyr_core.faults import internal_error
 from gephyr_core.operations import Operations
 from gephyr_core.providers.capabilities import learn
+from gephyr_core.scheduling import Scheduler
 from gephyr_core.scheduling.bindings import BindingEvent
 from gephyr_core.scheduling.decisions import Decisions
 from gephyr_core.shared import Shared
@@ -99,7 +100,7 @@ class Gateway:
     @property
     def open_leases(self) -> int:
         """Leases that are out on accounts."""
-        return self._shared.scheduler.in_flight
+        return self._shared.scheduler.ledger.in_flight
 
     @property
     def buffered_bytes(self) -> int:
@@ -110,6 +111,11 @@ class Gateway:
     def released_bytes(self) -> int:
         """Bytes of large buffers (1 MiB and more) that were let go since the start."""
         return self._shared.released
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Who chooses accounts: its accounts, its queue and the ledger's views, for those who watch. They only read."""
+        return self._shared.scheduler
 
     @property
     def decisions(self) -> Decisions:

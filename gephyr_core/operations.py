@@ -2,10 +2,8 @@
 
 import math
 
-from gephyr_core.commands import Observe, RefreshToken
+from gephyr_core.commands import Observe, RefreshToken, Save
 from gephyr_core.config import AccountConfig
-from gephyr_core.dates import LONGEST_WAIT
-from gephyr_core.errors import ErrorKind
 from gephyr_core.events import AdminChanged, ProxyChecked, StateRestored, TokenRefreshed, TokenRefreshFailed
 from gephyr_core.records import AccountEvent, AccountState
 from gephyr_core.scheduling import Account
@@ -34,16 +32,7 @@ class Operations:
             if state.account in scheduler.accounts:
                 account = scheduler.accounts[state.account]
                 account.disabled, account.enabled_at = state.disabled, 0.0 if state.disabled else min(state.since, now)
-        books = {name: shared.cooldowns for name, shared in scheduler.organizations.items()}
-        for cooldown in event.cooldowns:
-            kind = _kind(cooldown.kind)
-            own = scheduler.accounts.get(cooldown.scope)
-            of_all = kind in {ErrorKind.RATE_LIMIT, ErrorKind.MONEY}
-            book = books.get(cooldown.scope) if of_all or own is None else own.cooldowns
-            if book is not None and kind is not None and cooldown.until > now:
-                until = cooldown.until if cooldown.until == math.inf else min(cooldown.until, now + LONGEST_WAIT)
-                book.state(cooldown.model, until, kind, kind.value.replace("_", " "))
-        scheduler.bindings.restore(event.bindings, now)
+        scheduler.ledger.restore(event.cooldowns, event.bindings, now)
         known = {token.account: token.expires_at for token in event.tokens}
         for account in scheduler.accounts.values():
             if account.signs_in:
@@ -59,7 +48,7 @@ class Operations:
                 scheduler.remove(account, now, comes_back=name in wanted)
                 shared.sign_in.forget(account)
                 shared.proxies.bind(name, "")
-                shared.scheduler.tell(AccountEvent(name, "removed", now))
+                self._tell(AccountEvent(name, "removed", now))
         for name, settings in wanted.items():
             if name not in scheduler.accounts:
                 account = make_account(settings, shared.config)
@@ -68,7 +57,7 @@ class Operations:
                 shared.proxies.bind(account.id, account.route)
                 if account.signs_in:
                     shared.sign_in.add(account, tokens.get(name, 0.0), now)
-                scheduler.tell(AccountEvent(name, "added", now))
+                self._tell(AccountEvent(name, "added", now))
         if wanted != self._configured:
             self._configured = wanted
             shared.accounts_changed(tuple(wanted.values()))
@@ -77,7 +66,7 @@ class Operations:
         for account in list(scheduler.accounts.values()):
             self._set_state(account, disabled.get(account.id, ""), enabled.get(account.id, 0.0), now)
             if shared.sign_in.signed_in(account.id, tokens.get(account.id, 0.0), now) or account.id in event.renewed:
-                scheduler.trust_credential(account, now)
+                scheduler.ledger.renew_credential(account.view, now)
 
     def _set_state(self, account: Account, disabled: str, enabled_at: float, now: float) -> None:
         scheduler = self._shared.scheduler
@@ -89,13 +78,16 @@ class Operations:
         elif account.disabled or commanded:
             scheduler.enable(account, now)
             self._shared.sign_in.enabled(account, now)
-            scheduler.tell(AccountEvent(account.id, "enabled", now))
+            self._tell(AccountEvent(account.id, "enabled", now))
 
     def _disable(self, account: Account, reason: str, now: float) -> None:
         account.disabled = reason
-        self._shared.scheduler.bindings.release_account(account.id, now, reason)
-        self._shared.scheduler.tell(AccountEvent(account.id, "disabled", now, reason=reason, until=math.inf))
-        account.changed()  # who waited for it alone learns that it does not come
+        self._shared.scheduler.ledger.unbind_account(account.id, now, reason)
+        self._tell(AccountEvent(account.id, "disabled", now, reason=reason, until=math.inf))
+        self._shared.scheduler.hints.opened(account.id)  # who waited for it alone learns that it does not come
+
+    def _tell(self, event: AccountEvent) -> None:
+        self._shared.emit(Observe(event))
 
     # -- proxies ------------------------------------------------------------------------------------------------
 
@@ -128,20 +120,15 @@ class Operations:
             return
         if self._shared.sign_in.refreshed(event.account, event.expires_at, now):
             until = event.expires_at
-            self._shared.scheduler.tell(AccountEvent(event.account, "token_refreshed", now, until=until))
+            self._tell(AccountEvent(event.account, "token_refreshed", now, until=until))
 
     def token_refresh_failed(self, event: TokenRefreshFailed, now: float) -> None:
         """An account has no new token: for now, or for good."""
-        scheduler = self._shared.scheduler
         account = self._shared.sign_in.failed(event.account, event.retry_after, event.code, now)
         if account is None:
             return
         reason = f"{event.code}: {event.detail}" if event.detail else event.code
-        scheduler.tell(AccountEvent(event.account, "token_refresh_failed", now, reason=reason))
+        self._tell(AccountEvent(event.account, "token_refresh_failed", now, reason=reason))
         if event.permanent and event.code != NOT_SIGNED_IN and not account.disabled:
             self._disable(account, event.code, now)
-            scheduler.save(AccountState(account.id, event.code, now))
-
-
-def _kind(value: str) -> ErrorKind | None:
-    return next((kind for kind in ErrorKind if kind.value == value), None)
+            self._shared.emit(Save(AccountState(account.id, event.code, now)))

@@ -23,7 +23,6 @@ from gephyr_core.routing import ModelTable, Target
 from gephyr_core.routing.models import ModelPattern
 from gephyr_core.scheduling import Account, Pool, Scheduler
 from gephyr_core.scheduling.sign_in import SignIn
-from gephyr_core.scheduling.windows import RequestWindow, TokenWindow
 from gephyr_core.translation.memory import ReasoningMemory
 
 
@@ -77,7 +76,7 @@ class Shared:
             rng,
             self.emit,
         )
-        self.sign_in = SignIn(rng)
+        self.sign_in = SignIn(rng, self.scheduler.hints.opened)
         bound = {account.id: account.route for account in self.scheduler.accounts.values()}
         self.proxies = ProxyPool(config.proxy_pool, bound.items(), config.outbound.upstream_proxy, rng)
         self.origins = Origins(self.proxies.routes)
@@ -159,7 +158,7 @@ class Shared:
         """Have the accounts of a host offered again where they may be asked."""
         for account in self.scheduler.accounts.values():
             if account.origin == origin:
-                account.changed()
+                self.scheduler.hints.opened(account.id)
 
     def route_works(self, route: str, called_at: float, now: float) -> None:
         """A provider answered a call by a route."""
@@ -183,7 +182,7 @@ class Shared:
                 if len(self._pools) >= _MOST_ROUTES:
                     self._pools = {name: one for name, one in self._pools.items() if one.waiters}
                     self.scheduler.forget_idle_pools()
-                pool = self._pools[key] = Pool(leg.target.model, leg.accounts)
+                pool = self._pools[key] = self.scheduler.pool(leg.target.model, leg.accounts)
             leg.found_pool = pool
         return pool
 
@@ -254,7 +253,6 @@ def make_account(account: AccountConfig, config: Config) -> Account:
     dialect = account.dialect or (custom.dialect if custom is not None else "")
     origin, base_path = split_base_url(base_url)
     compliance = config.compliance.in_force
-    requests = _least(account.requests_per_minute, compliance.max_account_requests_per_minute)
     return Account(
         id=account.id,
         provider=account.provider,
@@ -274,8 +272,8 @@ def make_account(account: AccountConfig, config: Config) -> Account:
         signs=known.signs_chat or base_url != known.base_url,
         limits_per_model=known.limits_per_model,
         max_concurrency=_least(account.max_concurrency, compliance.max_account_concurrency),
-        requests=None if requests is None else RequestWindow(requests),
-        tokens=None if account.tokens_per_minute is None else TokenWindow(account.tokens_per_minute),
+        requests_per_minute=_least(account.requests_per_minute, compliance.max_account_requests_per_minute),
+        tokens_per_minute=account.tokens_per_minute,
     )
 
 

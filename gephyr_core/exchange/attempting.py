@@ -8,7 +8,7 @@ from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_closed
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.state import State
 from gephyr_core.exchange.translating import Translating
-from gephyr_core.scheduling import NEUTRAL, Account, Lease, Pool, Says, Wait
+from gephyr_core.scheduling import NEUTRAL, Account, Choice, Claim, Denied, Granted, Lease, Pool, Says, Wait
 from gephyr_core.scheduling.scheduler import LONGEST_COOLDOWN_WAIT
 from gephyr_core.shared import Leg
 
@@ -17,7 +17,11 @@ class Attempting(Translating):
     """Leads an exchange from account to account."""
 
     def acquire(self, now: float) -> None:
-        """Take an account and call it; wait for one; or give up."""
+        """Choose an account and claim it; wait for one; or give up.
+
+        Choosing, claiming (:meth:`claimed`) and calling (:meth:`begin`) are steps, each of which begins with what the
+        one before came to. A ledger in memory answers a claim at once.
+        """
         assert self.plan is not None
         assert self.search is not None
         if len(self.failures) >= self.shared.most_attempts:
@@ -38,9 +42,10 @@ class Attempting(Translating):
                 continue
             tried = [account for where, account in self.tried if where is None or where == leg.target]
             pool = self.shared.pool(leg)
-            answer = self.shared.scheduler.acquire(pool, self.search, tried, now)
-            if isinstance(answer, Lease):
-                self._begin(answer, leg, now)
+            answer = self.shared.scheduler.choose(pool, self.search, tried, now)
+            if isinstance(answer, Choice):
+                claim = self.shared.scheduler.claim(answer, self.search)
+                self.claimed(leg, answer, claim, self.shared.scheduler.ledger.claim(claim, now), now)
                 return
             if isinstance(answer, Wait):
                 waits.append(answer.pool)
@@ -49,7 +54,7 @@ class Attempting(Translating):
         if waits and now < self.search.until:
             self.enter(State.WAITING)
             self.shared.scheduler.queue.enter(self.id, [*waits, *refused])
-        elif self.shared.scheduler.clear_doubts(self._open_pools(), self.search, self._tried_anywhere(), now):
+        elif self.shared.scheduler.clear_estimates(self._open_pools(), self.search, self._tried_anywhere(), now):
             self.enter(State.WAITING)  # for no time at all: whoever waited before is asked first
             self.shared.scheduler.queue.enter(self.id, self._open_pools())
         else:
@@ -63,13 +68,22 @@ class Attempting(Translating):
     def _tried_anywhere(self) -> list[Account]:
         return [account for _, account in self.tried]
 
-    def _begin(self, lease: Lease, leg: Leg, now: float) -> None:
-        """Call the account that was taken, by the way that the operator set for it."""
+    def claimed(self, leg: Leg, choice: Choice, claim: Claim, answer: Granted | Denied, now: float) -> None:
+        """The ledger has answered: call the account that it granted. Where others were faster, choose anew: what they
+        left shows in the views of the accounts."""
+        assert self.search is not None
+        if isinstance(answer, Denied):
+            self.acquire(now)
+            return
+        self.begin(self.shared.scheduler.granted(choice, self.search, claim, answer, now), leg, now)
+
+    def begin(self, lease: Lease, leg: Leg, now: float) -> None:
+        """Call the account that was granted, by the way that the operator set for it."""
         route = self._way_to(lease.account, now)
         if route is not None:
             self._call(Attempt(0, lease, leg, UNLIMITED, now, now, route=route))
             return
-        lease.done(NEUTRAL, now)
+        self.shared.scheduler.release(lease, NEUTRAL, now)
         self.tried.append((None, lease.account))
         self.failures.append(of_closed_route())
         self.acquire(now)
@@ -194,14 +208,27 @@ class Attempting(Translating):
         attempt, plan = self.live
         repeatable = plan.repeatable or event.sent is Sent.NONE
         stale = event.reused and not attempt.fresh and event.fault is Fault.RESET
-        if stale and repeatable and attempt.lease.again(now):
-            # A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112
-            # section 9.3.1), and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
-            self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
-            again = Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True, route=attempt.route)
-            self._call(again)
-            return
+        if stale and repeatable:
+            claim = self.shared.scheduler.claim_again(attempt.lease, now)
+            if claim is not None:
+                self.claimed_again(event, claim, self.shared.scheduler.ledger.claim(claim, now), now)
+                return
         self.fault(event.fault, event.detail, now, sent=event.sent)
+
+    def claimed_again(self, event: UpstreamFailed, claim: Claim, answer: Granted | Denied, now: float) -> None:
+        """The ledger has answered whether the call that broke may be made once more.
+
+        A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112 section 9.3.1),
+        and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
+        """
+        attempt, _ = self.live
+        if isinstance(answer, Denied):
+            self.fault(event.fault, event.detail, now, sent=event.sent)
+            return
+        self.shared.scheduler.granted_again(attempt.lease, claim, now)
+        self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
+        again = Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True, route=attempt.route)
+        self._call(again)
 
     def fault(self, fault: Fault, detail: str, now: float, *, sent: Sent = Sent.ALL) -> None:
         """The call is of no use any more: what it failed by counts, unless an error status came before."""

@@ -30,10 +30,9 @@ def collapse(exchange: Endings, fault: InternalError, now: float) -> None:
     exchange.failed_at = fault.place
     exchange.shared.emit(Observe(attrs.evolve(fault, at=now, request_id=exchange.reply.request_id)))
     _end_call(exchange, now)
-    lease = None if exchange.search is None else exchange.search.lease
-    if lease is not None and lease.is_open:
+    if exchange.search is not None:
         with suppress(Exception):
-            lease.done(NEUTRAL, now)
+            exchange.shared.scheduler.abandon(exchange.search, now)
     if not exchange.reply.over:
         exchange.reply.take_back()
         try:

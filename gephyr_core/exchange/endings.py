@@ -48,7 +48,7 @@ class Endings(ExchangeState):
         self.enter(State.DONE)
         self.shared.scheduler.queue.leave(self.id)
         if self.search is not None and self.search.strikes:
-            self.shared.scheduler.conclude(self.search, now)
+            self.shared.scheduler.learning.conclude(self.search, now)
         self.hold_nothing()
         self.shared.finished.append(self.id)
         self.shared.emit(Observe(self._record(outcome, now, error)))

@@ -192,7 +192,7 @@ class Exchange(Receiving):
         self.reply.over = True
         if self.attempt is not None:
             if self.state is State.CALLING:
-                self.shared.scheduler.waited_in_vain(self.attempt.lease, now - self.attempt.called_at, now)
+                self.shared.scheduler.learning.waited_in_vain(self.attempt.lease, now - self.attempt.called_at, now)
             self.end_attempt("cancelled", NEUTRAL, now, detail="the client left")
         self.finish("client_gone", now)
 

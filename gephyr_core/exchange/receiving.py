@@ -35,7 +35,7 @@ class Receiving(Collecting):
         if self.shared.origins.dead:
             self.shared.origin_answered(attempt.lease.account.origin, attempt.route, now)
         if event.status < 300:
-            self.shared.scheduler.heard(attempt.lease, event.headers, now - attempt.called_at, now)
+            self.shared.scheduler.learning.heard(attempt.lease, event.headers, now - attempt.called_at, now)
         if not self._decodes(attempt, now):
             return
         known = event.status >= 300 or not (plan.stream or self.generates)

@@ -274,11 +274,10 @@ class ExchangeState(AttemptsState):
             # However it ends, the client got a part of it, and the tokens are spent.
             self.served, self.usage = record, attempt.reader.usage
         if not stale:
-            if self.usage is not None and (label == "ok" or self.served is record):
-                attempt.lease.settle(_spent(self.usage))
-            attempt.lease.done(outcome, now)
+            spent = _spent(self.usage) if label == "ok" or self.served is record else None
+            self.shared.scheduler.release(attempt.lease, outcome, now, spent)
 
 
-def _spent(usage: Usage) -> int:
+def _spent(usage: Usage | None) -> int | None:
     """Tokens as providers count them against a limit: what was read and what was written."""
-    return (usage.input or 0) + (usage.output or 0)
+    return None if usage is None else (usage.input or 0) + (usage.output or 0)

@@ -67,7 +67,7 @@ class Origins:
         """Return the routes by which an origin is not to be asked now."""
         return [route for (where, route), death in self.dead.items() if where == origin and death.blocks_until(now)]
 
-    def trust(self, account: str, origin: Origin, now: float) -> bool:
+    def clear_estimate(self, account: str, origin: Origin, now: float) -> bool:
         """Let one call try the origin at once, unless one does already. Return whether that changes anything."""
         changed = False
         for route in self._routes(account):

@@ -1,8 +1,6 @@
-"""Accounts as the scheduler sees them: what they can serve, what they are doing, and the one predicate that says
-whether they may be asked."""
+"""Accounts as the scheduler sees them: what they can serve, and the one predicate that says who may be asked."""
 
 import math
-from typing import TYPE_CHECKING
 
 import attrs
 
@@ -12,44 +10,12 @@ from gephyr_core.outbound.origins import Origins
 from gephyr_core.providers.capabilities import maker_of
 from gephyr_core.routing.models import ModelPattern, Target
 from gephyr_core.scheduling.blocks import Block, Nature
-from gephyr_core.scheduling.cooldowns import Cooldowns
-from gephyr_core.scheduling.health import Health, Remaining
-from gephyr_core.scheduling.strikes import Strikes
-from gephyr_core.scheduling.windows import RequestWindow, TokenWindow
-
-if TYPE_CHECKING:
-    from gephyr_core.scheduling.pool import Pool
+from gephyr_core.scheduling.health import Health
+from gephyr_core.scheduling.scopes import Candidate, Cost, Kind, Scope
+from gephyr_core.scheduling.views import View
 
 UNREACHABLE = "host unreachable"
 """Why an account is passed over whose provider's host is known dead."""
-_MOST_MODELS = 512
-"""Models whose remaining quota is known, of one organisation."""
-
-
-@attrs.define(eq=False)
-class Organization:
-    """Accounts that share a provider's quota. Each account belongs to one, often to one of its own."""
-
-    id: str
-    """``PROVIDER:ORGANIZATION``, or the id of the one account."""
-    cooldowns: Cooldowns = attrs.field(factory=Cooldowns)
-    remaining: dict[str, Remaining] = attrs.field(factory=dict)
-    """By model; the empty name where the provider counts all models together."""
-    accounts: list["Account"] = attrs.field(factory=list)
-
-    def remaining_of(self, model: str) -> Remaining:
-        """Return what is known of a model's quota, to be added to."""
-        known = self.remaining.get(model)
-        if known is None:
-            if len(self.remaining) >= _MOST_MODELS:
-                self.remaining.pop(next(iter(self.remaining)))
-            known = self.remaining[model] = Remaining()
-        return known
-
-    def changed(self) -> None:
-        """Something that stood in the way of all of them may be gone."""
-        for account in self.accounts:
-            account.changed()
 
 
 @attrs.define(eq=False)
@@ -69,6 +35,8 @@ class Account:
     priority: int = 0
     weight: int = 1
     max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
     organization: str = ""
     translation_dialect: str = ""
     """The dialect it is asked in on behalf of clients that speak none of its own."""
@@ -82,14 +50,12 @@ class Account:
     """Its provider's limits are each for one model."""
     vertex: tuple[str, str] | None = None
     """Vertex AI's project and location, which stand in its paths."""
-    requests: RequestWindow | None = None
-    tokens: TokenWindow | None = None
     signs_in: bool = False
     """It has access tokens that expire, in place of a key."""
     token_until: float = math.inf
     """When its access token expires; 0 where there is none."""
     token_block: Block | None = None
-    """What is said of it while there is none."""
+    """Block reported while the account has no access token."""
     token_number: int = 0
     """How many tokens it has had: a failure of an older one says nothing about this one."""
     accepted_token: int = -1
@@ -98,18 +64,11 @@ class Account:
     """Why it is out of service; empty where it is not."""
     enabled_at: float = 0.0
     """When the operator last put it into service, seconds since the epoch."""
-    in_flight: int = 0
-    last_lease: int = 0
-    """Serial number of its latest lease: among equals, the one idle for longest is next."""
-    cooldowns: Cooldowns = attrs.field(factory=Cooldowns)
     health: Health = attrs.field(factory=Health)
-    strikes: Strikes = attrs.field(factory=Strikes)
     origins: Origins | None = None
     """What is known of hosts that cannot be reached."""
-    shared: Organization = attrs.field(factory=lambda: Organization(""))
-    parked_in: dict["Pool", None] = attrs.field(factory=dict)
-    """Pools that do not offer it until something changes, or did not offer it to a request that was too large."""
-
+    view: View = attrs.field(init=False)
+    """What the ledger tells of it, from when a scheduler takes it in."""
     successor: "Account | None" = None
     """What the operator's latest change has made of it."""
 
@@ -122,16 +81,31 @@ class Account:
         return account
 
     def take_over(self, older: "Account") -> None:
-        """Go on as what *older* is now: a change by the operator ends no window and no cooldown."""
-        if (older.provider, older.origin) != (self.provider, self.origin):
-            return
+        """Go on as what *older*, the same account before a change by the operator, is now."""
         older.successor = self
-        self.in_flight, self.last_lease, self.enabled_at = older.in_flight, older.last_lease, older.enabled_at
-        self.cooldowns, self.health, self.strikes = older.cooldowns, older.health, older.strikes
-        if self.requests is not None and older.requests is not None:
-            self.requests.take_over(older.requests)
-        if self.tokens is not None and older.tokens is not None:
-            self.tokens.take_over(older.tokens)
+        self.enabled_at, self.health = older.enabled_at, older.health
+
+    def goes_on_as(self, older: "Account") -> bool:
+        """Whether what is known of *older*, an account of the same id, holds for this one."""
+        return (older.provider, older.origin) == (self.provider, self.origin)
+
+    def candidate(self) -> Candidate:
+        """Return the account as claims name it, with what they have to fit in."""
+        shared = self.id
+        if self.organization and self.organization != self.id:
+            shared = f"{self.provider}:{self.organization}"
+        scopes = [
+            Scope(self.id, Kind.GAUGE, Cost.ONE, self.max_concurrency),
+            Scope(self.id, Kind.COOLDOWN),
+            Scope(shared, Kind.COOLDOWN),
+            Scope(shared, Kind.QUOTA, Cost.ONE, per_model=self.limits_per_model),
+            Scope(shared, Kind.QUOTA, Cost.TOKENS, per_model=self.limits_per_model),
+        ]
+        if self.requests_per_minute is not None:
+            scopes.append(Scope(self.id, Kind.WINDOW, Cost.ONE, self.requests_per_minute))
+        if self.tokens_per_minute is not None:
+            scopes.append(Scope(self.id, Kind.WINDOW, Cost.TOKENS, self.tokens_per_minute))
+        return Candidate(self.id, tuple(scopes))
 
     def serves(self, target: Target, dialect: str) -> bool:
         """Whether the account can be asked for the target in the dialect at all."""
@@ -153,79 +127,32 @@ class Account:
         where nobody else serves the name."""
         return not self.models and target.provider is None and maker_of(target.model) == self.kind
 
-    def scope(self, model: str) -> str:
-        """The model that a limit met with *model* is for; empty where the provider counts all models together."""
-        return model if self.limits_per_model else ""
-
     def block(self, model: str, tokens: int, now: float) -> Block | None:
         """Return what stands in the way of a request for *model* that may spend *tokens*; None: it may be asked.
 
-        The one predicate: sticky reuse, the preferred account, the last-used lock and the rotation all ask it.
+        The one predicate: sticky reuse, the preferred account, the last-used lock and the rotation all ask it. It is
+        the account's own standing, and then what the ledger tells.
         """
+        if self.disabled or self.token_until <= now or (self.origins is not None and self.origins.dead):
+            standing = self.standing(now)
+            if standing is not None:
+                return standing
+        return self.view.block(model, tokens, now)
+
+    def standing(self, now: float) -> Block | None:
+        """Return what stands in the way of every request, as far as no ledger has to be asked: the account is out of
+        service, has no access token, or its provider's host cannot be reached."""
         if self.disabled:
             return Block(math.inf, Nature.OUT, self.disabled)
         if self.token_until <= now:
             return self.token_block or Block(math.inf, Nature.ROOM, "signing in")
-        if self.origins is not None and self.origins.dead and (block := self._unreachable(now)) is not None:
-            return block
-        if self.cooldowns.stated or self.cooldowns.estimates or self.shared.cooldowns.stated or self._doubted():
-            block = self._cooling(model, now)
-            if block is not None:
-                return block
-        if self.max_concurrency is not None and self.in_flight >= self.max_concurrency:
-            return Block(math.inf, Nature.ROOM, "busy")
-        if self.requests is not None:
-            opens_at = self.requests.opens_at()
-            if opens_at > now:
-                return Block(opens_at, Nature.ROOM, "requests per minute")
-        if self.tokens is not None:
-            opens_at = self.tokens.opens_at(tokens, now)
-            if opens_at > now:
-                eases_at = self.tokens.opens_at(1, now)
-                return Block(opens_at, Nature.ROOM, "tokens per minute", None, eases_at <= now, eases_at)
-        if self.shared.remaining:
-            return self._exhausted(model, tokens, now)
+        if self.origins is not None and self.origins.dead:
+            return self._unreachable(self.origins, now)
         return None
 
-    def _unreachable(self, now: float) -> Block | None:
-        assert self.origins is not None
-        found = self.origins.blocks(self.id, self.origin, now)
+    def _unreachable(self, origins: Origins, now: float) -> Block | None:
+        found = origins.blocks(self.id, self.origin, now)
         if found is None:
             return None
         until, tried = found
         return Block(until, Nature.ESTIMATED, UNREACHABLE, ErrorKind.BAD_GATEWAY, yields=not tried)
-
-    def is_told_off(self, model: str, now: float) -> bool:
-        """Whether the provider, or the operator, said to leave it alone for now."""
-        block = self._cooling(model, now)
-        return block is not None and block.nature is Nature.STATED
-
-    def _doubted(self) -> bool:
-        return bool(self.shared.cooldowns.estimates)
-
-    def _cooling(self, model: str, now: float) -> Block | None:
-        own, shared = self.cooldowns.block(model, now), self.shared.cooldowns.block(model, now)
-        if own is None or shared is None:
-            return own or shared
-        if own.nature is not shared.nature:
-            return own if own.nature is Nature.STATED else shared
-        if own.yields is not shared.yields:
-            return shared if own.yields else own
-        return own if own.until >= shared.until else shared
-
-    def _exhausted(self, model: str, tokens: int, now: float) -> Block | None:
-        remaining = self.shared.remaining.get(self.scope(model))
-        if remaining is None or (opens_at := remaining.opens_at(tokens, now)) <= now:
-            return None
-        eases_at = remaining.opens_at(1, now)
-        return Block(opens_at, Nature.ESTIMATED, "quota used up", ErrorKind.RATE_LIMIT, eases_at <= now, eases_at, True)
-
-    @property
-    def full(self) -> bool:
-        """Whether a lease that is given back makes room."""
-        return self.max_concurrency is not None and self.in_flight >= self.max_concurrency
-
-    def changed(self) -> None:
-        """Something that stood in the way may be gone: be offered again everywhere."""
-        for pool in list(self.parked_in):
-            pool.restore(self)

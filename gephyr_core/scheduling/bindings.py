@@ -77,6 +77,10 @@ class Bindings:
     def __len__(self) -> int:
         return len(self._bindings)
 
+    def accounts(self) -> dict[str, str]:
+        """Return the key of each binding with the id of its account, the longest unused first."""
+        return {key: bound.account for key, bound in self._bindings.items()}
+
     def find(self, key: str, now: float) -> str | None:
         """Return the id of the account that *key* is bound to, if it is to one."""
         bound = self._bindings.get(key)

@@ -173,8 +173,8 @@ class Cooldowns:
         else:
             self.estimates[model] = estimate
 
-    def give_benefit_of_doubt(self, model: str, now: float) -> bool:
-        """Let requests in although we doubt it; how often it failed stays known. Return whether anything changes."""
+    def clear_estimates(self, model: str, now: float) -> bool:
+        """End the estimates that yield; how often it failed stays known. Return whether anything changes."""
         changed = False
         for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
             estimate = self.estimates.get(name)

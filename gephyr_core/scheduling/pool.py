@@ -2,7 +2,7 @@
 
 The cost of a choice must not grow with the pool. So a pool keeps, for each priority, a list of accounts that are
 *ready* as far as it knows, and draws from it; one that turns out to be blocked is *parked* with its reason until a time
-comes or the account says that something changed. Each change is paid for once, and the predicate has the last word.
+comes or a hint tells that something changed. Each change is paid for once, and the predicate has the last word.
 """
 
 import heapq
@@ -16,6 +16,7 @@ import attrs
 
 from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.blocks import Block, Nature
+from gephyr_core.scheduling.hints import Hints
 
 _FAMILY = re.compile(r"[A-Za-z]+")
 _MOST_NAMED = 32
@@ -32,8 +33,8 @@ class Outlook:
     """One of them is at its own limits, and will be free without anybody's word."""
     busy: bool
     """One of them will be so as soon as a request ends, or a token comes."""
-    doubted: bool
-    """One of them is left alone on an estimate that yields."""
+    clearable: bool
+    """One of them is left alone on an estimate that may be cleared."""
     estimated: bool
     """One of them is left alone on an estimate."""
     reasons: tuple[tuple[str, int], ...]
@@ -55,6 +56,7 @@ class Pool:
         "family",
         "fresh",
         "group",
+        "hints",
         "model",
         "opens_at",
         "parked",
@@ -63,9 +65,11 @@ class Pool:
         "waiters",
     )
 
-    def __init__(self, model: str, accounts: Sequence[Account]) -> None:
+    def __init__(self, model: str, accounts: Sequence[Account], hints: Hints) -> None:
+        """*hints* tell when an account that is passed over may be asked again."""
         self.model = model
         self.accounts = accounts
+        self.hints = hints
         self.group = "+".join(dict.fromkeys(account.provider for account in accounts))
         """The kinds of account there are: a session has one account of each such group."""
         self.family = _family(model)
@@ -96,6 +100,11 @@ class Pool:
         return account in self._members
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether any request waits for one of its accounts."""
+        return bool(self.waiters)
+
+    @property
     def ready_count(self) -> int:
         """How many accounts may be asked, as far as is known without looking."""
         return len(self.accounts) - len(self.parked)
@@ -109,12 +118,12 @@ class Pool:
     def draw(self, count: int, avoid: list[Account], tokens: int, now: float, rng: random.Random) -> list[Account]:
         """Return up to *count* accounts that may be asked, drawn evenly from the highest priority that has any.
 
-        None of *avoid*. Those that turn out blocked are parked, unless it is for the request's size alone.
+        None of *avoid*, to which those that are drawn are added. Those that turn out blocked are parked, unless it is
+        for the request's size alone.
         """
         self.unpark_due(now)
         self.too_large_for.clear()
         drawn: list[Account] = []
-        avoid = list(avoid)
         for _, ready in self.tiers:
             while len(drawn) < count and ready:
                 account = self._first_free(ready, int(rng.random() * len(ready)), avoid, tokens, now)
@@ -145,7 +154,7 @@ class Pool:
                     continue
                 self.too_large_for[account] = block
                 self.opens_at = min(self.opens_at, block.until)
-                account.parked_in[self] = None
+                self.hints.watch(self, account)
             at += 1
             left -= 1
         return None
@@ -157,7 +166,7 @@ class Pool:
         self.parked[account] = block
         self._rooms += block.nature is Nature.ROOM
         self._outlook = None
-        account.parked_in[self] = None
+        self.hints.watch(self, account)
         if block.look_at < math.inf:
             self._serial += 1
             heapq.heappush(self._heap, (block.look_at, self._serial, account))
@@ -165,7 +174,7 @@ class Pool:
     def restore(self, account: Account) -> None:
         """Offer the account again."""
         self.fresh = True
-        account.parked_in.pop(self, None)
+        self.hints.unwatch(self, account)
         block = self.parked.pop(account, None)
         if block is None:
             return  # it was passed over for a request's size alone
@@ -225,7 +234,7 @@ class Pool:
         """Sum up what keeps the parked accounts away, those in *tried* left out."""
         if not tried and self._outlook is not None:
             return self._outlook
-        soonest, room, busy, doubted, estimated = math.inf, False, False, False, False
+        soonest, room, busy, clearable, estimated = math.inf, False, False, False, False
         limited = bool(self.parked)
         reasons: dict[str, int] = {}
         for account, block in self.parked.items():
@@ -236,10 +245,10 @@ class Pool:
             if block.nature is Nature.ROOM:
                 room, busy = True, busy or block.until == math.inf
             elif block.nature is Nature.ESTIMATED:
-                doubted, estimated = doubted or block.yields, True
+                clearable, estimated = clearable or block.yields, True
             if block.nature is not Nature.OUT:
                 soonest = min(soonest, block.until)
-        outlook = Outlook(soonest, room, busy, doubted, estimated, tuple(reasons.items()), limited)
+        outlook = Outlook(soonest, room, busy, clearable, estimated, tuple(reasons.items()), limited)
         if not tried:
             self._outlook = outlook
         return outlook

@@ -8,42 +8,53 @@ The rules in their order, each of which asks the one predicate (:meth:`Account.b
 3. for a request without a session, the account of the last one (not in ``performance_first``);
 4. the better of two (:mod:`gephyr_core.scheduling.score`).
 
-If nobody can be asked: wait for what will be free soon, give those the benefit of the doubt that are left alone on our
-own estimate, and refuse only then.
+If nobody can be asked: wait for what will be free soon, clear the estimates on which accounts are left alone, and
+refuse only then.
 """
 
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 from msgspec import structs
 
-from gephyr_core.commands import Command
+from gephyr_core.commands import Command, Save
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
-from gephyr_core.errors import ErrorKind
-from gephyr_core.scheduling.accounts import Account, Organization
+from gephyr_core.errors import BrokenLawError, ErrorKind
+from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.bindings import BindingChange, Bindings
 from gephyr_core.scheduling.blocks import Block, Nature
+from gephyr_core.scheduling.claims import Claim, Granted, Ledger
 from gephyr_core.scheduling.decisions import FAILED_REQUEST, FAILED_SESSION, Decision, Decisions, Rule
+from gephyr_core.scheduling.hints import Hints
 from gephyr_core.scheduling.learning import Learning
 from gephyr_core.scheduling.lease import Lease
+from gephyr_core.scheduling.ledger import LocalLedger
+from gephyr_core.scheduling.outcomes import NEUTRAL, Outcome
+from gephyr_core.scheduling.outlook import is_limited, soonest_account
 from gephyr_core.scheduling.pool import Pool
 from gephyr_core.scheduling.queue import WaitingRoom
+from gephyr_core.scheduling.scopes import ALL, Cost, Kind, Scope
 from gephyr_core.scheduling.score import better
-from gephyr_core.scheduling.search import REFUSED, Refused, Search, Wait
-from gephyr_core.scheduling.windows import RequestWindow
+from gephyr_core.scheduling.search import REFUSED, Choice, Refused, Search, Wait
 
 LONGEST_COOLDOWN_WAIT = 2.0
 """Seconds: a cooldown that ends within them is waited out, a longer one is refused at once."""
 _ROOM_OF_THE_LAST_USED = 16
 """Requests in flight up to which an account without ``max_concurrency`` has room for one more without a session."""
+_CANDIDATE = attrgetter("view.candidate")
 _MOST_LAST_USED = 256
 _MOST_OWN_POOLS = 4096
 _MOST_REMOVED = 1024
 
 
-class Scheduler(Learning):
-    """Chooses accounts. Belongs to one gateway."""
+class Scheduler:
+    """Chooses accounts, and has the ledger book what was chosen. Belongs to one gateway.
+
+    A request comes to an account in three steps: :meth:`choose`, :meth:`claim`, which the ledger answers, and
+    :meth:`granted`. Nothing is booked before the ledger has answered, so the answer may come later.
+    """
 
     def __init__(
         self,
@@ -54,24 +65,23 @@ class Scheduler(Learning):
         emit: Callable[[Command], None],
     ) -> None:
         """*rng* is the only source of chance. *emit* takes the commands that the scheduler has to give."""
-        super().__init__(compliance, emit)
         self._config = config
         self._rng = rng
         self.sticky = config.mode != "performance_first"
         self.accounts: dict[str, Account] = {}
-        self.organizations: dict[str, Organization] = {}
-        self.leases = 0
+        self.hints = Hints()
+        save = (lambda binding: emit(Save(binding))) if config.persist_session_bindings else None
+        self.bindings = Bindings(config.binding_idle_seconds, config.max_bindings, save)
+        rails = compliance.in_force
+        self.ledger: Ledger = LocalLedger(self.bindings, rails.risk_cooldown_seconds, emit, self.hints.opened)
+        self.learning = Learning(self.ledger)
+        self.claims = 0
         """How many there have been."""
-        self.in_flight = 0
-        """Leases that are out, those on accounts that were removed meanwhile too."""
-        self.bindings = Bindings(
-            config.binding_idle_seconds, config.max_bindings, self.save if config.persist_session_bindings else None
-        )
         self.decisions = Decisions(f"{rng.getrandbits(32):08x}")
         self.queue = WaitingRoom()
-        most = compliance.in_force.max_global_requests_per_minute
-        self.all_requests = None if most is None else RequestWindow(most)
-        """Requests on all accounts together, where ``[compliance]`` limits them."""
+        most = rails.max_global_requests_per_minute
+        self._scopes = () if most is None else (Scope(ALL, Kind.WINDOW, Cost.ONE, most),)
+        """What every request has to fit in: the limit on all of them together, where ``[compliance]`` sets one."""
         self._last_used: dict[tuple[str, str], tuple[Account, float]] = {}
         self._removed: dict[str, Account] = {}
         """Accounts that are gone and may come back."""
@@ -85,76 +95,78 @@ class Scheduler(Learning):
         """Take an account in, or back: one that was here before goes on where it was."""
         self.accounts[account.id] = account
         older = self._removed.pop(account.id, None)
-        if older is not None:
+        if older is not None and account.goes_on_as(older):
             account.take_over(older)
-        name = account.id
-        if account.organization and account.organization != account.id:
-            name = f"{account.provider}:{account.organization}"
-        shared = self.organizations.get(name)
-        if shared is None:
-            shared = self.organizations[name] = Organization(name)
-        shared.accounts.append(account)
-        account.shared = shared
+            self.learning.take_over(account, older)
+            account.view = self.ledger.open(account.candidate(), older.view)
+        else:
+            account.view = self.ledger.open(account.candidate())
+            if older is not None:
+                self.learning.forget(older)
 
     def remove(self, account: Account, now: float, *, comes_back: bool = False) -> None:
         """Let an account go: what runs on it ends as it would, and nothing new begins. Its sessions stay with it where
         it *comes_back* at once, changed."""
         del self.accounts[account.id]
-        account.shared.accounts.remove(account)
+        self.ledger.close(account.view)
         account.disabled = account.disabled or "removed"
         self._removed[account.id] = account
         if len(self._removed) > _MOST_REMOVED:
-            del self._removed[next(iter(self._removed))]
+            self.learning.forget(self._removed.pop(next(iter(self._removed))))
         if not comes_back:
-            self.bindings.release_account(account.id, now, "removed")
-        account.changed()  # who waited for it alone learns that it does not come
+            self.ledger.unbind_account(account.id, now, "removed")
+        self.hints.opened(account.id)  # who waited for it alone learns that it does not come
+
+    def enable(self, account: Account, now: float) -> None:
+        """The operator says that the account is well: nothing that was said against it holds any more."""
+        account.disabled = ""
+        self.learning.enabled(account)
+        self.ledger.reset(account.view, now)
+
+    def pool(self, model: str, accounts: Sequence[Account]) -> Pool:
+        """Make the pool of the accounts that can be asked for a model in one way."""
+        return Pool(model, accounts, self.hints)
 
     def forget_idle_pools(self) -> None:
-        """Have accounts forget the pools that nobody waits in. One that is used all the same learns anew."""
+        """Drop the pools that nobody waits in from what hints reach. One that is used all the same learns anew."""
         self._own_pools = {name: one for name, one in self._own_pools.items() if one.waiters}
-        for account in self.accounts.values():
-            for pool in list(account.parked_in):
-                if not pool.waiters:
-                    pool.restore(account)
+        for account in dict.fromkeys((*self.accounts, *self.hints.accounts)):
+            self.hints.forget_idle(account)
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
-    def acquire(self, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> Lease | Wait | Refused:
-        """Choose among the accounts of *pool* that were not *tried* yet for this request, and claim a place."""
-        if self.all_requests is not None and (opens_at := self.all_requests.opens_at()) > now:
-            self.queue.held_until = opens_at
+    def choose(self, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> Choice | Wait | Refused:
+        """Choose among the accounts of *pool* that were not *tried* yet for this request."""
+        if self._scopes and (held := self.held(now)) is not None:
+            self.queue.held_until = held.until
             return Wait(pool)
         search.bound = ""
-        search.avoided = self._avoided(pool, search, now) if self.avoidance.rows or search.avoids else ()
+        avoidance = self.learning.avoidance
+        search.avoided = self._avoided(pool, search, now) if avoidance.rows or search.avoids else ()
         if search.unreachable:
             search.avoided += search.unreachable
         preferred = self.accounts.get(self._config.preferred_account)
         if preferred is not None and self._may_ask(preferred, pool, search, tried, now):
-            return self._lease(pool, search, preferred, Rule.PREFERRED, now, tried)
-        key, rule = None, Rule.BEST_OF_TWO
+            return Choice(pool, (preferred,), Rule.PREFERRED, tried)
+        key, rule = "", Rule.BEST_OF_TWO
         if self.sticky and search.session is not None:
             key = f"{pool.group} {search.session}"
             answer = self._ask_bound(key, pool, search, tried, now)
             if answer is not None:
                 return answer
             if search.bound:
-                rule = Rule.FALLBACK
+                key, rule = "", Rule.FALLBACK
         elif self.sticky and (last := self._last_used_of(pool, search, tried, now)) is not None:
-            return self._lease(pool, search, last, Rule.LAST_USED, now, tried)
+            return Choice(pool, (last,), Rule.LAST_USED, tried)
         drawn = pool.draw(2, [*tried, *search.avoided], search.tokens, now, self._rng)
         if not drawn:
             return self._nobody(pool, [*tried, *search.avoided], now)
-        scores: tuple[tuple[Account, float], ...] = ()
-        chosen = drawn[0]
-        if len(drawn) == 2:
-            chosen, one, other = better(drawn[0], drawn[1], pool.model, now)
-            scores = ((drawn[0], one), (drawn[1], other))
-        elif rule is not Rule.FALLBACK:
-            rule = Rule.ONLY_ONE
-        lease = self._lease(pool, search, chosen, rule, now, tried, scores)
-        if key is not None:
-            self._keep(key, pool, search, chosen, rule, now)
-        return lease
+        if len(drawn) == 1:
+            return Choice(pool, (drawn[0],), rule if rule is Rule.FALLBACK else Rule.ONLY_ONE, tried, key)
+        first, second = drawn
+        chosen, one, other = better(first, second, pool.model, now)
+        accounts = (first, second) if chosen is first else (second, first)
+        return Choice(pool, accounts, rule, tried, key, ((first, one), (second, other)))
 
     def _may_ask(self, account: Account, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> bool:
         if account in tried or account in search.avoided or not pool.holds(account):
@@ -164,18 +176,18 @@ class Scheduler(Learning):
     def _avoided(self, pool: Pool, search: Search, now: float) -> tuple[Account, ...]:
         """The accounts of *pool* that the session leaves alone, unless it was found to have no others. What a request
         begins with it ends with, so that nobody who waits has to be told of a change."""
-        if search.doubts_cleared:
+        if search.cleared_estimates:
             return ()
         names = search.avoids.get(pool.model)
         if names is None:
-            names = self.avoidance.avoided(search.who, pool.model, now)
+            names = self.learning.avoidance.avoided(search.who, pool.model, now)
             search.avoids = {**search.avoids, pool.model: names}
         accounts = map(self.accounts.get, names)
         return tuple(account for account in accounts if account is not None and pool.holds(account))
 
     def _ask_bound(
         self, key: str, pool: Pool, search: Search, tried: Sequence[Account], now: float
-    ) -> Lease | Wait | None:
+    ) -> Choice | Wait | None:
         """Ask the session's own account. None: another one is to be taken; ``search.bound`` says why, if the binding
         is kept meanwhile."""
         name = self.bindings.find(key, now)
@@ -184,18 +196,17 @@ class Scheduler(Learning):
         account = self.accounts.get(name)
         if account is None or account.disabled or not pool.holds(account):
             reason = "gone" if account is None else account.disabled or "does not serve the model"
-            self.bindings.release(key, BindingChange.RELEASED_MISSING, pool.model, now, reason)
+            self.ledger.unbind(key, BindingChange.RELEASED_MISSING, pool.model, now, reason)
             return None
         block = account.block(pool.model, search.tokens, now)
         if block is None:
             if account in tried or account in search.avoided:
                 search.bound = FAILED_REQUEST if account in tried else FAILED_SESSION
                 return None
-            self.bindings.bind(key, name, pool.model, now)
-            return self._lease(pool, search, account, Rule.BOUND, now, tried)
+            return Choice(pool, (account,), Rule.BOUND, tried, key)
         wait = 0.0 if block.nature is Nature.ROOM and block.until == math.inf else block.until - now
         if wait > self._config.max_wait_seconds:
-            self.bindings.release(key, BindingChange.RELEASED_FOR_A_LONG_WAIT, pool.model, now, block.reason)
+            self.ledger.unbind(key, BindingChange.RELEASED_FOR_A_LONG_WAIT, pool.model, now, block.reason)
             return None
         if not search.kept:
             search.kept = True
@@ -215,7 +226,7 @@ class Scheduler(Learning):
         if pool is None or pool.accounts[0] is not account:
             if len(self._own_pools) >= _MOST_OWN_POOLS:
                 self.forget_idle_pools()
-            pool = self._own_pools[key] = Pool(model, (account,))
+            pool = self._own_pools[key] = self.pool(model, (account,))
         return pool
 
     def _last_used_of(self, pool: Pool, search: Search, tried: Sequence[Account], now: float) -> Account | None:
@@ -223,36 +234,65 @@ class Scheduler(Learning):
         account, at = self._last_used.get((pool.group, pool.family), (None, 0.0))
         if account is None or at + self._config.last_used_lock_seconds <= now:
             return None
-        if account.max_concurrency is None and account.in_flight >= _ROOM_OF_THE_LAST_USED:
+        if account.view.most_in_flight is None and account.view.in_flight >= _ROOM_OF_THE_LAST_USED:
             return None
         return account if self._may_ask(account, pool, search, tried, now) else None
 
-    def _keep(self, key: str, pool: Pool, search: Search, chosen: Account, rule: Rule, now: float) -> None:
-        if rule is Rule.FALLBACK:
-            change = BindingChange.FALLBACK_USED
-            self.bindings.note(key, chosen.id, change, pool.model, now, search.bound)
-        else:
-            self.bindings.bind(key, chosen.id, pool.model, now)
+    # -- claiming -----------------------------------------------------------------------------------------------
 
-    def _lease(
-        self,
-        pool: Pool,
-        search: Search,
-        account: Account,
-        rule: Rule,
-        now: float,
-        tried: Sequence[Account],
-        scores: tuple[tuple[Account, float], ...] = (),
-    ) -> Lease:
-        lease = Lease(self, account, pool, search, now)
+    def claim(self, choice: Choice, search: Search) -> Claim:
+        """Return the claim on what was chosen, to be booked by the ledger."""
+        self.claims += 1
+        search.claimed = self.claims
+        candidates = tuple(map(_CANDIDATE, choice.accounts))
+        return Claim(self.claims, candidates, choice.pool.model, search.tokens, choice.session, self._scopes)
+
+    def granted(self, choice: Choice, search: Search, claim: Claim, granted: Granted, now: float) -> Lease:
+        """The ledger has booked the claim: record whom it chose, and return the lease."""
+        pool, account = choice.pool, choice.accounts[0]
+        if account.id != granted.account:
+            account = next(one for one in choice.accounts if one.id == granted.account)
+        account.health.began(now)
         if search.session is None and self.sticky and self._config.last_used_lock_seconds:
             self._last_used.pop((pool.group, pool.family), None)
             self._last_used[pool.group, pool.family] = (account, now)  # the latest used is last
             if len(self._last_used) > _MOST_LAST_USED:
                 del self._last_used[next(iter(self._last_used))]
-        decision = self._decide(pool, search, account.id, rule, now, tried, scores)
-        lease.decision, lease.rule, lease.waited = decision.id, rule, decision.waited
-        return lease
+        decision = self._decide(pool, search, account.id, choice.rule, now, choice.tried, choice.scores)
+        if choice.rule is Rule.FALLBACK:
+            key = f"{pool.group} {search.session}"
+            self.bindings.note(key, account.id, BindingChange.FALLBACK_USED, pool.model, now, search.bound)
+        return Lease(claim.number, account, choice, search, decision.id, decision.waited, account.token_number)
+
+    def claim_again(self, lease: Lease, now: float) -> Claim | None:
+        """Return the claim for sending the call of a lease a second time; None where the account is out of service."""
+        account = lease.current
+        if account.disabled or account.token_until <= now:
+            return None
+        self.claims += 1
+        candidates = (account.view.candidate,)
+        return Claim(self.claims, candidates, lease.model, lease.search.tokens, "", self._scopes, again=lease.claim)
+
+    def granted_again(self, lease: Lease, claim: Claim, now: float) -> None:
+        """The ledger has booked the second call: the lease stands for it from now on."""
+        lease.claim = lease.search.claimed = claim.number
+        lease.current.health.began(now)
+
+    def release(self, lease: Lease, outcome: Outcome, now: float, spent: int | None = None) -> None:
+        """Give a lease back, and tell how it went. *spent*: tokens, as the provider counts them, where that is known.
+        Raises ``BrokenLawError`` the second time."""
+        search = lease.search
+        if search.claimed != lease.claim:
+            raise BrokenLawError(f"the lease on account {lease.account.id!r} was given back twice")
+        self.learning.ended(lease, outcome, now)
+        self.ledger.release(lease.claim, spent, outcome, now)
+        search.claimed = 0
+
+    def abandon(self, search: Search, now: float) -> None:
+        """A fault of our own ended the search: give back what it claimed, if that is out."""
+        number, search.claimed = search.claimed, 0
+        if number and not self.ledger.renew([number]):
+            self.ledger.release(number, None, NEUTRAL, now)
 
     def _decide(
         self,
@@ -295,14 +335,14 @@ class Scheduler(Learning):
             soonest, room = min(soonest, block.until), room or block.nature is Nature.ROOM
         return Wait(pool) if room or soonest <= now + LONGEST_COOLDOWN_WAIT else REFUSED
 
-    def clear_doubts(self, pools: Iterable[Pool], search: Search, tried: Sequence[Account], now: float) -> bool:
-        """The optimistic reset: let accounts in that are away on our own estimate, or that the session leaves alone.
-        Return whether there are any.
+    def clear_estimates(self, pools: Iterable[Pool], search: Search, tried: Sequence[Account], now: float) -> bool:
+        """The optimistic reset: ask accounts again that are left alone on an estimate, or by the session alone. Return
+        whether there are any.
 
         Once for each request. What a provider stated, what ``[compliance]`` says, and that a credential is refused or
         the credit is spent, is never cleared.
         """
-        if search.doubts_cleared or self.held(now) is not None:
+        if search.cleared_estimates or self.held(now) is not None:
             return False
         cleared = False
         for pool in pools:
@@ -310,14 +350,16 @@ class Scheduler(Learning):
                 pool.fresh = self.queue.ask_again = cleared = True
             for account, block in [*pool.parked.items(), *pool.too_large_for.items()]:
                 if block.yields and account not in tried and account not in search.unreachable:
-                    self.trust(account, pool.model, now)
+                    if account.origins is not None:
+                        account.origins.clear_estimate(account.id, account.origin, now)
+                    self.ledger.clear_estimates(account.view, pool.model, now)
                     self.queue.ask_again = cleared = True
-        search.doubts_cleared = True
+        search.cleared_estimates = True
         return cleared
 
     def refuse(self, pools: Sequence[Pool], search: Search, tried: Sequence[Account], now: float) -> str:
         """Record that nobody could be asked; return the decision's id."""
-        pool, held = pools[0] if pools else Pool("", ()), self.held(now)
+        pool, held = pools[0] if pools else self.pool("", ()), self.held(now)
         if held is not None:
             search.held = held.reason
         decision = self._decide(pool, search, None, Rule.REFUSED, now, tried)
@@ -328,40 +370,17 @@ class Scheduler(Learning):
 
     def held(self, now: float) -> Block | None:
         """Return what stands in the way of every request, whoever serves it."""
-        if self.all_requests is None or (opens_at := self.all_requests.opens_at()) <= now:
-            return None
-        reason = f"the gateway's own limit of {self.all_requests.limit} requests per minute on all accounts together"
-        return Block(opens_at, Nature.ROOM, reason)
+        return self.ledger.blocked(self._scopes, now) if self._scopes else None
 
     def soonest_reset(self, pools: Sequence[Pool], now: float, tokens: int = 0, *, sure: bool = False) -> float | None:
         """Return the seconds until the first account of *pools* may be asked for *tokens*; None where one may be now,
         or where no time is known. Where it has to be *sure*, a time of our own guessing is none."""
-        soonest, held = self._soonest_account(pools, now, tokens, sure=sure), self.held(now)
+        soonest, held = soonest_account(pools, now, tokens, sure=sure), self.held(now)
         return soonest if held is None else max(soonest or 0.0, held.until - now)
-
-    def _soonest_account(self, pools: Sequence[Pool], now: float, tokens: int, *, sure: bool) -> float | None:
-        soonest = math.inf
-        for pool in pools:
-            if pool.any_free(0, now):
-                too_small = pool.too_small(tokens, now)
-                if len(too_small) < pool.ready_count:
-                    return None
-                soonest = min(soonest, *(block.until for _, block in too_small))
-            outlook = pool.outlook(())
-            if outlook.busy or outlook.doubted or (outlook.estimated and sure):
-                return None  # one that is in doubt would be asked all the same
-            soonest = min(soonest, outlook.soonest)
-        return soonest - now if soonest < math.inf else None
 
     def refusal_kind(self, pools: Sequence[Pool], now: float, tokens: int = 0) -> ErrorKind:
         """What to tell a client when nobody can be had: a limit only if every account is at one, or could be asked
         but for the limit on all of them together."""
         held = self.held(now) is not None
-        limited = all(held or self._is_limited(pool, now, tokens) for pool in pools)
+        limited = all(held or is_limited(pool, now, tokens) for pool in pools)
         return ErrorKind.RATE_LIMIT if limited and pools else ErrorKind.OVERLOADED
-
-    def _is_limited(self, pool: Pool, now: float, tokens: int) -> bool:
-        if not pool.any_free(0, now):
-            return pool.outlook(()).limited
-        too_small = pool.too_small(tokens, now)
-        return len(too_small) == pool.ready_count and (not pool.parked or pool.outlook(()).limited)

@@ -33,12 +33,12 @@ _LEAST_QUOTA = 0.02
 
 def score(account: Account, model: str, now: float) -> float:
     """Return how good a choice the account is for *model*: more than 0, and higher is better."""
-    health, limit = account.health, account.max_concurrency
-    value = account.weight / (1.0 + health.load(account.in_flight, now))
-    if limit is not None:
-        value *= 1.0 - account.in_flight / limit
-    if account.shared.remaining:
-        remaining = account.shared.remaining.get(account.scope(model))
+    health, view = account.health, account.view
+    value = account.weight / (1.0 + health.load(view.in_flight, now))
+    if view.most_in_flight is not None:
+        value *= 1.0 - view.in_flight / view.most_in_flight
+    if view.organization.remaining:
+        remaining = view.remaining(model)
         if remaining is not None:
             value *= max(_LEAST_QUOTA, remaining.share(now))
     value *= max(_LEAST_SUCCESS, health.success_rate(now))
@@ -48,6 +48,6 @@ def score(account: Account, model: str, now: float) -> float:
 def better(first: Account, second: Account, model: str, now: float) -> tuple[Account, float, float]:
     """Return the better of two, with the scores of both; among equals the one idle for longer."""
     one, other = score(first, model, now), score(second, model, now)
-    if other > one or (other == one and second.last_lease < first.last_lease):
+    if other > one or (other == one and second.view.last_claim < first.view.last_claim):
         return second, one, other
     return first, one, other

@@ -1,16 +1,29 @@
-"""One request's search for an account."""
+"""One request's search for an account, and what comes of it: a choice, a wait, or a refusal."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import attrs
+import msgspec
 
+from gephyr_core.scheduling.accounts import Account
+from gephyr_core.scheduling.decisions import Rule
 from gephyr_core.scheduling.pool import Pool
 from gephyr_core.scheduling.strikes import Strike
 
-if TYPE_CHECKING:
-    from gephyr_core.scheduling.accounts import Account
-    from gephyr_core.scheduling.lease import Lease
+
+class Choice(msgspec.Struct, frozen=True, eq=False):
+    """The accounts that a request is to be served by, before the ledger was asked. Made for every attempt."""
+
+    pool: Pool
+    accounts: tuple[Account, ...]
+    """Those that will do, the best one first."""
+    rule: Rule
+    tried: Sequence[Account]
+    """Those that failed the request before."""
+    session: str = ""
+    """Key of the binding that is made or renewed with a grant; empty: none is."""
+    scores: tuple[tuple[Account, float], ...] = ()
+    """Of the accounts that were compared."""
 
 
 @attrs.frozen
@@ -45,22 +58,22 @@ class Search:
     """Digest of the client key; empty where auth is off."""
     kept: bool = False
     """It was recorded that the session keeps its account over a short wait."""
-    doubts_cleared: bool = False
+    cleared_estimates: bool = False
     """Estimates were cleared for it: once is enough."""
     bound: str = ""
     """What stands in the way of the session's own account."""
     held: str = ""
     """What stands in the way of every request, whoever serves it."""
-    avoided: tuple["Account", ...] = ()
+    avoided: tuple[Account, ...] = ()
     """Accounts of the pool that was asked last that failed the session twice in a row, and those of ``unreachable``."""
     avoids: Mapping[str, list[str]] = _NOTHING
     """Ids of the accounts that failed the session twice in a row, by model, as the request came upon them."""
-    unreachable: tuple["Account", ...] = ()
+    unreachable: tuple[Account, ...] = ()
     """Accounts of hosts to which the request got no connection, and which it does not ask again."""
     strikes: tuple[Strike, ...] = ()
     """Failures of its attempts that may be the accounts' fault."""
-    lease: "Lease | None" = None
-    """The lease that it led to and that is out: whatever happens, it is not lost."""
+    claimed: int = 0
+    """Number of its latest claim: whatever happens, that is not lost. 0: it was released."""
 
     @property
     def who(self) -> str:

@@ -11,6 +11,7 @@ served a request, the account is at fault and not its token, so a third one is n
 import heapq
 import math
 import random
+from collections.abc import Callable
 
 import attrs
 
@@ -68,8 +69,10 @@ class _Life:
 class SignIn:
     """The tokens of all accounts that sign in."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, opened: Callable[[str], None]) -> None:
+        """*opened* hints that the account of an id may be asked again."""
         self._rng = rng
+        self._opened = opened
         self.lives: dict[str, _Life] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._serial = 0
@@ -137,7 +140,7 @@ class SignIn:
         life.failures, life.on_disk = 0, expires_at
         account.token_until, account.token_number = expires_at, account.token_number + 1
         self._plan_refresh(life, now)
-        account.changed()
+        self._opened(account.id)
 
     def failed(self, name: str, retry_after: float | None, reason: str, now: float) -> Account | None:
         """There is no new token, and there may be one later. Return the account."""
@@ -153,7 +156,7 @@ class SignIn:
             life.failures += 1
         life.account.token_block = Block(now + wait, Nature.STATED, f"sign-in failed: {reason}", kind)
         self._plan(life, now + wait)
-        life.account.changed()  # who waited for the token learns that it does not come
+        self._opened(name)  # who waited for the token learns that it does not come
         return life.account
 
     def enabled(self, account: Account, now: float) -> None:

@@ -13,14 +13,12 @@ So one alone changes the account's score and nothing else. Each is a *strike*:
 A strike is provisional until its request is over: a failure of the same request on another account may take it back.
 """
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import attrs
 
+from gephyr_core.scheduling.accounts import Account
 from gephyr_core.scheduling.cooldowns import MEMORY, Estimate
-
-if TYPE_CHECKING:
-    from gephyr_core.scheduling.accounts import Account
 
 IN_A_ROW = 3
 """Failures for one model without a success between them, of two sessions or more, that bench an account."""
@@ -45,7 +43,7 @@ _Entry = TypeVar("_Entry")
 class Strike:
     """One failure that counts against an account."""
 
-    account: "Account"
+    account: Account
     model: str
     fault: str
     """Which failure it was; two with the same name are alike."""

@@ -22,7 +22,7 @@ class Auditor:
     """Watches one gateway, and raises ``AssertionError`` at the first breach of a rule."""
 
     def __init__(self, gateway: Gateway, config: Config) -> None:
-        self.gateway, self.scheduler = gateway, gateway._shared.scheduler
+        self.gateway, self.scheduler = gateway, gateway.scheduler
         self.settings = {account.id: account for account in config.accounts}
         self.compliance = config.compliance.in_force
         self.calls: list[tuple[float, str]] = []
@@ -68,7 +68,7 @@ class Auditor:
         self._nothing_is_exceeded(now)
         self._bindings_follow_the_rules()
         assert self.gateway.open_leases == len(self.live)
-        assert all(account.in_flight >= 0 for account in self.scheduler.accounts.values())
+        assert all(account.view.in_flight >= 0 for account in self.scheduler.accounts.values())
         if self.gateway.deadline > now:
             self._nobody_waits_in_vain(now)
 
@@ -140,8 +140,7 @@ class Auditor:
     # -- who waits ----------------------------------------------------------------------------------------------
 
     def _nobody_waits_in_vain(self, now: float) -> None:
-        window = self.scheduler.all_requests
-        if window is not None and window.opens_at() > now:
+        if self.scheduler.held(now) is not None:
             return
         for number, pools in self.scheduler.queue.places.items():
             exchange = self.gateway._exchanges[number]
@@ -158,8 +157,8 @@ class Auditor:
         assert search is not None
         avoided = search.avoids.get(pool.model)
         if avoided is None:
-            avoided = self.scheduler.avoidance.avoided(search.who, pool.model, now)
-        if search.doubts_cleared:
+            avoided = self.scheduler.learning.avoidance.avoided(search.who, pool.model, now)
+        if search.cleared_estimates:
             avoided = []
         return [
             *tried(exchange, pool),
@@ -186,7 +185,7 @@ class Auditor:
             if event.change in {BindingChange.KEPT_FOR_A_SHORT_WAIT, BindingChange.FALLBACK_USED}:
                 assert event.reason, "what stood in the way is told"
         self.events_read = len(events)
-        kept = {key: bound.account for key, bound in self.scheduler.bindings._bindings.items()}
+        kept = self.scheduler.bindings.accounts()
         assert kept == self.bound
 
 

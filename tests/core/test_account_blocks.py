@@ -9,20 +9,16 @@ from test_scheduler import NOW, account
 from gephyr_core.errors import ErrorKind
 from gephyr_core.providers.limits import Quota
 from gephyr_core.scheduling import Account
-from gephyr_core.scheduling.accounts import Organization
 from gephyr_core.scheduling.blocks import Block, Nature
 
 STATED, ESTIMATED, ROOM, OUT = Nature.STATED, Nature.ESTIMATED, Nature.ROOM, Nature.OUT
 RATE = ErrorKind.RATE_LIMIT
 
 
-def one_of(organization: Organization | None = None, **more: int | None) -> Account:
+def one_of(**more: int | None) -> Account:
     """An account with all the limits that an account can have, unless told otherwise."""
     limits: dict[str, int | None] = {"per_minute": 2, "tokens": 100, "most": 2}
-    one = account("a", **(limits | more))  # type: ignore[arg-type]
-    one.shared = organization or Organization("acme")
-    one.shared.accounts.append(one)
-    return one
+    return account("a", **(limits | more))  # type: ignore[arg-type]
 
 
 # -- own and shared cooldowns ---------------------------------------------------------------------------------------
@@ -31,7 +27,7 @@ def one_of(organization: Organization | None = None, **more: int | None) -> Acco
 def cooling(own: tuple[str, float] | None, shared: tuple[str, float] | None) -> Account:
     """An account with a cooldown of its own and one of its organisation, each stated or estimated, of some seconds."""
     one = one_of()
-    for book, cooldown in ((one.cooldowns, own), (one.shared.cooldowns, shared)):
+    for book, cooldown in ((one.view.cooldowns, own), (one.view.organization.cooldowns, shared)):
         if cooldown is None:
             continue
         how, seconds = cooldown
@@ -71,16 +67,16 @@ def test_of_an_own_and_a_shared_cooldown_the_stated_one_counts_and_of_two_alike_
     block = one.block("m", 10, NOW)
     assert block is not None
     assert (block.nature, block.until) == (nature, NOW + seconds)
-    assert one.is_told_off("m", NOW) is (nature is STATED)
+    assert (one.view.stated("m", NOW) is not None) is (nature is STATED)
     assert one.block("other", 10, NOW) is None
-    assert not one.is_told_off("other", NOW)
+    assert not (one.view.stated("other", NOW) is not None)
 
 
 def test_a_cooldown_of_every_model_and_one_of_the_model_count_as_the_longer() -> None:
     for every, model, longest in ((9.0, 2.0, 9.0), (2.0, 9.0, 9.0)):
         one = one_of()
-        one.cooldowns.state("", NOW + every, RATE, "every model")
-        one.cooldowns.state("m", NOW + model, RATE, "one model")
+        one.view.cooldowns.state("", NOW + every, RATE, "every model")
+        one.view.cooldowns.state("m", NOW + model, RATE, "one model")
         block, other = one.block("m", 10, NOW), one.block("other", 10, NOW)
         assert block is not None
         assert other is not None
@@ -89,9 +85,9 @@ def test_a_cooldown_of_every_model_and_one_of_the_model_count_as_the_longer() ->
 
 def test_a_stated_cooldown_is_over_at_its_time_and_a_guess_takes_its_place() -> None:
     one = one_of()
-    one.cooldowns.state("m", NOW + 2, RATE, "rate limit")
-    one.cooldowns.suspect("m", RATE, NOW)
-    assert one.is_told_off("m", NOW + 1.9)
+    one.view.cooldowns.state("m", NOW + 2, RATE, "rate limit")
+    one.view.cooldowns.suspect("m", RATE, NOW)
+    assert one.view.stated("m", NOW + 1.9) is not None
     block = one.block("m", 10, NOW + 2)
     assert block is not None
     assert (block.nature, block.until) == (ESTIMATED, NOW + 5)
@@ -110,26 +106,26 @@ def _no_token(one: Account) -> None:
 
 
 def _limited(one: Account) -> None:
-    one.cooldowns.state("m", NOW + 9, RATE, "rate limit")
+    one.view.cooldowns.state("m", NOW + 9, RATE, "rate limit")
 
 
 def _busy(one: Account) -> None:
-    one.in_flight = 2
+    one.view.in_flight = 2
 
 
 def _no_requests(one: Account) -> None:
-    assert one.requests is not None
+    assert one.view.requests is not None
     for at in (NOW - 30, NOW - 20):
-        one.requests.add(at)
+        one.view.requests.add(at)
 
 
 def _no_tokens(one: Account) -> None:
-    assert one.tokens is not None
-    one.tokens.add(100, NOW - 10)
+    assert one.view.tokens is not None
+    one.view.tokens.add(100, NOW - 10)
 
 
 def _no_quota(one: Account) -> None:
-    one.shared.remaining_of("").learn([Quota("requests", 100, 0, 50.0)], NOW)
+    one.view.organization.remaining_of("").learn([Quota("requests", 100, 0, 50.0)], NOW)
 
 
 REASONS: tuple[tuple[Callable[[Account], None], Block], ...] = (
@@ -163,16 +159,16 @@ def test_of_several_reasons_the_one_that_lasts_is_told(first: int) -> None:
 
 def test_an_account_without_limits_is_kept_away_by_none() -> None:
     one = one_of(per_minute=None, tokens=None, most=None)
-    one.in_flight = 1000
+    one.view.in_flight = 1000
     assert one.block("m", 10**9, NOW) is None
-    assert not one.full
+    assert not one.view.is_full
 
 
 @pytest.mark.parametrize(("in_flight", "full"), [(0, False), (1, False), (2, True), (3, True)])
 def test_an_account_is_full_at_its_limit(in_flight: int, full: bool) -> None:
     one = one_of()
-    one.in_flight = in_flight
-    assert one.full is full
+    one.view.in_flight = in_flight
+    assert one.view.is_full is full
     assert (one.block("m", 10, NOW) is not None) is full
 
 
@@ -190,8 +186,8 @@ def test_a_token_ends_at_its_time() -> None:
 
 def test_a_request_that_is_too_large_for_the_tokens_left_is_told_so_and_a_smaller_one_passes() -> None:
     one = one_of()
-    assert one.tokens is not None
-    one.tokens.add(60, NOW - 20)
+    assert one.view.tokens is not None
+    one.view.tokens.add(60, NOW - 20)
     assert one.block("m", 40, NOW) is None
     assert one.block("m", 41, NOW) == Block(NOW + 40, ROOM, "tokens per minute", None, True, 0.0)
 
@@ -199,15 +195,15 @@ def test_a_request_that_is_too_large_for_the_tokens_left_is_told_so_and_a_smalle
 def test_where_no_token_is_left_it_is_no_matter_of_size() -> None:
     """Entries leave one by one: a small request fits when the first is a minute old, a large one when both are."""
     one = one_of()
-    assert one.tokens is not None
-    one.tokens.add(10, NOW - 50)
-    one.tokens.add(90, NOW - 20)
+    assert one.view.tokens is not None
+    one.view.tokens.add(10, NOW - 50)
+    one.view.tokens.add(90, NOW - 20)
     assert one.block("m", 50, NOW) == Block(NOW + 40, ROOM, "tokens per minute", None, False, NOW + 10)
 
 
 def test_a_quota_that_is_too_small_for_a_request_keeps_only_such_a_one_away() -> None:
     one = one_of(tokens=None)
-    one.shared.remaining_of("").learn([Quota("tokens", 1000, 200, 80.0)], NOW)
+    one.view.organization.remaining_of("").learn([Quota("tokens", 1000, 200, 80.0)], NOW)
     assert one.block("m", 200, NOW) is None
     # The bucket fills by 10 tokens a second.
     assert one.block("m", 300, NOW) == Block(NOW + 10, ESTIMATED, "quota used up", RATE, True, 0.0, True)
@@ -221,6 +217,6 @@ def test_a_quota_counts_for_the_model_where_the_provider_counts_each_alone() -> 
         (False, "m", ()),
     ):
         one = one_of()
-        one.limits_per_model = per_model
-        one.shared.remaining_of(scope).learn([Quota("requests", 100, 0, 50.0)], NOW)
+        one.view.per_model = per_model
+        one.view.organization.remaining_of(scope).learn([Quota("requests", 100, 0, 50.0)], NOW)
         assert tuple(model for model in ("m", "other") if one.block(model, 10, NOW) is not None) == blocked

@@ -4,15 +4,16 @@ import math
 from typing import Literal
 
 import pytest
+from claiming import take_this
 from test_scheduler import NOW, World, account
 
 from gephyr_core.commands import Observe, Save
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
 from gephyr_core.records import AccountEvent, Cooldown
-from gephyr_core.scheduling import SUCCESS, Account, Outcome
+from gephyr_core.scheduling import SUCCESS, Account, Outcome, Search
 from gephyr_core.scheduling.cooldowns import OTHER_STEPS, STEPS
-from gephyr_core.scheduling.learning import RISKY
+from gephyr_core.scheduling.ledger import RISKY
 from gephyr_core.scheduling.outcomes import Says
 
 RATE, MONEY, SERVER, OVERLOADED, CREDENTIAL = (
@@ -71,7 +72,7 @@ def test_a_failure_keeps_away_whom_it_is_for(
     kind: ErrorKind, scope: Scope, per_model: bool, away: list[str], seconds: float | None
 ) -> None:
     world, first, second = mates(per_model=per_model)
-    world.lease().done(failed(kind, seconds=seconds, scope=scope), NOW)
+    world.scheduler.release(world.lease(), failed(kind, seconds=seconds, scope=scope), NOW)
     assert kept_away(first, second) == away
 
 
@@ -87,7 +88,7 @@ def test_a_failure_keeps_away_whom_it_is_for(
 )
 def test_what_is_not_the_accounts_failure_keeps_nobody_away(outcome: Outcome) -> None:
     world, first, second = mates()
-    world.lease().done(outcome, NOW)
+    world.scheduler.release(world.lease(), outcome, NOW)
     assert kept_away(first, second) == []
     assert first.health.success_rate(NOW) == 1.0
 
@@ -118,20 +119,20 @@ def test_an_operator_hears_of_each_cooldown_once_and_what_is_stated_is_kept(
 ) -> None:
     world, first, _ = mates()
     leases = [world.lease(), world.lease()]
-    leases[0].done(outcome, NOW)
+    world.scheduler.release(leases[0], outcome, NOW)
     assert told(world) == [AccountEvent("a", "cooldown", NOW, "", "rate_limit", until, stated)]
-    assert kept(world) == ([Cooldown(first.shared.id, "", "rate_limit", until)] if stated else [])
+    assert kept(world) == ([Cooldown(first.view.organization.id, "", "rate_limit", until)] if stated else [])
     block = first.block("m", 10, NOW)
     assert block is not None
     assert (block.until, block.reason, block.kind) == (until, "rate limit", RATE)
-    leases[1].done(outcome, NOW)
+    world.scheduler.release(leases[1], outcome, NOW)
     assert len(kept(world)) == int(stated)
     assert len(told(world)) == (1 if stated else 2)
 
 
 def test_a_lasting_limit_is_told_by_the_providers_own_word() -> None:
     world, first, _ = mates()
-    world.lease().done(failed(MONEY, lasting=True, reason="insufficient_quota"), NOW)
+    world.scheduler.release(world.lease(), failed(MONEY, lasting=True, reason="insufficient_quota"), NOW)
     block = first.block("m", 10, NOW)
     assert block is not None
     assert (block.until, block.reason, block.kind) == (math.inf, "insufficient quota", MONEY)
@@ -140,15 +141,15 @@ def test_a_lasting_limit_is_told_by_the_providers_own_word() -> None:
 
 def test_a_failure_of_the_account_alone_is_kept_under_its_own_name() -> None:
     world, *_ = mates()
-    world.lease().done(failed(OVERLOADED, seconds=30.0), NOW)
+    world.scheduler.release(world.lease(), failed(OVERLOADED, seconds=30.0), NOW)
     assert kept(world) == [Cooldown("a", "m", "overloaded", NOW + 30)]
 
 
 def test_kinds_without_steps_of_their_own_take_those_of_the_way_there() -> None:
     world, first, _ = mates()
     for step in OTHER_STEPS[:2]:
-        first.cooldowns.give_benefit_of_doubt("", NOW)
-        world.lease().done(failed(ErrorKind.BAD_GATEWAY), NOW)
+        first.view.cooldowns.clear_estimates("", NOW)
+        world.scheduler.release(world.lease(), failed(ErrorKind.BAD_GATEWAY), NOW)
         block = first.block("m", 10, NOW)
         assert block is not None
         assert block.until == NOW + step
@@ -162,11 +163,11 @@ def test_a_success_ends_what_was_suspected_and_says_so(kind: ErrorKind) -> None:
     """The organisation's too: whoever shares the quota is offered again."""
     world, first, second = mates()
     fine, bad = world.lease(), world.lease()
-    bad.done(failed(kind), NOW)
+    world.scheduler.release(bad, failed(kind), NOW)
     assert kept_away(first, second) != []
     world.pool.any_free(10, NOW)
     world.told.clear()
-    fine.done(SUCCESS, NOW)
+    world.scheduler.release(fine, SUCCESS, NOW)
     assert kept_away(first, second) == []
     assert told(world) == [AccountEvent("a", "recovered", NOW, "m" if kind is OVERLOADED else "")]
     assert world.pool.parked == {}
@@ -174,11 +175,11 @@ def test_a_success_ends_what_was_suspected_and_says_so(kind: ErrorKind) -> None:
 
 def test_a_success_of_another_model_ends_no_suspicion_of_this_one() -> None:
     world, first, _ = mates()
-    fine, bad = world.lease(), world.lease()
-    fine.model = "other"
-    bad.done(failed(OVERLOADED), NOW)
+    other = world.scheduler.pool("other", world.pool.accounts)
+    fine, bad = take_this(world.scheduler, first, other, Search(1, None, 10, NOW, NOW + 5), NOW), world.lease()
+    world.scheduler.release(bad, failed(OVERLOADED), NOW)
     world.told.clear()
-    fine.done(SUCCESS, NOW)
+    world.scheduler.release(fine, SUCCESS, NOW)
     assert kept_away(first) == ["a:m"]
     assert told(world) == []
 
@@ -208,7 +209,7 @@ def test_a_risky_status_leaves_the_account_alone_for_all_models_where_the_operat
     world.scheduler = Scheduler(
         world.pool.accounts, SchedulingConfig(last_used_lock_seconds=0), compliance, Random(1), world.told.append
     )
-    world.lease().done(failed(OVERLOADED, seconds=1.0, status=status), NOW)
+    world.scheduler.release(world.lease(), failed(OVERLOADED, seconds=1.0, status=status), NOW)
     block = first.block("other", 10, NOW)
     assert (block is not None and block.until == NOW + 20 and block.reason == "compliance") is waits
     assert second.block("m", 10, NOW) is None

@@ -7,7 +7,7 @@ from test_choosing import MISSING, Room, bound_room
 from test_scheduler import NOW, account
 from ways import busy
 
-from gephyr_core.scheduling import Lease, Pool, Wait
+from gephyr_core.scheduling import Lease, Wait
 
 
 def test_who_waits_for_the_sessions_own_account_waits_for_what_the_operator_made_of_it() -> None:
@@ -15,12 +15,10 @@ def test_who_waits_for_the_sessions_own_account_waits_for_what_the_operator_made
     busy(own)
     first = room.ask("s")
     assert isinstance(first, Wait)
-    changed = account(own.id)
-    busy(changed)
+    changed = account(own.id, most=1)
     room.scheduler.remove(own, NOW, comes_back=True)
     room.scheduler.add(changed)
-    changed.in_flight = 1
-    second = room.ask("s", pool=Pool("m", [changed, other]))
+    second = room.ask("s", pool=room.scheduler.pool("m", [changed, other]))
     assert isinstance(second, Wait)
     assert second.pool is not first.pool
     assert list(second.pool.accounts) == [changed]
@@ -35,7 +33,7 @@ def test_an_account_that_goes_says_why_and_one_that_was_disabled_keeps_its_reaso
     room.scheduler.remove(other, NOW)
     assert other.disabled == "operator"
     assert room.scheduler.accounts == {}
-    assert [len(one.accounts) for one in room.scheduler.organizations.values()] == [0, 0]
+    assert (own.view.organization.members, other.view.organization.members) == ([], [])
 
 
 def test_an_account_that_comes_back_goes_on_where_it_was_unless_it_is_another_ones() -> None:
@@ -48,7 +46,7 @@ def test_an_account_that_comes_back_goes_on_where_it_was_unless_it_is_another_on
         again = account("a", per_minute=1)
         again.provider = provider
         room.scheduler.add(again)
-        assert (again.in_flight, again.block("m", 10, NOW) is not None) == (int(goes_on), goes_on)
+        assert (again.view.in_flight, again.block("m", 10, NOW) is not None) == (int(goes_on), goes_on)
         assert (first.successor is again) is goes_on
 
 
@@ -61,19 +59,19 @@ def test_accounts_of_one_organisation_share_what_is_known_of_it(organization: st
     accounts = account("a"), account("b")
     for one in accounts:
         one.organization = organization
-    room = Room(*accounts)
-    assert list(room.scheduler.organizations) == names
-    assert (accounts[0].shared is accounts[1].shared) is (organization == "acme")
+    Room(*accounts)
+    assert list(dict.fromkeys(one.view.organization.id for one in accounts)) == names
+    assert (accounts[0].view.organization is accounts[1].view.organization) is (organization == "acme")
 
 
 def test_pools_that_nobody_waits_in_are_forgotten_and_their_accounts_offered_anew() -> None:
     room = Room(account("a"), account("b"))
     a, b = room.pool.accounts
-    waiting, idle = Pool("m", [a]), Pool("m", [a, b])
+    waiting, idle = room.scheduler.pool("m", [a]), room.scheduler.pool("m", [a, b])
     busy(a)
     for pool in (waiting, idle):
         pool.draw(2, [], 10, NOW, random.Random(1))
     room.scheduler.queue.enter(1, [waiting])
     room.scheduler.forget_idle_pools()
     assert (list(waiting.parked), idle.parked) == ([a], {})
-    assert list(a.parked_in) == [waiting]
+    assert room.scheduler.hints.watchers("a") == [waiting]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from claiming import take
 from test_scheduler import NOW, account
-from ways import busy, doubted, no_token, out, overloaded, paced, rate_limited, small_quota, too_small
+from ways import busy, estimated, no_token, out, overloaded, paced, rate_limited, small_quota, too_small
 
 from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
@@ -30,7 +31,7 @@ class Room:
         config = SchedulingConfig(**settings)
         self.told: list[Command] = []
         self.scheduler = Scheduler(accounts, config, ComplianceConfig(), random.Random(seed), self.told.append)
-        self.pool = Pool("m", accounts)
+        self.pool = self.scheduler.pool("m", accounts)
 
     def ask(
         self,
@@ -43,13 +44,13 @@ class Room:
         search: Search | None = None,
     ) -> Lease | Wait | Refused:
         search = search or Search(1, session, tokens, now, now + 5)
-        return self.scheduler.acquire(pool or self.pool, search, tried, now)
+        return take(self.scheduler, pool or self.pool, search, tried, now)
 
     def served(self, session: str | None = None, **more: Any) -> tuple[str, Rule]:
         """Who serves a request, which ends at once, and by which rule."""
         lease = self.ask(session, **more)
         assert isinstance(lease, Lease), lease
-        lease.done(NEUTRAL, more.get("now", NOW))
+        self.scheduler.release(lease, NEUTRAL, more.get("now", NOW))
         return lease.account.id, lease.rule
 
     def changes(self) -> list[BindingChange]:
@@ -70,7 +71,7 @@ def test_the_preferred_account_goes_before_everything(session: str | None) -> No
     assert room.changes() == [], "a session is not bound by it"
 
 
-@pytest.mark.parametrize("obstacle", [out, rate_limited, busy, no_token, doubted])
+@pytest.mark.parametrize("obstacle", [out, rate_limited, busy, no_token, estimated])
 def test_a_preferred_account_that_is_kept_away_is_passed_over(obstacle: Callable[[Account], None]) -> None:
     room = Room(*three(), preferred_account="b")
     obstacle(room.scheduler.accounts["b"])
@@ -81,7 +82,7 @@ def test_a_preferred_account_is_passed_over_where_it_failed_the_request_or_does_
     room = Room(*three(), preferred_account="b")
     a, b, c = room.pool.accounts
     assert room.served(tried=[b])[0] != "b"
-    assert room.served(pool=Pool("m", [a, c]))[0] != "b"
+    assert room.served(pool=room.scheduler.pool("m", [a, c]))[0] != "b"
     room.scheduler.remove(b, NOW)
     assert room.served()[0] != "b"
     assert Room(*three(), preferred_account="nobody").served()[0] in "abc"
@@ -118,11 +119,11 @@ def test_where_sessions_count_for_nothing_none_is_bound() -> None:
 def test_a_session_keeps_its_account_over_a_short_wait(seconds: float, kept: bool) -> None:
     """``max_wait_seconds`` decides, and itself is still short."""
     room, own, other = bound_room()
-    own.cooldowns.state("m", NOW + seconds, ErrorKind.RATE_LIMIT, "rate limit")
+    own.view.cooldowns.state("m", NOW + seconds, ErrorKind.RATE_LIMIT, "rate limit")
     assert room.served("s") == (other.id, Rule.FALLBACK if kept else Rule.ONLY_ONE)
     assert room.changes() == [BOUND, *([KEPT, FALLBACK] if kept else [LONG, BOUND])]
-    own.cooldowns.clear()
-    own.changed()
+    own.view.cooldowns.clear()
+    room.scheduler.hints.opened(own.id)
     assert room.served("s")[0] == (own.id if kept else other.id)
 
 
@@ -140,7 +141,10 @@ def test_a_session_is_let_go_from_an_account_that_is_gone_or_does_not_serve_it_a
     def reason(change: Callable[[Room, Account], None]) -> str:
         room, own, _ = bound_room()
         change(room, own)
-        room.served("s", pool=room.pool if own.disabled or own.id not in room.scheduler.accounts else Pool("m", ()))
+        room.served(
+            "s",
+            pool=room.pool if own.disabled or own.id not in room.scheduler.accounts else room.scheduler.pool("m", ()),
+        )
         event = room.scheduler.bindings.events[1]
         assert event.change is MISSING
         return event.reason
@@ -150,13 +154,13 @@ def test_a_session_is_let_go_from_an_account_that_is_gone_or_does_not_serve_it_a
 
     assert reason(disable) == "operator"
     room, own, other = bound_room()
-    assert room.served("s", pool=Pool("m", [other])) == (other.id, Rule.ONLY_ONE)
+    assert room.served("s", pool=room.scheduler.pool("m", [other])) == (other.id, Rule.ONLY_ONE)
     assert [event.reason for event in room.scheduler.bindings.events if event.change is MISSING] == [
         "does not serve the model"
     ]
     room, own, other = bound_room()
     del room.scheduler.accounts[own.id]
-    assert room.served("s", pool=Pool("m", [other])) == (other.id, Rule.ONLY_ONE)
+    assert room.served("s", pool=room.scheduler.pool("m", [other])) == (other.id, Rule.ONLY_ONE)
     assert [event.reason for event in room.scheduler.bindings.events if event.change is MISSING] == ["gone"]
 
 
@@ -195,7 +199,7 @@ def test_cache_first_waits_for_the_sessions_own_account_within_the_requests_time
     mode: str, seconds: float, tried: bool, waits: bool
 ) -> None:
     room, own, other = bound_room(mode=mode)
-    own.cooldowns.state("m", NOW + seconds, ErrorKind.RATE_LIMIT, "rate limit")
+    own.view.cooldowns.state("m", NOW + seconds, ErrorKind.RATE_LIMIT, "rate limit")
     answer = room.ask("s", tried=[own] if tried else [])
     if waits:
         assert isinstance(answer, Wait)
@@ -212,7 +216,7 @@ def test_cache_first_waits_in_a_pool_of_its_own_for_each_account_and_model() -> 
     assert isinstance(first, Wait)
     assert isinstance(second, Wait)
     assert first.pool is second.pool
-    elsewhere = room.ask("s", pool=Pool("other", room.pool.accounts))
+    elsewhere = room.ask("s", pool=room.scheduler.pool("other", room.pool.accounts))
     assert isinstance(elsewhere, Wait)
     assert elsewhere.pool is not first.pool
     assert elsewhere.pool.model == "other"
@@ -221,7 +225,7 @@ def test_cache_first_waits_in_a_pool_of_its_own_for_each_account_and_model() -> 
 def test_whoever_waits_for_one_account_waits_in_one_line_though_others_wait_for_another() -> None:
     """Two lines for one account would be served past each other: who came first would not come first."""
     room, own, other = bound_room(mode="cache_first")
-    assert room.served("t", pool=Pool("m", (other,)))[0] == other.id
+    assert room.served("t", pool=room.scheduler.pool("m", (other,)))[0] == other.id
     busy(own)
     busy(other)
     first, elsewhere, second = room.ask("s"), room.ask("t"), room.ask("s")
@@ -256,11 +260,11 @@ def test_the_last_used_account_is_passed_over_where_it_may_not_be_asked(obstacle
 def test_the_last_used_account_is_that_of_a_family_of_models_and_a_kind_of_accounts() -> None:
     room = Room(*(account(f"a{number}") for number in range(6)))
     accounts = room.pool.accounts
-    first, _ = room.served(pool=Pool("gpt-5", accounts))
-    assert room.served(pool=Pool("gpt-6", accounts)) == (first, Rule.LAST_USED)
-    assert room.served(pool=Pool("claude", accounts))[1] is Rule.BEST_OF_TWO
+    first, _ = room.served(pool=room.scheduler.pool("gpt-5", accounts))
+    assert room.served(pool=room.scheduler.pool("gpt-6", accounts)) == (first, Rule.LAST_USED)
+    assert room.served(pool=room.scheduler.pool("claude", accounts))[1] is Rule.BEST_OF_TWO
     accounts[0].provider = "azure"
-    assert room.served(pool=Pool("gpt-5", accounts))[1] is Rule.BEST_OF_TWO
+    assert room.served(pool=room.scheduler.pool("gpt-5", accounts))[1] is Rule.BEST_OF_TWO
 
 
 def test_sessions_and_other_modes_leave_the_last_used_account_alone() -> None:
@@ -281,7 +285,7 @@ def test_the_last_used_account_is_passed_over_where_it_has_much_to_do(
     """Sixteen requests are much where the operator named no limit."""
     room = Room(account("a", most=most), account("b", most=most))
     first, _ = room.served()
-    room.scheduler.accounts[first].in_flight = in_flight
+    room.scheduler.accounts[first].view.in_flight = in_flight
     assert (room.served() == (first, Rule.LAST_USED)) is same
 
 

@@ -20,14 +20,14 @@ def mates(*names: str) -> list[Account]:
     return accounts
 
 
-def doubted(world: World, times: int) -> float:
+def suspected(world: World, times: int) -> float:
     """Have the organisation's estimate grow to its longest; return when it may be probed."""
     now = NOW
     for _ in range(times):
         for one in world.pool.accounts:
-            one.shared.cooldowns.give_benefit_of_doubt("", now)
-            one.changed()
-        world.lease(now).done(limited(None), now)
+            one.view.organization.cooldowns.clear_estimates("", now)
+            world.scheduler.hints.opened(one.id)
+        world.scheduler.release(world.lease(now), limited(None), now)
     assert not isinstance(world.acquire(now), Lease)
     return now + PROBE_INTERVAL
 
@@ -35,17 +35,17 @@ def doubted(world: World, times: int) -> float:
 @pytest.mark.parametrize("outcome", [SUCCESS, NEUTRAL])
 def test_whoever_shares_a_quota_comes_back_when_its_probe_ends(outcome: Outcome) -> None:
     world = World(*mates("a", "b"))
-    at = doubted(world, 5)
+    at = suspected(world, 5)
     probe = world.lease(at)
     assert not isinstance(world.acquire(at), Lease)
     late = NOW + RATE[-1] + 1  # the estimate itself is over by then
-    probe.done(outcome, late)
+    world.scheduler.release(probe, outcome, late)
     assert len(world.pool.draw(2, [], 10, late, random.Random(1))) == 2
 
 
 def test_a_probe_without_an_end_keeps_nobody_away_beyond_the_estimate() -> None:
     world = World(account("a"))
-    at = doubted(world, 5)
+    at = suspected(world, 5)
     world.lease(at)
     assert not isinstance(world.acquire(at), Lease)
     assert isinstance(world.acquire(NOW + RATE[-1]), Lease)
@@ -53,27 +53,26 @@ def test_a_probe_without_an_end_keeps_nobody_away_beyond_the_estimate() -> None:
 
 def test_a_probe_whose_client_leaves_leaves_the_probing_to_the_next() -> None:
     world = World(account("a"))
-    at = doubted(world, 5)
-    world.lease(at).done(NEUTRAL, at)
-    again = world.lease(at)
-    assert again.probes
+    at = suspected(world, 5)
+    world.scheduler.release(world.lease(at), NEUTRAL, at)
+    world.lease(at)
     assert not isinstance(world.acquire(at), Lease)
 
 
 def test_a_probe_that_fails_lengthens_the_estimate() -> None:
     world = World(account("a"))
-    at = doubted(world, 1 + 1)
-    (estimate,) = world.pool.accounts[0].shared.cooldowns.estimates.values()
+    at = suspected(world, 1 + 1)
+    (estimate,) = world.pool.accounts[0].view.organization.cooldowns.estimates.values()
     probe = world.lease(estimate.probe_at)
-    probe.done(limited(None), at)
-    (estimate,) = world.pool.accounts[0].shared.cooldowns.estimates.values()
+    world.scheduler.release(probe, limited(None), at)
+    (estimate,) = world.pool.accounts[0].view.organization.cooldowns.estimates.values()
     assert (estimate.failures, estimate.until) == (3, at + RATE[2])
 
 
 def test_a_retry_after_of_nothing_is_no_hint() -> None:
     world = World(account("a"))
-    world.lease().done(limited(0.0), NOW)
-    shared = world.pool.accounts[0].shared.cooldowns
+    world.scheduler.release(world.lease(), limited(0.0), NOW)
+    shared = world.pool.accounts[0].view.organization.cooldowns
     assert shared.stated == {}
     assert [estimate.until for estimate in shared.estimates.values()] == [NOW + RATE[0]]
 
@@ -100,9 +99,9 @@ def test_failures_under_way_together_count_once_and_an_hour_forgets_them() -> No
 
 def test_what_was_stated_for_one_model_is_kept_while_another_is_served() -> None:
     world = World(account("a"))
-    world.pool.accounts[0].cooldowns.state("other", NOW + 60, ErrorKind.OVERLOADED, "overloaded")
-    world.lease().done(SUCCESS, NOW)
-    assert world.pool.accounts[0].cooldowns.block("other", NOW) is not None
+    world.pool.accounts[0].view.cooldowns.state("other", NOW + 60, ErrorKind.OVERLOADED, "overloaded")
+    world.scheduler.release(world.lease(), SUCCESS, NOW)
+    assert world.pool.accounts[0].view.cooldowns.block("other", NOW) is not None
 
 
 def test_a_key_that_is_bad_for_good_is_probed_less_and_less() -> None:

@@ -198,18 +198,18 @@ def test_a_success_ends_the_models_and_everybodys_and_tells_which_it_ended_early
     assert book.succeeded("m", NOW) == []
 
 
-def test_the_benefit_of_the_doubt_lets_in_and_forgets_nothing() -> None:
+def test_an_estimate_that_is_cleared_lets_requests_in_and_forgets_nothing() -> None:
     book = Cooldowns()
     for name in ("", "m", "other"):
         book.suspect(name, RATE, NOW)
-    assert book.give_benefit_of_doubt("m", NOW + 1)
+    assert book.clear_estimates("m", NOW + 1)
     assert book.block("m", NOW + 1) is None
     assert book.block("other", NOW + 1) is not None, "it has its own"
     assert book.block("third", NOW + 1) is None
-    assert not book.give_benefit_of_doubt("m", NOW + 1)
+    assert not book.clear_estimates("m", NOW + 1)
     assert book.suspect("m", RATE, NOW + 1) == NOW + 1 + STEPS[RATE][1]
     refused = suspected((0.0, CREDENTIAL))
-    assert not refused.give_benefit_of_doubt("m", NOW + 1)
+    assert not refused.clear_estimates("m", NOW + 1)
     assert refused.block("m", NOW + 1) is not None
 
 

@@ -223,7 +223,7 @@ class Life(RuleBasedStateMachine):
         assert self.gateway.open_leases == 0
         assert self.gateway.deadline == math.inf
         assert self.gateway.buffered_bytes == 0
-        assert not self.gateway._shared.scheduler.queue.places
+        assert not self.gateway.scheduler.queue.places
         assert self.records == self.newest, "one record for each"
         self.laws.close(range(1, self.newest + 1))
 

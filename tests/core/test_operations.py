@@ -1,16 +1,18 @@
 """What an operator does while requests run and wait."""
 
+import random
 from typing import Any
 
 from play import JSON, Play, account
 from scheduling import REPLY, ask, body, finish, session
 
 from gephyr_core.commands import CallUpstream, EndResponse, SendBody, StartResponse
-from gephyr_core.config import SchedulingConfig
+from gephyr_core.config import Config, SchedulingConfig
 from gephyr_core.errors import Fault
 from gephyr_core.events import AdminChanged, ClientGone, StateRestored, UpstreamFailed
 from gephyr_core.http import header
 from gephyr_core.records import AccountState, Cooldown
+from gephyr_core.shared import Shared
 
 
 def told(play: Play, *accounts: Any, **more: Any) -> None:
@@ -43,12 +45,12 @@ def test_whoever_fails_over_after_a_change_is_woken_as_before_it() -> None:
 
 
 def test_models_that_clients_invent_do_not_fill_the_memory() -> None:
-    play = Play(account("a", max_concurrency=1))
-    play.request(body())
+    """Each has a pool, which watches the busy account. Those that nobody waits in are forgotten."""
+    shared = Shared(Config(accounts=(account("a", max_concurrency=1),)), random.Random(1))
+    shared.scheduler.accounts["a"].disabled = "operator"
     for number in range(5000):
-        play.gateway._shared.pool(play.gateway._shared.route("openai-chat", f"m{number}")[0]).any_free(1, play.now)
-    (one,) = play.gateway._shared.scheduler.accounts.values()
-    assert len(one.parked_in) <= 4096
+        shared.pool(shared.route("openai-chat", f"m{number}")[0]).any_free(1, 1000.0)
+    assert len(shared.scheduler.hints.watchers("a")) <= 4096
 
 
 def test_whoever_waits_for_the_sessions_own_account_is_woken_after_a_change() -> None:

@@ -4,12 +4,13 @@ import math
 import random
 
 import pytest
+from claiming import request_elsewhere
 from test_scheduler import NOW, World, account
 from ways import (
     RATE,
     Way,
     busy,
-    doubted,
+    estimated,
     failing,
     free,
     no_credit,
@@ -32,16 +33,16 @@ from gephyr_core.scheduling import Refused, Search, Wait
 
 
 @pytest.mark.parametrize(
-    ("ways", "soonest", "room", "is_busy", "is_doubted", "limited"),
+    ("ways", "soonest", "room", "is_busy", "is_clearable", "limited"),
     [
         ((out,), math.inf, False, False, False, False),
         ((rate_limited,), NOW + 30, False, False, False, True),
         ((overloaded,), NOW + 20, False, False, False, False),
         ((no_credit,), math.inf, False, False, False, False),
-        ((doubted,), NOW + 5, False, False, True, True),
+        ((estimated,), NOW + 5, False, False, True, True),
         ((failing,), NOW + 1, False, False, True, False),
         ((refused,), NOW + 15, False, False, False, False),
-        ((refused, doubted), NOW + 5, False, False, True, False),
+        ((refused, estimated), NOW + 5, False, False, True, False),
         ((busy,), math.inf, True, True, False, False),
         ((no_token,), math.inf, True, True, False, False),
         ((paced,), NOW + 10, True, False, False, True),
@@ -49,23 +50,23 @@ from gephyr_core.scheduling import Refused, Search, Wait
         ((rate_limited, overloaded), NOW + 20, False, False, False, False),
         ((overloaded, rate_limited), NOW + 20, False, False, False, False),
         ((rate_limited, paced), NOW + 10, True, False, False, True),
-        ((paced, doubted), NOW + 5, True, False, True, True),
+        ((paced, estimated), NOW + 5, True, False, True, True),
         ((busy, paced), NOW + 10, True, True, False, False),
         ((paced, busy), NOW + 10, True, True, False, False),
-        ((doubted, rate_limited), NOW + 5, False, False, True, True),
-        ((rate_limited, doubted), NOW + 5, False, False, True, True),
+        ((estimated, rate_limited), NOW + 5, False, False, True, True),
+        ((rate_limited, estimated), NOW + 5, False, False, True, True),
         ((out, rate_limited), NOW + 30, False, False, False, False),
         ((rate_limited, out), NOW + 30, False, False, False, False),
     ],
 )
 def test_the_outlook_sums_up_who_is_parked(
-    ways: tuple[Way, ...], soonest: float, room: bool, is_busy: bool, is_doubted: bool, limited: bool
+    ways: tuple[Way, ...], soonest: float, room: bool, is_busy: bool, is_clearable: bool, limited: bool
 ) -> None:
     _, pool = pool_of(*ways)
     assert not pool.any_free(10, NOW)
     outlook = pool.outlook(())
-    assert (outlook.soonest, outlook.room, outlook.busy, outlook.doubted, outlook.limited) == (
-        *(soonest, room, is_busy, is_doubted, limited),
+    assert (outlook.soonest, outlook.room, outlook.busy, outlook.clearable, outlook.limited) == (
+        *(soonest, room, is_busy, is_clearable, limited),
     )
     assert sum(number for _, number in outlook.reasons) == len(ways)
 
@@ -85,7 +86,7 @@ def test_the_outlook_counts_the_accounts_of_each_reason() -> None:
 @pytest.mark.parametrize("tried", range(3))
 def test_who_was_tried_is_not_waited_for_but_told(tried: int) -> None:
     """Whoever failed this request before is of no use to it, wherever it stands among the parked ones."""
-    _, pool = pool_of(paced, doubted, busy)
+    _, pool = pool_of(paced, estimated, busy)
     pool.any_free(10, NOW)
     assert pool.outlook(()).busy
     outlook = pool.outlook([pool.accounts[tried]])
@@ -94,21 +95,21 @@ def test_who_was_tried_is_not_waited_for_but_told(tried: int) -> None:
         (NOW + 10, True, True, False),
         (NOW + 5, True, False, True),
     ]
-    assert (outlook.soonest, outlook.room, outlook.busy, outlook.doubted) == expected[tried]
+    assert (outlook.soonest, outlook.room, outlook.busy, outlook.clearable) == expected[tried]
     assert len(outlook.reasons) == 3
     assert pool.outlook(()).busy, "the outlook of others stays what it was"
     everybody = pool.outlook(pool.accounts)
-    assert (everybody.soonest, everybody.room, everybody.busy, everybody.doubted) == (math.inf, False, False, False)
+    assert (everybody.soonest, everybody.room, everybody.busy, everybody.clearable) == (math.inf, False, False, False)
 
 
 def test_the_outlook_follows_who_comes_and_goes() -> None:
-    _, pool = pool_of(busy, paced)
+    world, pool = pool_of(busy, paced)
     pool.any_free(10, NOW)
     assert pool.outlook(()).busy
-    pool.accounts[0].in_flight = 0
-    pool.accounts[0].changed()
+    pool.accounts[0].view.in_flight = 0
+    world.scheduler.hints.opened(pool.accounts[0].id)
     assert not pool.outlook(()).busy
-    pool.accounts[0].in_flight = 1
+    pool.accounts[0].view.in_flight = 1
     pool.any_free(10, NOW)
     assert pool.outlook(()).busy
 
@@ -153,7 +154,7 @@ def test_a_client_is_told_of_a_limit_only_where_everybody_is_at_one(
         (((no_credit,),), None),
         (((rate_limited, busy),), None),
         (((rate_limited,), (busy,)), None),
-        (((rate_limited, doubted),), None),
+        (((rate_limited, estimated),), None),
         (((rate_limited, refused),), 15.0),
         (((rate_limited, free),), None),
         (((rate_limited,), (free,)), None),
@@ -217,40 +218,39 @@ def test_who_was_tried_is_no_reason_to_wait() -> None:
 @pytest.mark.parametrize(
     ("ways", "most", "cleared"),
     [
-        ((doubted,), None, [True]),
+        ((estimated,), None, [True]),
         ((refused,), None, [False]),
-        ((refused, doubted), None, [False, True]),
+        ((refused, estimated), None, [False, True]),
         ((rate_limited,), None, [False]),
         ((busy,), None, [False]),
         ((out,), None, [False]),
-        ((rate_limited, doubted), None, [False, True]),
-        ((doubted, rate_limited), None, [True, False]),
+        ((rate_limited, estimated), None, [False, True]),
+        ((estimated, rate_limited), None, [True, False]),
         ((small_quota,), None, [True]),
-        ((doubted,), 5, [True]),
-        ((doubted,), 1, [False]),
+        ((estimated,), 5, [True]),
+        ((estimated,), 1, [False]),
     ],
 )
-def test_doubts_are_cleared_and_nothing_else(ways: tuple[Way, ...], most: int | None, cleared: list[bool]) -> None:
+def test_estimates_are_cleared_and_nothing_else(ways: tuple[Way, ...], most: int | None, cleared: list[bool]) -> None:
     """Where the limit on all requests together is reached, clearing them would help nobody."""
     accounts = [account(f"a{number}", per_minute=1) for number in range(len(ways))]
     world = World(*accounts, most=most)
     for one, way in zip(accounts, ways, strict=True):
         way(one)
     if most is not None:
-        assert world.scheduler.all_requests is not None
-        world.scheduler.all_requests.add(NOW - 1)
+        request_elsewhere(world.scheduler, NOW - 1)
     world.pool.draw(2, [], 10, NOW, random.Random(1))
     search = Search(1, None, 10, NOW, NOW + 5)
-    assert world.scheduler.clear_doubts([world.pool], search, [], NOW) is any(cleared)
+    assert world.scheduler.clear_estimates([world.pool], search, [], NOW) is any(cleared)
     assert [one.block("m", 10, NOW) is None for one in accounts] == cleared
     assert world.scheduler.queue.ask_again is any(cleared)
-    assert not world.scheduler.clear_doubts([world.pool], search, [], NOW), "once for each request"
+    assert not world.scheduler.clear_estimates([world.pool], search, [], NOW), "once for each request"
 
 
-def test_doubts_of_who_was_tried_stay() -> None:
-    world, pool = pool_of(doubted, doubted)
+def test_estimates_of_who_was_tried_stay() -> None:
+    world, pool = pool_of(estimated, estimated)
     pool.any_free(10, NOW)
     first, second = pool.accounts
-    assert world.scheduler.clear_doubts([pool], Search(1, None, 10, NOW, NOW + 5), [first], NOW)
+    assert world.scheduler.clear_estimates([pool], Search(1, None, 10, NOW, NOW + 5), [first], NOW)
     assert first.block("m", 10, NOW) is not None
     assert second.block("m", 10, NOW) is None

@@ -9,12 +9,13 @@ from test_scheduler import NOW, account
 from ways import busy, rate_limited, too_small
 
 from gephyr_core.scheduling import Pool
+from gephyr_core.scheduling.hints import Hints
 from gephyr_core.scheduling.queue import WaitingRoom
 
 
 def pools(*names: str) -> list[Pool]:
     """A pool of one account for each name."""
-    return [Pool("m", [account(name)]) for name in names]
+    return [Pool("m", [account(name)], Hints()) for name in names]
 
 
 def asked(room: WaitingRoom, now: float = NOW) -> list[int]:
@@ -75,7 +76,7 @@ def test_who_left_and_comes_again_is_last() -> None:
     assert asked(room) == [2, 1]
 
 
-def test_who_is_passed_is_asked_again_once_doubts_were_cleared() -> None:
+def test_who_is_passed_is_asked_again_once_estimates_were_cleared() -> None:
     room, (one,) = WaitingRoom(), pools("a")
     for number in (1, 2, 3):
         room.enter(number, [one])

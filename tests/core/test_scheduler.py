@@ -4,6 +4,7 @@ import math
 import random
 
 import pytest
+from claiming import ledger, take
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -17,7 +18,6 @@ from gephyr_core.scheduling import (
     Account,
     Lease,
     Outcome,
-    Pool,
     Refused,
     Says,
     Scheduler,
@@ -26,7 +26,7 @@ from gephyr_core.scheduling import (
 )
 from gephyr_core.scheduling.bindings import Bindings
 from gephyr_core.scheduling.cooldowns import PROBE_INTERVAL, STEPS
-from gephyr_core.scheduling.windows import SPAN, RequestWindow, TokenWindow
+from gephyr_core.scheduling.windows import SPAN
 
 NOW = 1000.0
 
@@ -34,8 +34,8 @@ NOW = 1000.0
 def account(
     name: str, *, per_minute: int | None = None, tokens: int | None = None, priority: int = 0, most: int | None = None
 ) -> Account:
-    """An account that serves everything."""
-    return Account(
+    """An account that serves everything, in the books of a ledger of its own until a scheduler takes it in."""
+    one = Account(
         name,
         "openai",
         ("openai-chat",),
@@ -44,9 +44,11 @@ def account(
         "",
         priority=priority,
         max_concurrency=most,
-        requests=None if per_minute is None else RequestWindow(per_minute),
-        tokens=None if tokens is None else TokenWindow(tokens),
+        requests_per_minute=per_minute,
+        tokens_per_minute=tokens,
     )
+    one.view = ledger().open(one.candidate())
+    return one
 
 
 def limited(seconds: float | None, kind: ErrorKind = ErrorKind.RATE_LIMIT) -> Outcome:
@@ -62,11 +64,11 @@ class World:
         config = SchedulingConfig(last_used_lock_seconds=0)
         self.told: list[Command] = []
         self.scheduler = Scheduler(accounts, config, compliance, random.Random(seed), self.told.append)
-        self.pool = Pool("m", accounts)
+        self.pool = self.scheduler.pool("m", accounts)
         self.tried: list[Account] = []
 
     def acquire(self, now: float = NOW, session: str | None = None, tokens: int = 10) -> Lease | Wait | Refused:
-        return self.scheduler.acquire(self.pool, Search(1, session, tokens, now, now + 5), self.tried, now)
+        return take(self.scheduler, self.pool, Search(1, session, tokens, now, now + 5), self.tried, now)
 
     def lease(self, now: float = NOW) -> Lease:
         """A lease that there must be."""
@@ -79,17 +81,17 @@ class World:
 def test_a_lease_is_given_back_exactly_once(outcome: Outcome) -> None:
     world = World(account("a"))
     lease = world.lease()
-    lease.done(outcome, NOW)
+    world.scheduler.release(lease, outcome, NOW)
     with pytest.raises(BrokenLawError):
-        lease.done(outcome, NOW)
-    assert world.scheduler.in_flight == 0
+        world.scheduler.release(lease, outcome, NOW)
+    assert world.scheduler.ledger.in_flight == 0
 
 
 def test_a_later_statement_never_shortens_a_cooldown() -> None:
     world = World(account("a"))
     first, second = world.lease(), world.lease()
-    first.done(limited(60), NOW)
-    second.done(limited(5), NOW)
+    world.scheduler.release(first, limited(60), NOW)
+    world.scheduler.release(second, limited(5), NOW)
     assert isinstance(world.acquire(NOW + 30), Refused)
     assert isinstance(world.acquire(NOW + 60), Lease)
 
@@ -97,8 +99,8 @@ def test_a_later_statement_never_shortens_a_cooldown() -> None:
 def test_a_success_does_not_undo_what_a_provider_stated() -> None:
     world = World(account("a"))
     first, second = world.lease(), world.lease()
-    first.done(limited(60), NOW)
-    second.done(SUCCESS, NOW)
+    world.scheduler.release(first, limited(60), NOW)
+    world.scheduler.release(second, SUCCESS, NOW)
     assert isinstance(world.acquire(NOW + 30), Refused)
 
 
@@ -106,9 +108,9 @@ def test_requests_that_failed_together_count_as_one_failure() -> None:
     world = World(account("a"), account("b", priority=-1))
     leases = [world.lease() for _ in range(5)]
     for lease in leases:
-        lease.done(limited(None), NOW)
-    assert leases[0].account.cooldowns.estimates == {}
-    estimate = leases[0].account.shared.cooldowns.estimates[""]
+        world.scheduler.release(lease, limited(None), NOW)
+    assert leases[0].account.view.cooldowns.estimates == {}
+    estimate = leases[0].account.view.organization.cooldowns.estimates[""]
     assert (estimate.failures, estimate.until) == (1, NOW + STEPS[ErrorKind.RATE_LIMIT][0])
 
 
@@ -126,7 +128,7 @@ def test_the_cost_of_a_choice_is_not_that_of_the_pool() -> None:
     accounts = [account(f"a{number}") for number in range(1000)]
     world = World(*accounts)
     for one in accounts[:-1]:
-        one.cooldowns.state("", NOW + 600, ErrorKind.RATE_LIMIT, "rate limit")
+        one.view.cooldowns.state("", NOW + 600, ErrorKind.RATE_LIMIT, "rate limit")
     assert world.lease().account is accounts[-1]
     assert len(world.pool.parked) == 999
     assert world.pool.draw(2, [], 10, NOW, random.Random(1)) == [accounts[-1]]
@@ -137,9 +139,9 @@ def test_the_cost_of_a_choice_is_not_that_of_the_pool() -> None:
 def test_names_of_models_that_clients_choose_do_not_fill_the_memory() -> None:
     one = account("a")
     for number in range(2000):
-        one.cooldowns.suspect(f"m{number}", ErrorKind.SERVER, NOW)
-        one.cooldowns.state(f"m{number}", NOW + 60, ErrorKind.RATE_LIMIT, "rate limit")
-    assert len(one.cooldowns.estimates) == len(one.cooldowns.stated) == 512
+        one.view.cooldowns.suspect(f"m{number}", ErrorKind.SERVER, NOW)
+        one.view.cooldowns.state(f"m{number}", NOW + 60, ErrorKind.RATE_LIMIT, "rate limit")
+    assert len(one.view.cooldowns.estimates) == len(one.view.cooldowns.stated) == 512
 
 
 def test_a_hundred_thousand_bindings_are_bounded_and_the_longest_unused_go_first() -> None:
@@ -166,10 +168,10 @@ class Naive:
         self.probe_at = 0.0
         self.probing = 0
 
-    def free(self, tokens: int, now: float, *, doubts: bool = True) -> bool:
+    def free(self, tokens: int, now: float, *, estimates: bool = True) -> bool:
         if self.stated > now or (self.most is not None and self.in_flight >= self.most):
             return False
-        if doubts and self.until > now and (self.probing or self.probe_at > now):
+        if estimates and self.until > now and (self.probing or self.probe_at > now):
             return False
         recent = [start for start in self.starts if start + SPAN > now]
         if self.per_minute is not None and len(recent) >= self.per_minute:
@@ -234,17 +236,14 @@ class AgainstAModel(RuleBasedStateMachine):
         lease, entry, probes = self.leases.pop(data.draw(st.integers(0, len(self.leases) - 1)))
         one = self.naive[lease.account.id]
         if spent is not None:
-            lease.settle(spent)
             one.spent.remove(entry)
             one.spent.append((entry[0], spent))
-        lease.done(outcome, self.now)
+        self.world.scheduler.release(lease, outcome, self.now, spent)
         one.in_flight -= 1
         one.probing -= probes
         if outcome.says is Says.WELL:
             one.failures, one.until, one.probing = 0, 0.0, 0
-            self.leases = [
-                (kept, at, doubted and kept.account is not lease.account) for kept, at, doubted in self.leases
-            ]
+            self.leases = [(kept, at, probes and kept.account is not lease.account) for kept, at, probes in self.leases]
         elif outcome.retry_after:
             one.stated = max(one.stated, self.now + outcome.retry_after)
         elif outcome.kind is not None:
@@ -260,7 +259,7 @@ class AgainstAModel(RuleBasedStateMachine):
         one.probe_at = self.now + min(seconds, PROBE_INTERVAL)
         one.probing = 0
         self.leases = [
-            (kept, at, doubted and self.naive[kept.account.id] is not one) for kept, at, doubted in self.leases
+            (kept, at, probes and self.naive[kept.account.id] is not one) for kept, at, probes in self.leases
         ]
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 15.0, 59.0, 60.0, 61.0]))
@@ -279,7 +278,7 @@ class AgainstAModel(RuleBasedStateMachine):
                 )
         for start in self.all_starts:
             assert self.most is None or len([at for at in self.all_starts if start <= at < start + SPAN]) <= self.most
-        assert self.world.scheduler.in_flight == len(self.leases)
+        assert self.world.scheduler.ledger.in_flight == len(self.leases)
 
     @invariant()
     def a_time_to_come_back_is_told_where_there_is_one(self) -> None:

@@ -324,7 +324,7 @@ class Life(RuleBasedStateMachine):
             self.now = max(self.now, self.gateway.deadline)
             self.feed(TimePassed())
         assert self.gateway.open_exchanges == self.gateway.open_leases == 0
-        assert not self.gateway._shared.scheduler.queue.places
+        assert not self.gateway.scheduler.queue.places
         self.laws.close(range(1, self.newest + 1))
 
 

@@ -25,7 +25,7 @@ def test_an_account_that_was_never_asked_has_all_but_its_speed() -> None:
 
 def test_load_is_what_is_in_flight_and_a_trace_of_what_began_lately() -> None:
     busy = one()
-    busy.in_flight = 3
+    busy.view.in_flight = 3
     assert score(busy, "m", NOW) == pytest.approx(FRESH / 4)
     for _ in range(10):
         busy.health.began(NOW)
@@ -39,21 +39,21 @@ def test_load_is_what_is_in_flight_and_a_trace_of_what_began_lately() -> None:
 def test_room_is_the_share_of_the_limit_that_is_free() -> None:
     limited = one(most=4)
     assert score(limited, "m", NOW) == pytest.approx(FRESH)
-    limited.in_flight = 1
+    limited.view.in_flight = 1
     assert score(limited, "m", NOW) == pytest.approx(FRESH / 2 * 0.75)
-    limited.in_flight = 4
+    limited.view.in_flight = 4
     assert score(limited, "m", NOW) == 0.0
 
 
 def test_quota_is_the_share_that_is_left_of_the_models_and_never_nothing() -> None:
     scarce = one()
-    scarce.shared.remaining_of("").learn([Quota("requests", 100, 25, 100.0)], NOW)
+    scarce.view.organization.remaining_of("").learn([Quota("requests", 100, 25, 100.0)], NOW)
     assert score(scarce, "m", NOW) == pytest.approx(FRESH * 0.25)
-    scarce.shared.remaining_of("").learn([Quota("requests", 100, 0, 100.0)], NOW)
+    scarce.view.organization.remaining_of("").learn([Quota("requests", 100, 0, 100.0)], NOW)
     assert score(scarce, "m", NOW) == pytest.approx(FRESH * 0.02)
-    scarce.limits_per_model = True
+    scarce.view.per_model = True
     assert score(scarce, "m", NOW) == pytest.approx(FRESH)
-    scarce.shared.remaining_of("m").learn([Quota("requests", 100, 50, 100.0)], NOW)
+    scarce.view.organization.remaining_of("m").learn([Quota("requests", 100, 50, 100.0)], NOW)
     assert score(scarce, "m", NOW) == pytest.approx(FRESH * 0.5)
     assert score(scarce, "other", NOW) == pytest.approx(FRESH)
 
@@ -106,7 +106,7 @@ def test_what_was_learned_grows_old(after: float, share: float) -> None:
 def test_the_better_of_two_has_the_higher_score_and_of_equals_the_one_idle_for_longer() -> None:
     first, second = one(), one()
     assert better(first, second, "m", NOW) == (first, pytest.approx(FRESH), pytest.approx(FRESH))
-    second.last_lease, first.last_lease = 1, 2
+    second.view.last_claim, first.view.last_claim = 1, 2
     assert better(first, second, "m", NOW)[0] is second
     assert better(second, first, "m", NOW)[0] is second
     first.weight = 2

@@ -12,15 +12,16 @@ from gephyr_core.commands import RefreshToken
 from gephyr_core.events import StateRestored, TimePassed, TokenRefreshed
 from gephyr_core.records import TokenState
 from gephyr_core.scheduling import Account, Pool
+from gephyr_core.scheduling.hints import Hints
 from gephyr_core.scheduling.sign_in import RETRIES, TIMEOUT, WINDOW, SignIn
 
 NOW = 1000.0
 HOUR = 3600.0
 
 
-def signed_in(expires_at: float = NOW + HOUR) -> tuple[SignIn, Account]:
+def signed_in(expires_at: float = NOW + HOUR, hints: Hints | None = None) -> tuple[SignIn, Account]:
     """One account with a token until then."""
-    sign_in, one = SignIn(random.Random(1)), account("a")
+    sign_in, one = SignIn(random.Random(1), (hints or Hints()).opened), account("a")
     sign_in.add(one, expires_at, NOW)
     return sign_in, one
 
@@ -90,7 +91,7 @@ def test_failures_back_off_and_a_stated_wait_is_kept() -> None:
 
 
 def test_accounts_that_signed_in_together_do_not_refresh_together() -> None:
-    sign_in = SignIn(random.Random(1))
+    sign_in = SignIn(random.Random(1), Hints().opened)
     accounts = [account(f"a{number}") for number in range(100)]
     for one in accounts:
         sign_in.add(one, NOW + HOUR, NOW)
@@ -118,10 +119,10 @@ def test_a_token_that_comes_expired_is_a_failure_and_backs_off() -> None:
 def test_a_token_is_refreshed_in_the_last_minutes_of_its_life_or_the_last_fifth_of_a_short_one() -> None:
     for life, window in ((HOUR, WINDOW), (500.0, 100.0), (100.0, 20.0)):
         for seed in range(20):
-            sign_in = SignIn(random.Random(seed))
+            sign_in = SignIn(random.Random(seed), Hints().opened)
             sign_in.add(account("a"), NOW + life, NOW)
             assert NOW + life - window <= sign_in.deadline <= NOW + life - window / 2
-    sign_in = SignIn(random.Random(1))
+    sign_in = SignIn(random.Random(1), Hints().opened)
     sign_in.add(account("a"), NOW, NOW)
     assert sign_in.deadline == NOW
 
@@ -184,8 +185,9 @@ def test_an_account_out_of_service_is_not_refreshed_until_it_is_back() -> None:
 
 def test_who_waits_for_a_token_learns_of_it_and_that_it_does_not_come() -> None:
     for news in ("refreshed", "failed"):
-        sign_in, one = signed_in(0.0)
-        pool = Pool("m", [one])
+        hints = Hints()
+        sign_in, one = signed_in(0.0, hints)
+        pool = Pool("m", [one], hints)
         assert pool.draw(1, [], 10, NOW, random.Random(1)) == []
         pool.fresh = False
         if news == "refreshed":

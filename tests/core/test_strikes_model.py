@@ -3,6 +3,7 @@
 import random
 
 import attrs
+from claiming import take_this
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -11,7 +12,7 @@ from test_scheduler import NOW, account
 from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
-from gephyr_core.scheduling import NEUTRAL, SUCCESS, Account, Lease, Outcome, Pool, Says, Scheduler, Search
+from gephyr_core.scheduling import NEUTRAL, SUCCESS, Account, Lease, Outcome, Says, Scheduler, Search
 from gephyr_core.scheduling.cooldowns import MEMORY
 from gephyr_core.scheduling.strikes import IN_A_ROW, LEFT_ALONE, OF_ONE, OUTAGE
 
@@ -52,7 +53,7 @@ class Strikes(RuleBasedStateMachine):
         self.told: list[Command] = []
         config = SchedulingConfig(mode="performance_first")
         self.scheduler = Scheduler(self.accounts, config, ComplianceConfig(), random.Random(1), self.told.append)
-        self.pools = {model: Pool(model, self.accounts) for model in MODELS}
+        self.pools = {model: self.scheduler.pool(model, self.accounts) for model in MODELS}
         self.now, self.newest = NOW, 0
         self.searches: list[tuple[Search, str]] = []
         self.leases: list[Lease] = []
@@ -75,7 +76,12 @@ class Strikes(RuleBasedStateMachine):
     @rule(data=st.data(), index=st.integers(0, 2))
     def attempt(self, data: st.DataObject, index: int) -> None:
         search, model = data.draw(st.sampled_from(self.idle()))
-        self.leases.append(Lease(self.scheduler, self.accounts[index], self.pools[model], search, self.now))
+        self.leases.append(self.lease(self.accounts[index], model, search))
+
+    def lease(self, one: Account, model: str, search: Search) -> Lease:
+        """Be granted an account, as where there is no other: if it is left alone, the estimate is cleared."""
+        self.scheduler.ledger.clear_estimates(one.view, model, self.now)
+        return take_this(self.scheduler, one, self.pools[model], search, self.now)
 
     def idle(self) -> list[tuple[Search, str]]:
         busy = [lease.search for lease in self.leases]
@@ -94,13 +100,13 @@ class Strikes(RuleBasedStateMachine):
             one = Served(name, model, search.who)
             self.history.append(one)
             self.concluded.append(one)
-            lease.done(SUCCESS, self.now)
+            self.scheduler.release(lease, SUCCESS, self.now)
             self.conclude(search)
         elif how == "nothing":
-            lease.done(NEUTRAL, self.now)
+            self.scheduler.release(lease, NEUTRAL, self.now)
         else:
             self._note(Failed(self.now, name, model, search.who, how, search))
-            lease.done(Outcome(Says.FAILED, ErrorKind.BAD_GATEWAY, how), self.now)
+            self.scheduler.release(lease, Outcome(Says.FAILED, ErrorKind.BAD_GATEWAY, how), self.now)
 
     @rule(
         client=st.sampled_from(CLIENTS[:2]),
@@ -114,8 +120,7 @@ class Strikes(RuleBasedStateMachine):
             self.newest += 1
             search = Search(self.newest, client[0], 10, self.now, self.now + 5, client[1])
             self.searches.append((search, "m1"))
-            lease = Lease(self.scheduler, self.accounts[index], self.pools["m1"], search, self.now)
-            self._ended(lease, how)
+            self._ended(self.lease(self.accounts[index], "m1", search), how)
             if how != "served":
                 self.conclude(search)
 
@@ -151,7 +156,7 @@ class Strikes(RuleBasedStateMachine):
             if isinstance(one, Failed) and one.search is search and not one.pardoned:
                 one.final_at = self.now
                 self.concluded.append(one)
-        self.scheduler.conclude(search, self.now)
+        self.scheduler.learning.conclude(search, self.now)
 
     def _row(self, name: str, model: str) -> list[Failed]:
         """What counts against an account: since its last success, and since its last hour of peace."""
@@ -172,15 +177,15 @@ class Strikes(RuleBasedStateMachine):
             for model in MODELS:
                 row = self._row(one.id, model)
                 many = len(row) >= IN_A_ROW and len({failed.who for failed in row}) >= 2
-                assert one.strikes.are_many(model) is many, (one.id, model)
+                assert self.scheduler.learning.strikes_of(one).are_many(model) is many, (one.id, model)
 
     @invariant()
     def nobody_is_left_alone_without_a_reason(self) -> None:
         for one in self.accounts:
             for model in MODELS:
-                estimate = one.cooldowns.estimates.get(model)
+                estimate = one.view.cooldowns.estimates.get(model)
                 if estimate is not None and estimate.until > self.now:
-                    assert one.strikes.are_many(model), (one.id, model)
+                    assert self.scheduler.learning.strikes_of(one).are_many(model), (one.id, model)
 
     @invariant()
     def what_is_not_final_can_be_taken_back_from_the_score(self) -> None:
@@ -200,7 +205,7 @@ class Strikes(RuleBasedStateMachine):
         for session, owner in CLIENTS:
             who = Search(0, session, 0, 0.0, 0.0, owner).who
             for model in MODELS:
-                names = sorted(self.scheduler.avoidance.avoided(who, model, self.now))
+                names = sorted(self.scheduler.learning.avoidance.avoided(who, model, self.now))
                 assert names == [one.id for one in self.accounts if self._avoids(who, one, model)]
 
     def _avoids(self, who: str, one: Account, model: str) -> bool:

@@ -108,7 +108,7 @@ def test_five_thousand_who_wait_cost_two_questions_for_each_that_is_served() -> 
     served = 0
     rng = random.Random(1)
     while leases:
-        leases.pop(rng.randrange(len(leases))).done(SUCCESS, NOW)
+        world.scheduler.release(leases.pop(rng.randrange(len(leases))), SUCCESS, NOW)
         leases += world.wake(NOW)
         served += 1
     assert served == 5002
@@ -127,7 +127,7 @@ def test_an_account_that_is_of_no_use_to_five_thousand_is_offered_once_to_each()
     assert world.asked == 5000
 
 
-def test_the_global_window_is_no_reason_to_ask_an_account_in_doubt() -> None:
+def test_the_global_window_is_no_reason_to_ask_a_suspected_account() -> None:
     rails = ComplianceConfig(enabled=True, max_global_requests_per_minute=1)
     play = Play(account("a"), compliance=rails)
     limited(play, play.request(body()), None, 401)
@@ -160,27 +160,27 @@ def test_nobody_is_called_for_a_client_who_leaves_just_as_time_frees_an_account(
     play.finish()
 
 
-def test_who_was_asked_in_vain_is_asked_again_when_another_has_the_doubts_cleared() -> None:
-    """Three wait for *busy*; one of them may ask nobody else, and has the estimate of *doubted* cleared for all."""
-    world = Counting(bare("busy", most=1), bare("doubted", most=2))
-    busy, doubted = world.pool.accounts
+def test_who_was_asked_in_vain_is_asked_again_when_another_has_the_cleared_estimates() -> None:
+    """Three wait for *busy*; one of them may ask nobody else, and has the estimate of *suspected* cleared for all."""
+    world = Counting(bare("busy", most=1), bare("suspected", most=2))
+    suspected = world.scheduler.accounts["suspected"]
     lease = world.lease()
-    if lease.account is doubted:
-        lease.done(SUCCESS, NOW)
+    if lease.account is suspected:
+        world.scheduler.release(lease, SUCCESS, NOW)
         lease = world.lease()
-    doubted.cooldowns.suspect("m", ErrorKind.SERVER, NOW)
+    suspected.view.cooldowns.suspect("m", ErrorKind.SERVER, NOW)
     world.scheduler.queue = world.queue
     for number in range(2):
         assert not isinstance(world.acquire(), Lease)
         world.queue.enter(number, [world.pool])
     world.pool.fresh = True
-    doubted.changed()
+    world.scheduler.hints.opened("suspected")
     assert world.queue.next(NOW) == 0
     assert not isinstance(world.acquire(), Lease)
     world.pool.fresh = True
-    busy.changed()
+    world.scheduler.hints.opened("busy")
     assert world.queue.next(NOW) == 1
-    world.scheduler.clear_doubts([world.pool], Search(1, None, 10, NOW, NOW + 5), [], NOW)
+    world.scheduler.clear_estimates([world.pool], Search(1, None, 10, NOW, NOW + 5), [], NOW)
     assert world.queue.next(NOW) == 0
     assert isinstance(world.acquire(), Lease)
 
@@ -206,7 +206,7 @@ def test_who_waits_for_a_busy_account_learns_that_it_is_limited_now() -> None:
     assert [header(one.headers, b"retry-after") for one in (first, second)] == [b"600", b"600"]
 
 
-def test_who_waits_for_a_busy_account_is_the_first_to_have_its_doubts_cleared() -> None:
+def test_who_waits_for_a_busy_account_is_the_first_to_have_its_cleared_estimates() -> None:
     play = Play(account("a", max_concurrency=1), scheduling=PATIENT)
     call = play.request(body())
     waiting = ask(play)
@@ -215,8 +215,8 @@ def test_who_waits_for_a_busy_account_is_the_first_to_have_its_doubts_cleared() 
     assert second.exchange == waiting
 
 
-def test_doubts_that_are_cleared_serve_first_who_waited_first() -> None:
-    """In ``cache_first`` a session waits for its own account, which is in doubt; another request has that cleared."""
+def test_estimates_that_are_cleared_serve_first_who_waited_first() -> None:
+    """In ``cache_first`` a session waits for its own account, which is suspected; another request has that cleared."""
     mode = SchedulingConfig(mode="cache_first", acquire_timeout=100, last_used_lock_seconds=0)
     play = Play(account("a", max_concurrency=1), scheduling=mode)
     limited(play, play.request(body(), **session()), None)

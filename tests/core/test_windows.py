@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from test_scheduler import NOW, World, account
 
 from gephyr_core.providers.limits import Quota
-from gephyr_core.scheduling import NEUTRAL, Lease, Pool, Refused, Search, Wait
+from gephyr_core.scheduling import NEUTRAL, Lease, Refused, Search, Wait
 from gephyr_core.scheduling.windows import SPAN, RequestWindow, TokenWindow
 
 
@@ -66,21 +66,21 @@ def test_tokens_that_were_not_spent_wake_those_for_whom_they_were_too_many() -> 
     assert isinstance(lease, Lease)
     assert isinstance(world.acquire(tokens=60), Wait)
     world.pool.fresh = False
-    lease.settle(1)
+    world.scheduler.release(lease, NEUTRAL, NOW, 1)
     assert world.pool.fresh
 
 
 def test_quota_that_a_reply_reports_wakes_those_who_wait_for_it() -> None:
     world = World(account("a"))
     one = world.pool.accounts[0]
-    one.shared.remaining_of("").learn([Quota("tokens", 1000, 0, 60.0)], NOW)
-    lease = Lease(world.scheduler, one, Pool("m", [one]), Search(1, None, 0, NOW, NOW), NOW)
+    lease = world.lease()
+    one.view.organization.remaining_of("").learn([Quota("tokens", 1000, 0, 60.0)], NOW)
     assert isinstance(world.acquire(tokens=100), Refused)
     world.pool.fresh = False
-    world.scheduler.heard(lease, [(b"x-ratelimit-remaining-tokens", b"900"), *_LIMIT], 0.1, NOW + 1)
+    world.scheduler.learning.heard(lease, [(b"x-ratelimit-remaining-tokens", b"900"), *_LIMIT], 0.1, NOW + 1)
     assert world.pool.fresh
     assert isinstance(world.acquire(NOW + 1, tokens=100), Lease)
-    lease.done(NEUTRAL, NOW + 1)
+    world.scheduler.release(lease, NEUTRAL, NOW + 1)
 
 
 _LIMIT = [(b"x-ratelimit-limit-tokens", b"1000"), (b"x-ratelimit-reset-tokens", b"6s")]
@@ -98,10 +98,10 @@ def test_one_request_too_large_for_now_is_no_reason_for_another_to_wait() -> Non
 def test_the_last_account_is_asked_although_we_reckon_that_the_request_is_too_large() -> None:
     world = World(account("a"))
     one = world.pool.accounts[0]
-    one.shared.remaining_of("").learn([Quota("tokens", 1000, 50, 60.0)], NOW)
+    one.view.organization.remaining_of("").learn([Quota("tokens", 1000, 50, 60.0)], NOW)
     assert isinstance(world.acquire(tokens=500), Refused)
     search = Search(1, None, 500, NOW, NOW + 5)
-    assert world.scheduler.clear_doubts([world.pool], search, [], NOW)
+    assert world.scheduler.clear_estimates([world.pool], search, [], NOW)
     assert isinstance(world.acquire(tokens=500), Lease)
 
 

@@ -18,37 +18,37 @@ def out(one: Account) -> None:
 
 
 def rate_limited(one: Account) -> None:
-    one.cooldowns.state("m", NOW + 30, RATE, "rate limit")
+    one.view.cooldowns.state("m", NOW + 30, RATE, "rate limit")
 
 
 def overloaded(one: Account) -> None:
-    one.cooldowns.state("m", NOW + 20, ErrorKind.OVERLOADED, "overloaded")
+    one.view.cooldowns.state("m", NOW + 20, ErrorKind.OVERLOADED, "overloaded")
 
 
 def no_credit(one: Account) -> None:
-    one.cooldowns.state("", math.inf, ErrorKind.MONEY, "no credit")
+    one.view.cooldowns.state("", math.inf, ErrorKind.MONEY, "no credit")
 
 
-def doubted(one: Account) -> None:
-    one.cooldowns.suspect("m", RATE, NOW)
+def estimated(one: Account) -> None:
+    one.view.cooldowns.suspect("m", RATE, NOW)
 
 
 def failing(one: Account) -> None:
-    one.cooldowns.suspect("m", ErrorKind.SERVER, NOW)
+    one.view.cooldowns.suspect("m", ErrorKind.SERVER, NOW)
 
 
 def refused(one: Account) -> None:
     """Its key was refused, which no reset mends."""
-    one.cooldowns.suspect("", ErrorKind.CREDENTIAL, NOW)
+    one.view.cooldowns.suspect("", ErrorKind.CREDENTIAL, NOW)
 
 
 def busy(one: Account) -> None:
-    one.max_concurrency, one.in_flight = 1, 1
+    one.view.most_in_flight, one.view.in_flight = 1, 1
 
 
 def paced(one: Account) -> None:
-    assert one.requests is not None
-    one.requests.add(NOW - 50)
+    assert one.view.requests is not None
+    one.view.requests.add(NOW - 50)
 
 
 def no_token(one: Account) -> None:
@@ -60,27 +60,27 @@ def free(one: Account) -> None:
 
 
 def soon(one: Account) -> None:
-    one.cooldowns.state("m", NOW + 2, RATE, "rate limit")
+    one.view.cooldowns.state("m", NOW + 2, RATE, "rate limit")
 
 
 def not_so_soon(one: Account) -> None:
-    one.cooldowns.state("m", NOW + 2.5, RATE, "rate limit")
+    one.view.cooldowns.state("m", NOW + 2.5, RATE, "rate limit")
 
 
 def too_small(one: Account) -> None:
     """Its own window is too full for a request of this size."""
-    one.tokens = TokenWindow(100)
-    one.tokens.add(95, NOW - 1)
+    one.view.tokens = TokenWindow(100)
+    one.view.tokens.add(95, NOW - 1)
 
 
 def small_quota(one: Account) -> None:
     """The provider's bucket has too little for a request of this size, for half a minute."""
-    one.shared.remaining_of("").learn([Quota("tokens", 100, 2, 300.0)], NOW)
+    one.view.organization.remaining_of("").learn([Quota("tokens", 100, 2, 300.0)], NOW)
 
 
 def quota_soon(one: Account) -> None:
     """The same, for one second."""
-    one.shared.remaining_of("").learn([Quota("tokens", 1000, 5, 199.0)], NOW)
+    one.view.organization.remaining_of("").learn([Quota("tokens", 1000, 5, 199.0)], NOW)
 
 
 Way = Callable[[Account], None]
@@ -89,7 +89,7 @@ Way = Callable[[Account], None]
 def pool_of(*ways: Way) -> tuple[World, Pool]:
     """A pool of an account kept away in each of these ways."""
     accounts = [account(f"a{number}", per_minute=1) for number in range(len(ways))]
+    world = World(*accounts)
     for one, way in zip(accounts, ways, strict=True):
         way(one)
-    world = World(*accounts)
     return world, world.pool
