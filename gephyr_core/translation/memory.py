@@ -26,10 +26,14 @@ from gephyr_core.records import RememberedReasoning
 LARGEST = 1024 * 1024
 """Bytes of what is remembered at one place; more is not."""
 _ENTRY_OVERHEAD = 500
+"""Bytes that an entry costs besides its data, about."""
 _LEAST_RANDOM = 12
+"""Letters and digits in a row from which on an id counts as drawn."""
 _RUN = re.compile(r"[0-9A-Za-z]+")
 _HEX_DIGITS = 32
+"""Of a digest that are kept: 128 bits."""
 _PIECES = 256
+"""Pieces of a text that are held before they go into its digest."""
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):

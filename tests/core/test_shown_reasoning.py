@@ -2,9 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.core.play import account
+from gephyr_core.commands import CallUpstream, Command, SendBody
+from gephyr_core.config import UpstreamConfig
+from gephyr_core.dialects import DIALECTS
+from gephyr_core.events import TimePassed
+from gephyr_core.sse import SseFramer
+from tests.core.play import Play, account
 from tests.core.reasoning_cases import (
     ANTHROPIC,
     ASKED,
@@ -168,3 +174,64 @@ def test_a_signature_that_is_not_shown_stays_out_of_the_clients_sight() -> None:
     _, data = told(play(ANTHROPIC), CHAT, ANTHROPIC, {}, streamed=False)
     assert PROOF.encode() not in data
     assert b"Z2VwaHly" not in data
+
+
+def reasoning_only(provider: str) -> bytes:
+    """A reply whose tokens were used up before the answer."""
+    whole = msgspec.json.decode(reply(provider))
+    if provider == CHAT:
+        whole["choices"][0] |= {"finish_reason": "length"}
+        whole["choices"][0]["message"]["content"] = ""
+    elif provider == RESPONSES:
+        whole["output"].pop()
+        whole |= {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    elif provider == ANTHROPIC:
+        whole["content"].pop()
+        whole["stop_reason"] = "max_tokens"
+    else:
+        whole["candidates"][0]["content"]["parts"].pop()
+        whole["candidates"][0]["finishReason"] = "MAX_TOKENS"
+    return msgspec.json.encode(whole)
+
+
+@FORMS
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+def test_a_reply_that_never_got_to_its_answer_is_empty_and_says_why(
+    client: str, provider: str, *, streamed: bool
+) -> None:
+    """It is no failure: the tokens are spent, and another account would spend them again."""
+    one = play(provider)
+    body, path = question(client, stream=streamed)
+    whole, data = answered(one, one.request(body, path), client, reasoning_only(provider), provider, streamed=streamed)
+    assert THOUGHT.encode() not in data
+    assert any(word in data for word in (b"max_tokens", b"MAX_TOKENS", b'"length"', b"max_output_tokens"))
+    assert not [text for _, text in parts_of(client, whole) if text]
+    assert (one.records[-1].outcome, len(one.records[-1].attempts)) == ("ok", 1)
+
+
+def test_a_model_that_thinks_for_long_is_not_taken_for_a_silent_one() -> None:
+    """What it says to itself counts as being heard, though the client sees nothing of it."""
+    one = play(ANTHROPIC, upstream=UpstreamConfig(idle_timeout=30, first_byte_timeout=30))
+    body, path = question(CHAT, stream=True)
+    call = one.request(body, path)
+    one.head(call, headers=[(b"content-type", b"text/event-stream")])
+    events = SseFramer.events(DIALECTS[ANTHROPIC].events_of(reply(ANTHROPIC)))
+    thinks = next(number for number, event in enumerate(events) if b"thinking_delta" in event)
+    for event in [*events[:thinks], *[events[thinks]] * 20]:
+        one.unclaimed = []
+        one.now += 20
+        if one.gateway.deadline <= one.now:
+            one.feed(TimePassed())
+        one.unclaimed = []
+        one.body(call, event)
+    one.unclaimed = []
+    commands = [command for event in events[thinks + 1 :] for command in _fed(one, call, event)]
+    data = b"".join(command.data for command in commands if isinstance(command, SendBody))
+    assert TEXT.encode() in data
+    assert one.records[-1].outcome == "ok"
+
+
+def _fed(one: Play, call: CallUpstream, event: bytes) -> list[Command]:
+    commands = [*one.body(call, event)] if one.gateway.open_exchanges else []
+    one.unclaimed = []
+    return commands
