@@ -149,7 +149,11 @@ def _is_unique(call_id: str) -> bool:
 
 
 def memorable(parts: Iterable[Part], text: str, said: str) -> dict[str, Remembered]:
-    """Return what there is to remember of a reply's *parts*, by its place; *text* is their digest."""
+    """Return what there is to remember of a reply's *parts*, by its place; *text* is their digest.
+
+    Reasoning that is marked and not signed (DeepSeek's ``reasoning_content``) is wanted back in a tool loop only: its
+    makers ignore it elsewhere, and some have refused it.
+    """
     found: dict[str, Remembered] = {}
     pieces: list[Piece] = []
     last = ""
@@ -166,8 +170,13 @@ def memorable(parts: Iterable[Part], text: str, said: str) -> dict[str, Remember
     if last:
         found[last] = msgspec.structs.replace(found[last], behind=tuple(pieces))
     elif text != EMPTY:
-        found[key_of_text(text, said)] = Remembered(tuple(pieces))
+        signed = (piece for piece in pieces if piece.thinking is None or _is_proven(piece.thinking))
+        found[key_of_text(text, said)] = Remembered(tuple(signed))
     return {key: remembered for key, remembered in found.items() if _holds_something(remembered)}
+
+
+def _is_proven(thinking: Thinking) -> bool:
+    return thinking.signature is not None and bool(thinking.signature.value)
 
 
 def _holds_something(remembered: Remembered) -> bool:
@@ -234,9 +243,7 @@ def _at(pieces: Iterable[Piece], path: str) -> tuple[Piece, ...]:
 
 def _keeps(parts: Iterable[Part]) -> bool:
     """Whether the client sent signed reasoning back itself: it sends all of it then."""
-    return any(
-        isinstance(part, Thinking) and part.signature is not None and bool(part.signature.value) for part in parts
-    )
+    return any(isinstance(part, Thinking) and _is_proven(part) for part in parts)
 
 
 def _with_calls(parts: tuple[Part, ...], find: Callable[[str], Remembered | None]) -> tuple[Part, ...]:

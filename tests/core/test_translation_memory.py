@@ -169,6 +169,13 @@ def test_reasoning_that_nobody_signed_is_not_remembered() -> None:
     assert memorable([Thinking("hm"), BARE], "", "") == {}
 
 
+def test_reasoning_that_is_only_marked_is_remembered_in_a_tool_loop_alone() -> None:
+    """DeepSeek's reasoner has refused requests that hold the reasoning behind an answer."""
+    marked = Thinking("hm", Signature("", Origin("openai-chat"), "reasoning_content"))
+    assert memorable([marked, TEXT], text_digest([TEXT]), "") == {}
+    assert restored(learned(marked, BARE), conversation(BARE)) == (marked, BARE)
+
+
 def test_what_was_saved_is_known_after_a_restart_until_its_time() -> None:
     memory = ReasoningMemory(1_000_000, DAY)
     found = memorable((THOUGHT, CALL), "", said_last([ASKED]))
