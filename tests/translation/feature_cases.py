@@ -163,6 +163,7 @@ RESPONSES: dict[str, Body] = {
     "hosted: remote MCP servers": _responses(
         tools=[{"type": "mcp", "server_label": "docs", "server_url": "https://mcp.example"}]
     ),
+    "hosted: search of tools": _responses(tools=[{"type": "tool_search"}, {**_TOOL, "defer_loading": True}]),
     "hosted: image generation": _responses(tools=[{"type": "image_generation"}]),
     "tool choice: auto": _responses(tools=[_TOOL], tool_choice="auto"),
     "tool choice: none": _responses(tools=[_TOOL], tool_choice="none"),

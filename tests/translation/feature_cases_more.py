@@ -83,6 +83,12 @@ ANTHROPIC: dict[str, Body] = {
         mcp_servers=[{"type": "url", "name": "docs", "url": "https://mcp.example"}],
         tools=[{"type": "mcp_toolset", "mcp_server_name": "docs"}],
     ),
+    "hosted: search of tools": _anthropic(
+        tools=[
+            {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"},
+            {**_TOOL, "defer_loading": True},
+        ]
+    ),
     "tool choice: auto": _anthropic(tools=[_TOOL], tool_choice={"type": "auto"}),
     "tool choice: none": _anthropic(tools=[_TOOL], tool_choice={"type": "none"}),
     "tool choice: required": _anthropic(tools=[_TOOL], tool_choice={"type": "any"}),

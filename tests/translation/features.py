@@ -153,6 +153,7 @@ _HOSTED = {
     "remote MCP servers": ("mcp",),
     "image generation": ("image_generation",),
     "maps": ("maps",),
+    "search of tools": ("tool_search",),
 }
 
 FEATURES = (

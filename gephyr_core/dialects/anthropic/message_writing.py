@@ -236,6 +236,7 @@ class MessageWriter:
         if call not in searched:
             self.report.dropped(part.path, "the search of tools is not told: its call or its result is missing")
             return []
+        self.report.changed(part.path, "another provider's search of tools is told as one of Anthropic's")
         written = f"srvtoolu_{short_digest(call, 24)}"
         if isinstance(part, HostedCall):
             block = hosted.call_object(part, written)

@@ -269,6 +269,7 @@ class ItemWriter:
         if call not in searched:
             self.report.dropped(part.path, "the search of tools is not told: its call or its result is missing")
             return
+        self.report.changed(part.path, "another provider's search of tools is told as one that the client ran")
         identity = {"call_id": call_id(call), "execution": "client"}
         if isinstance(part, HostedCall):
             self.items.append(search_call(part, **identity))
