@@ -11,12 +11,15 @@ Path = tuple[str | int, ...]
 """Where a value stands: names of members and indices of elements, from the outside in."""
 Edits = Mapping[Path, bytes | None]
 """Values by where they stand. None takes the member or the element out; a member that is not there is added."""
+_Child = tuple[str | int, int, int, int]
+"""A member or an element: its name or index, where it begins, and where its value begins and ends."""
 
-_SPACE = re.compile(rb"[ \t\n\r]*")
 _NEXT = re.compile(rb"[ \t\n\r,:]*")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 _SCALAR = re.compile(rb"[^ \t\n\r,:\[\]{}]+")
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def edited(body: bytes, edits: Edits) -> bytes:
@@ -33,59 +36,81 @@ def edited(body: bytes, edits: Edits) -> bytes:
                 break  # what it stands in is changed as a whole
         else:
             branch[path[-1]] = value
-    start = _SPACE.match(body)
-    return _edited(body, start.end() if start is not None else 0, tree)[0] if tree else body
+    return _edited(body, tree) if tree else body
 
 
-def _edited(body: bytes, start: int, tree: dict[str | int, Any]) -> tuple[bytes, int]:
-    """Return the whole of *body* with the container that begins at *start* changed, and where that one ended."""
-    opening = body[start : start + 1]
+def _edited(text: bytes, tree: dict[str | int, Any]) -> bytes:
+    start = _skip(text, 0)
+    opening = text[start : start + 1]
     if opening not in (b"{", b"["):
-        return body, _end(body, start)
-    children = list(_children(body, start))
-    end = children[-1][3] if children else start + 1
-    last = {name: number for number, (name, _, _, _) in enumerate(children)}
-    closing = _SPACE.match(body, end)
-    close = closing.end() if closing is not None else end
+        return text
+    children = _children(text, start)
+    last = {child[0]: number for number, child in enumerate(children)}
+    before = first = start + 1
     pieces: list[bytes] = []
-    kept, before = 0, start + 1
-    for number, (name, begin, value, stop) in enumerate(children):
-        written = body[begin:stop]
-        if name in tree and last[name] == number:
-            change = tree[name]
-            if change is None:
-                before = stop
-                continue
-            new = _inner(body[value:stop], change) if isinstance(change, dict) else change
-            written = body[begin:value] + new
-        separator = body[before:begin] if kept or not number else body[start + 1 : children[0][1]]
-        pieces += [separator, written]
-        kept, before = kept + 1, stop
+    for number, (name, begin, value, end) in enumerate(children):
+        change = tree[name] if name in tree and last[name] == number else b""
+        if change is None:
+            before = end
+            continue
+        separator = text[before:begin] if pieces or not number else text[first : children[0][1]]
+        if isinstance(change, dict):
+            change = _edited(text[value:end], change)
+        pieces += [separator, text[begin:value] + change if change else text[begin:end]]
+        before = end
     for name, change in tree.items():
         if isinstance(name, str) and opening == b"{" and name not in last and isinstance(change, bytes):
-            pieces.append((b"," if kept else b"") + msgspec.json.encode(name) + b":" + change)
-            kept += 1
-    return body[: start + 1] + b"".join(pieces) + body[end:], close + 1
+            pieces.append((b"," if pieces else b"") + msgspec.json.encode(name) + b":" + change)
+    rest = children[-1][3] if children else first
+    return text[:first] + b"".join(pieces) + text[rest:]
 
 
-def _inner(value: bytes, tree: dict[str | int, Any]) -> bytes:
-    return _edited(value, 0, tree)[0]
+def _children(text: bytes, start: int) -> list[_Child]:
+    """Find the members or elements of the container at *start*, after which only white space may follow."""
+    try:
+        return _found(text, start)
+    except (msgspec.MsgspecError, ValueError):
+        return list(_scanned(text, start))
 
 
-def _children(body: bytes, start: int) -> Iterator[tuple[str | int, int, int, int]]:
-    """Yield the members or elements of the container at *start*: name, where it begins, its value begins and ends."""
-    is_object = body[start : start + 1] == b"{"
-    position, number = _skip(body, start + 1), 0
-    while body[position : position + 1] not in (b"}", b"]", b""):
+def _found(text: bytes, start: int) -> list[_Child]:
+    """Find them by the lengths of their values, which msgspec tells fast. Raises ``ValueError`` where it tells not
+    enough: of several members with one name it knows the last alone."""
+    position = _skip(text, start + 1)
+    found: list[_Child] = []
+    if text[start : start + 1] == b"[":
+        for number, raw in enumerate(_ELEMENTS.decode(text)):
+            end = position + len(bytes(raw))
+            found.append((number, position, position, end))
+            position = _skip(text, end)
+        return found
+    members = _MEMBERS.decode(text)
+    while text[position : position + 1] == b'"':
+        name_end = _end(text, position)
+        name, value = _name(text[position:name_end]), _skip(text, name_end)
+        written = bytes(members[name]) if name in members else b""
+        if not written or not text.startswith(written, value):
+            raise ValueError(name)
+        found.append((name, position, value, value + len(written)))
+        position = _skip(text, value + len(written))
+    if len(found) != len(members) or text[position : position + 1] != b"}":
+        raise ValueError("a name that stands twice")
+    return found
+
+
+def _scanned(text: bytes, start: int) -> Iterator[_Child]:
+    """Find them token by token."""
+    is_object = text[start : start + 1] == b"{"
+    position, number = _skip(text, start + 1), 0
+    while text[position : position + 1] not in (b"}", b"]", b""):
         name: str | int = number
         value = position
         if is_object:
-            stop = _end(body, position)
-            name = _name(body[position:stop])
-            value = _skip(body, stop)
-        end = _end(body, value)
+            stop = _end(text, position)
+            name, value = _name(text[position:stop]), _skip(text, stop)
+        end = _end(text, value)
         yield name, position, value, end
-        position, number = _skip(body, end), number + 1
+        position, number = _skip(text, end), number + 1
 
 
 def _name(written: bytes) -> str:

@@ -63,6 +63,8 @@ class Attempt:
     """Events before the commit point that were not released yet."""
     pieces: list[bytes] = attrs.field(factory=list)
     """Of a whole reply, or of one whose form is not known yet."""
+    made: list[str] = attrs.field(factory=list)
+    """Names of the signatures that a translated reply holds in the client's own dialect."""
     begun: bool = False
     """A byte of the stream was read."""
     size: int = 0

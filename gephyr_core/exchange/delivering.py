@@ -6,6 +6,7 @@ import attrs
 
 from gephyr_core.commands import Save
 from gephyr_core.conversation.assembly import Assembler
+from gephyr_core.conversation.parts import Origin
 from gephyr_core.conversation.reply import Reply, StopReason
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import organization_digest
@@ -73,6 +74,7 @@ class Delivering(Attempting):
             self._writer(now),
             self.dialect.stream_reader(max_line=max_line, array=self.plan.array),
             self._assembler(attempt),
+            objects=attempt.made,
         )
 
     def collector(self, attempt: Attempt, form: Form) -> Collector:
@@ -119,6 +121,7 @@ class Delivering(Attempting):
             self.fail(of_bad_call(UNREADABLE_CALL), now)
             return
         self.usage = reply.usage
+        self.pin(attempt, attempt.made, now)
         self.remember(attempt, reply, text_digest(reply.parts), now)
         headers = self.translated_headers(attempt)
         account = attempt.lease.account.id
@@ -184,7 +187,8 @@ class Delivering(Attempting):
         account = attempt.lease.account
         call = self.translated_call(attempt.leg) if attempt.leg.dialect else None
         written = Written({}) if call is None else call.written
-        restorer = Restorer(written, organization_digest(account.organization), self.reply_key)
+        same = self.dialect.name if attempt.leg.dialect == self.dialect.name else ""
+        restorer = Restorer(written, organization_digest(account.organization), self.reply_key, same, made=attempt.made)
         return restorer if written.stand_in is None else CallingRestorer(restorer, CallOfText(written.stand_in))
 
     def _presenter(self, attempt: Attempt) -> Presenter | None:
@@ -193,7 +197,8 @@ class Delivering(Attempting):
         if attempt.leg.dialect == self.dialect.name:
             return None
         if self.dialect.name == CARRIED:
-            return CarryingPresenter(self.shown)
+            maker = Origin(attempt.leg.dialect, "", organization_digest(attempt.lease.account.organization))
+            return CarryingPresenter(self.shown, maker)
         return None if self.shown.everything else Presenter(self.shown)
 
     def _losses(self) -> Report:

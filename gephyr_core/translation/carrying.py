@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from gephyr_core.conversation.parts import Part, Signature, Thinking, ToolCall
+from gephyr_core.conversation.parts import Origin, Part, Signature, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
-from gephyr_core.conversation.reply import Delta, PartEnded, PartStarted
+from gephyr_core.conversation.reply import Delta, PartEnded, PartStarted, Signed
 from gephyr_core.translation.showing import Presenter
 
 CLIENT = "anthropic"
@@ -22,21 +22,27 @@ _CARRIERS = 1 << 32
 
 @attrs.define
 class CarryingPresenter(Presenter):
-    """Presents a reply, and gives calls' signatures blocks of their own."""
+    """Presents a reply, and gives calls' signatures blocks of their own. Reasoning that its provider did not sign gets
+    the mark of its maker: Anthropic refuses a block of thinking that is not signed, and must not be sent this one."""
+
+    maker: Origin
+    _unsigned: dict[int, None] = attrs.field(factory=dict, init=False)
+    """Open reasoning without a signature so far."""
 
     def feed(self, delta: Delta) -> Sequence[Delta]:
         """Return what the writer is told in place of *delta*."""
         if isinstance(delta, PartStarted) and (carrier := self._carrier(delta.part)) is not None:
             number = _CARRIERS + delta.index
             return (PartStarted(number, carrier), PartEnded(number), delta)
-        return Presenter.feed(self, delta)
+        told = Presenter.feed(self, delta)
+        return [marked for one in told for marked in self._told(one)] if self.shown.proofs else told
 
     def parts(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         """Return what the client is shown of a whole reply's parts."""
         shown: list[Part] = []
         for part in Presenter.parts(self, parts):
             carrier = self._carrier(part)
-            shown += [part] if carrier is None else [carrier, part]
+            shown += [self._marked(part)] if carrier is None else [carrier, part]
         return tuple(shown)
 
     def _carrier(self, part: Part) -> Thinking | None:
@@ -46,6 +52,23 @@ class CarryingPresenter(Presenter):
             return None
         assert isinstance(part, ToolCall)
         return Thinking("", attrs.evolve(signature, id=f"{_MARK}{part.id}"))
+
+    def _told(self, delta: Delta) -> Sequence[Delta]:
+        """Mark reasoning that ends without a signature."""
+        match delta:
+            case PartStarted(index, Thinking(signature=None)):
+                self._unsigned[index] = None
+            case Signed(index, _):
+                self._unsigned.pop(index, None)
+            case PartEnded(index) if index in self._unsigned:
+                del self._unsigned[index]
+                return (Signed(index, Signature("", self.maker)), delta)
+        return (delta,)
+
+    def _marked(self, part: Part) -> Part:
+        if isinstance(part, Thinking) and part.signature is None and self.shown.proofs:
+            return attrs.evolve(part, signature=Signature("", self.maker))
+        return part
 
 
 def returned(prompt: Prompt) -> Prompt:

@@ -21,6 +21,7 @@ from gephyr_core.conversation.reply import (
     StopReason,
     TextAdded,
 )
+from gephyr_core.dialects.decoding import digest
 from gephyr_core.dialects.translator import Written
 
 P = TypeVar("P", bound=Part)
@@ -42,8 +43,12 @@ class Restorer:
     """Digest of the organisation whose account answers."""
     key: str
     """Ids of calls that the provider gave none are made of it."""
+    dialect: str = ""
+    """The client's, where the provider is asked in the same one: its signatures are not sealed on their way."""
     calls: int = 0
     """Tool calls the client sees."""
+    made: list[str] = attrs.field(factory=list)
+    """The names of those signatures, by which their maker is known when they come back; the caller takes them out."""
     _held: dict[int, tuple[ToolCall | Text, list[str]]] = attrs.field(factory=dict)
     """Parts whose arguments are unwrapped when they are complete."""
     _as_text: dict[int, None] = attrs.field(factory=dict)
@@ -103,6 +108,8 @@ class Restorer:
         return part
 
     def _own(self, signature: Signature) -> Signature:
+        if signature.origin.dialect == self.dialect:
+            self.made.append(digest(signature.value or signature.id))
         if not self.organization:
             return signature
         return signature.of(self.organization)

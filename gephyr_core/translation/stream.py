@@ -35,7 +35,7 @@ class TranslatingReader:
     terminal_seen: bool = attrs.field(default=False, init=False)
     error: StreamError | None = attrs.field(default=None, init=False)
     parting: bytes = attrs.field(default=b"", init=False)
-    objects: list[str] = attrs.field(factory=list, init=False)
+    objects: list[str] = attrs.field(factory=list, kw_only=True)
     usage: Usage | None = attrs.field(default=None, init=False)
     _block: bytes = attrs.field(default=b"", init=False)
     """The provider's events that were read last."""

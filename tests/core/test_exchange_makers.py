@@ -9,14 +9,21 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
+import msgspec
 import pytest
-from conversing import OVERLOADED, Conversation, conversation
+from conversing import OVERLOADED, Conversation, conversation, spoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from play import JSON, Play, account
-from signing import ANTHROPIC, SPEECHES, Object, Speech
+from play import JSON, SSE, Play, account
+from signing import ANTHROPIC, CHAT, GEMINI, RESPONSES, SPEECHES, Object, Speech, texts
 
-from gephyr_core.commands import CallUpstream
+from gephyr_core.commands import CallUpstream, EndResponse, Load, ReadBody, Save, SendBody, StartResponse
+from gephyr_core.config import ModelsConfig, ProviderConfig
+from gephyr_core.dialects import DIALECTS
+from gephyr_core.dialects.decoding import digest
+from gephyr_core.events import Loaded, RequestBody, RequestEnded
+from gephyr_core.records import Pin, StoredObject
 
 
 @pytest.mark.parametrize("calls", [False, True], ids=["turns", "tool loop"])
@@ -172,3 +179,103 @@ def test_a_request_that_holds_nothing_of_others_is_passed_on_untouched() -> None
     talk.ask("a")
     body = json.dumps(json.loads(ANTHROPIC.request(talk.history, stream=False)), indent=2).encode()
     assert talk.play.request(body, "/v1/messages").body == body
+
+
+# -- reasoning without a signature ----------------------------------------------------------------------------------
+
+
+@attrs.define
+class Unsigned(Conversation):
+    """A conversation in which nobody but ``a`` signs: the others only think aloud."""
+
+    def reply_to(self, call: CallUpstream, *, streams: bool, calls: bool) -> bytes:
+        """What the account says."""
+        speech = spoken(call)
+        if call.account == "a":
+            return Conversation.reply_to(self, call, streams=streams, calls=calls)
+        reply = speech.reply("", self.turn, calls=calls)
+        if speech is ANTHROPIC:
+            reply["content"] = [one for one in reply["content"] if one["type"] != "redacted_thinking"]
+        data = msgspec.json.encode(reply)
+        return DIALECTS[speech.dialect].events_of(data) if streams else data
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("other", [GEMINI, CHAT, RESPONSES], ids=["gemini", "openai-chat", "openai-responses"])
+def test_thinking_of_another_provider_that_is_not_signed_never_reaches_anthropic(other: Speech, stream: bool) -> None:
+    """Anthropic refuses a block of thinking without a signature, or with one that it did not make."""
+    accounts = account("a", "anthropic"), account("o", other.provider)
+    routes = {ANTHROPIC.model: (f"anthropic/{ANTHROPIC.model}", f"{other.provider}/some-model")}
+    if other is CHAT:
+        accounts = account("a", "anthropic"), account("o", "openai-compatible", dialect="openai-chat")
+        routes = {ANTHROPIC.model: (f"anthropic/{ANTHROPIC.model}", "openai-compatible/some-model")}
+    talk = Unsigned(ANTHROPIC, Play(*accounts, models=ModelsConfig(routes=routes)))
+    for answerer in "oaoa":
+        call = talk.ask(answerer, stream=stream)
+    blocks = [block for message in msgspec.json.decode(call.body)["messages"] for block in message["content"]]
+    thoughts = [block for block in blocks if isinstance(block, dict) and block["type"] == "thinking"]
+    assert [block["signature"] in talk.made for block in thoughts] == [True]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_nor_does_what_another_messages_provider_does_not_sign(stream: bool) -> None:
+    talk = conversation(ANTHROPIC)
+    talk = Unsigned(ANTHROPIC, talk.play)
+    for answerer in "abab":
+        talk.ask(answerer, stream=stream)
+    call = asked_first(talk)
+    thoughts = [one for one in texts(msgspec.json.decode(call.body)) if one.startswith("thought")]
+    assert (call.account, thoughts) == ("a", ["thought 1", "thought 3"])
+
+
+# -- replies that are written anew ----------------------------------------------------------------------------------
+
+
+def asking(play: Play, target: str, body: bytes) -> None:
+    """Feed a whole request."""
+    play.start(target)
+    play.expect(ReadBody)
+    play.feed(RequestBody(play.exchange, body))
+    play.expect()
+    play.feed(RequestEnded(play.exchange))
+
+
+def kept_conversation() -> StoredObject:
+    """A conversation that was begun when no account kept any."""
+    play = Play(account("m", "mistral", models=("*",)))
+    asking(play, "/v1/conversations", b"{}")
+    record = play.expect(Save, StartResponse, SendBody, EndResponse)[0].record
+    assert isinstance(record, StoredObject)
+    return record
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("collect", ["auto", "always"])
+def test_what_is_signed_in_a_reply_that_is_written_anew_is_known_too(collect: str, stream: bool) -> None:
+    """A conversation that Gephyr keeps has to be written anew, for a provider of the client's own dialect too."""
+    record = kept_conversation()
+    play = Play(account("a"), account("b"), providers={"openai": ProviderConfig(collect=collect)})
+    talk = Conversation(RESPONSES, play)
+    body = {**RESPONSES.settings, "model": "m", "input": "begin", "conversation": record.object_id, "stream": stream}
+    asking(play, "/v1/responses", msgspec.json.encode(body))
+    play.expect(Load)
+    play.feed(Loaded(play.exchange, 0, record))
+    call = play.expect(CallUpstream)
+    reply = talk.reply_to(call, streams=stream or collect == "always", calls=False)
+    commands = [*play.head(call, headers=SSE if reply.startswith(b"event") else JSON)]
+    for step in (lambda: play.body(call, reply), lambda: play.end(call)):
+        play.unclaimed = []
+        commands += step() if play.gateway.open_exchanges else []
+    pins = [one.record for one in commands if isinstance(one, Save) and isinstance(one.record, Pin)]
+    assert [pin.object_id for pin in pins] == [digest(value) for value in talk.made]
+    assert [pin.account for pin in pins] == [call.account]
+    body["input"] = [*RESPONSES.reply(next(iter(talk.made)), 1, calls=False)["output"], RESPONSES.user("go on")]
+    play.unclaimed = []
+    asking(play, "/v1/responses", msgspec.json.encode(body))
+    play.expect(Load)
+    play.feed(Loaded(play.exchange, 0, record))
+    again = play.expect(CallUpstream)
+    play.answer(again, OVERLOADED, 503)
+    [other] = [one for one in play.unclaimed if isinstance(one, CallUpstream)]
+    assert (again.account == call.account, other.account == call.account) == (True, False)
+    assert [b'encrypted_content":' in one.body for one in (again, other)] == [True, False]

@@ -12,16 +12,17 @@ from gephyr_core.conversation.reply import Delta, Ended, Failed, PartStarted, Re
 from gephyr_core.translation.carrying import CarryingPresenter, returned
 from gephyr_core.translation.showing import EVERYTHING, NOTHING, Shown
 
-SIGNED = Signature("c2ln", Origin("gemini"))
+GEMINI = Origin("gemini")
+SIGNED = Signature("c2ln", GEMINI)
 CALL = ToolCall("call_1", "look", '{"a":1}', signature=SIGNED)
 
 
 def told(*parts: Part, shown: Shown = EVERYTHING) -> tuple[Part, ...]:
     """What the client is told of a reply of *parts*, which is the same whether it streams or not."""
     reply = Reply("r", "m", parts, Stop(StopReason.TOOL_CALL))
-    presenter = CarryingPresenter(shown)
+    presenter = CarryingPresenter(shown, GEMINI)
     streamed = _in_order(out for delta in deltas_of(reply) for out in presenter.feed(delta))
-    assert CarryingPresenter(shown).parts(parts) == streamed
+    assert CarryingPresenter(shown, GEMINI).parts(parts) == streamed
     return streamed
 
 
@@ -48,12 +49,17 @@ def test_the_signature_stands_in_a_block_of_its_own_before_its_call() -> None:
 
 
 def test_what_the_client_sends_back_is_what_the_provider_said() -> None:
-    parts = (Thinking("hm"), Text("a"), CALL, ToolCall("call_2", "look", "{}"), Text("b"))
+    parts = (Thinking("hm", SIGNED), Text("a"), CALL, ToolCall("call_2", "look", "{}"), Text("b"))
     bare = tuple(
         ToolCall(part.id, part.name, part.arguments) if isinstance(part, ToolCall) else part for part in told(*parts)
     )
     prompt = Prompt("anthropic", "m", turns=(Turn(Role.ASSISTANT, bare),))
     assert returned(prompt).turns[0].parts == parts
+
+
+def test_reasoning_that_nobody_signed_gets_the_mark_of_its_maker() -> None:
+    """A block of thinking without a signature would be refused by Anthropic, and nothing would tell whose it is."""
+    assert told(Thinking("hm"), Text("a")) == (Thinking("hm", Signature("", GEMINI)), Text("a"))
 
 
 def test_a_call_without_a_signature_has_no_block() -> None:

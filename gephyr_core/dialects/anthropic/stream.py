@@ -25,6 +25,9 @@ GROWING = {
 """Blocks whose content comes in deltas, and the member that is empty at their start. Any other block comes whole."""
 
 
+_DELTA = b"event: content_block_delta\n"
+
+
 class _Message(msgspec.Struct, gc=False):
     id: Any = None
     usage: Any = None
@@ -107,6 +110,8 @@ class AnthropicStreamReader(SseStreamReader):
         return b"" if error is None else self.failure(Problem(error.kind, error.message))
 
     def _marked(self, block: bytes) -> bool:
+        if block.startswith(_DELTA) and block.find(b"\n\n") == len(block) - 2:  # nearly all: one delta
+            return block.rfind(b"signature_delta") >= 0
         # message_start, message_delta, message_stop; in the data of an error event its type stands in quotes.
         if b"message_" in block or b'"error"' in block or b"signature_delta" in block:
             return True

@@ -14,13 +14,14 @@ from gephyr_core.raw_json import Path
 
 _SIGNATURES = ("thoughtSignature", "thought_signature")
 _CALLS = ("functionCall", "function_call")
-_MARKS = (b'ignature"', b'unctionCall"', b'unction_call"')
+_SIGNED = (b'ignature"',)
+_MARKS = (*_SIGNED, b'unctionCall"', b'unction_call"')
 _FILLER = encode_json(SKIP_SIGNATURE)
 
 
 def signed_blocks(envelope: Envelope) -> tuple[SignedBlock, ...]:
     """See :meth:`gephyr_core.dialects.base.Dialect.signed_blocks`."""
-    if not holds(envelope.body, _MARKS):
+    if not holds(envelope.body, _MARKS if "tools" in envelope.fields else _SIGNED):
         return ()
     found: list[SignedBlock] = []
     for index, data in marked(envelope, "contents", _MARKS):
