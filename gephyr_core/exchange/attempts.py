@@ -152,9 +152,7 @@ class Failure:
         return Problem(self.kind, self.message, retry_after=self.retry_after)
 
 
-def of_reply(
-    status: int, headers: Headers, body: bytes, verdict: Verdict, *, side: bool, translated: bool = False
-) -> Failure:
+def of_reply(status: int, headers: Headers, body: bytes, verdict: Verdict, *, side: bool, translated: bool) -> Failure:
     """The failure that an error reply is. A *side* route's says nothing about the account."""
     blames = verdict.fail_over and not side
     return Failure(
@@ -181,7 +179,7 @@ def of_reply(
 
 def of_cut_reply(status: int, headers: Headers, detail: str, now: float, *, side: bool) -> Failure:
     """The failure that an error reply is whose body cannot be had: status and headers still say what it means."""
-    failure = of_reply(status, headers, b"", classify_reply(status, headers, b"", now), side=side)
+    failure = of_reply(status, headers, b"", classify_reply(status, headers, b"", now), side=side, translated=False)
     return attrs.evolve(failure, status=None, headers=(), detail=f"status {status}: {detail}")
 
 

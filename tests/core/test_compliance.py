@@ -229,6 +229,17 @@ def test_a_request_too_large_for_what_is_left_is_told_so(expose: bool) -> None:
     assert dict(decision.candidates()) == {"a": "tokens per minute"}
 
 
+def test_a_refusal_names_some_of_the_accounts_only() -> None:
+    """A pool of a thousand accounts must not make an error of a thousand lines."""
+    accounts = [account(f"of-{number}", tokens_per_minute=1000) for number in range(10)]
+    play = Play(*accounts, server=ServerConfig(expose_account=True))
+    large = msgspec.json.encode({"model": "m", "messages": [], "x": "y" * 3200})
+    for _ in accounts:
+        play.request(large)
+    _, sent, _ = refused(play, large, "/v1/chat/completions")
+    assert sent.data.count(b": tokens per minute") == 8
+
+
 def test_a_request_too_large_for_one_and_refused_by_the_other_is_no_limit() -> None:
     play = Play(account("a", tokens_per_minute=1000), account("b"))
     large = msgspec.json.encode({"model": "m", "messages": [], "x": "y" * 3200})
