@@ -116,6 +116,9 @@ def _with_schema(
     )
     if prompt.output is not None:
         report.dropped(prompt.output.path, "the reply is a call of a tool, and has no text")
+    for tool in prompt.tools:
+        if isinstance(tool, HostedTool):
+            report.dropped(tool.path, "no tool of the provider's is called where a schema stands in for a call")
     fitted = attrs.evolve(
         prompt,
         tool_choice=ToolChoice(Choice.NONE, path=choice.path),

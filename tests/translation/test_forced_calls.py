@@ -234,3 +234,14 @@ def test_a_reference_at_the_root_is_followed(target: str) -> None:
     assert schema is not None
     assert schema["type"] == "object"
     assert "$ref" not in json.dumps(schema)
+
+
+def test_a_tool_of_the_providers_cannot_be_called_where_a_schema_stands_in() -> None:
+    search = {"type": "web_search"}
+    body = responses("required", "weather")
+    made = call("openai-responses", {**body, "tools": [*body["tools"], search]}, "claude-5.5")
+    assert "tools[1]" in made.report.paths(Fate.DROPPED)
+    with pytest.raises(UntranslatableError):
+        call("openai-responses", {**body, "tools": [search]}, "claude-5.5")
+    with pytest.raises(UntranslatableError):
+        call("openai-responses", {**body, "tools": [*body["tools"], search], "tool_choice": search}, "claude-5.5")

@@ -288,3 +288,30 @@ def test_a_conversation_that_used_it_elsewhere_goes_on(target: str) -> None:
     made = call("openai-responses", {**responses_body(*tools), "input": said}, target)
     assert "Found." in made.body.decode()
     assert names(sent(made)) == ["look"]
+
+
+ASKED: list[Object] = [
+    {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "docs", "name": "find", "arguments": "{}"},
+    {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True},
+]
+
+
+@pytest.mark.parametrize("target", ["anthropic", "chat", "gemini-3"])
+def test_what_a_user_has_just_allowed_cannot_be_left_out(target: str) -> None:
+    """The client waits for a remote tool to be called, which only OpenAI can do. Afterwards it is history."""
+    user = {"role": "user", "content": "Hi"}
+    waiting = {**responses_body(RESPONSES_HOSTED["mcp"], FUNCTION), "input": [user, *ASKED]}
+    assert refusal("openai-responses", waiting, target).startswith("input[")
+    ran = {
+        "type": "mcp_call",
+        "id": "mcp_1",
+        "server_label": "docs",
+        "name": "find",
+        "arguments": "{}",
+        "output": "It.",
+    }
+    answer = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Yes."}]}
+    made = call("openai-responses", {**waiting, "input": [user, *ASKED, ran, answer, user]}, target)
+    assert {"input[1]", "input[2]", "tools[0]"} <= set(made.report.paths(Fate.DROPPED))
+    assert "It." in made.body.decode()
+    assert "mcpr_1" not in made.body.decode()

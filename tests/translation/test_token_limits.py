@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.translator import Destination
 from gephyr_core.providers.capabilities import capabilities_of
+from gephyr_core.records import Fate
 from gephyr_core.translation.requests import read_request
 
 TARGETS = (
@@ -95,3 +96,13 @@ def test_a_thinking_budget_fits_into_the_limit(source: str, limit: int, effort: 
     if thinking["type"] == "enabled":
         assert 1024 <= thinking["budget_tokens"] < body["max_tokens"]
     assert body["max_tokens"] == limit
+
+
+@pytest.mark.parametrize("source", ["anthropic", "gemini"])
+@given(limit=st.integers(2, 40_000), budget=BUDGETS)
+def test_a_budget_fits_at_openrouter_too(source: str, limit: int, budget: int) -> None:
+    """It refuses a budget that leaves no token for the answer."""
+    body, report = sent(source, SOURCES[source][0](limit, "high", budget), TARGETS[5])
+    written = body["reasoning"]["max_tokens"]
+    assert written < body["max_tokens"] == limit
+    assert written == budget or report.paths(Fate.CHANGED)

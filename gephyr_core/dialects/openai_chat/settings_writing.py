@@ -154,13 +154,24 @@ class SettingsWriter:
             written.update({"effort": level.value} if level else {})
         budget = reasoning.budget
         if budget is not None and budget >= 0 and (self.own or "effort" not in written):
-            written["max_tokens"] = budget
+            written["max_tokens"] = budget if self.own else self._within_limit(budget)
         if reasoning.shown is not None:
             written["exclude"] = not reasoning.shown
         if reasoning.summary:
             written["summary"] = reasoning.summary
         if written or reasoning.kind == "enabled":
             self.body["reasoning"] = written or {"enabled": True}
+
+    def _within_limit(self, budget: int) -> int:
+        """A thinking budget that leaves half of the reply's limit for the answer: OpenRouter counts both there."""
+        limit = self.body.get("max_tokens")
+        if limit is None or budget < limit:
+            return budget
+        lowered = int(limit) // 2
+        self.report.changed(
+            self.prompt.path("reasoning"), f"{lowered} tokens: the limit of {limit} counts the answer too"
+        )
+        return lowered
 
     @staticmethod
     def _effort(reasoning: Reasoning) -> Effort | None:

@@ -41,6 +41,8 @@ ESSENTIAL = {
     "mcp_approval_response": "only OpenAI calls this MCP server",
 }
 """Items without which the conversation means something else, with the reason to refuse it elsewhere."""
+QUESTIONS = ("mcp_approval_request", "mcp_approval_response")
+"""Items that ask whether a hosted tool may be called, and answer."""
 _NAMES = {"web_search": "web_search", "code_execution": "code_interpreter"}
 _CALLED = ("web_search_call", "code_interpreter_call", "file_search_call", "mcp_call", "tool_search_call")
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()

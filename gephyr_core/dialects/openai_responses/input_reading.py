@@ -11,7 +11,7 @@ from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.tool_keys import ToolKeys
 from gephyr_core.dialects.decoding import text
 from gephyr_core.dialects.openai_responses.client_tools import OUTPUT_TYPES
-from gephyr_core.dialects.openai_responses.hosted import ESSENTIAL, read_hosted
+from gephyr_core.dialects.openai_responses.hosted import ESSENTIAL, QUESTIONS, read_hosted
 from gephyr_core.dialects.openai_responses.item_reading import Loose, attached, read_item
 from gephyr_core.dialects.openai_responses.media_reading import read_content
 from gephyr_core.dialects.openai_responses.tool_reading import read_tools
@@ -38,6 +38,8 @@ class InputReader:
     _results: list[Part] = attrs.field(factory=list)
     _path: str = ""
     """Of the first item of the open turn."""
+    _asked: list[str] = attrs.field(factory=list)
+    """Paths of questions about a hosted tool, and of answers to them, since anything else was said."""
     _names: dict[str, str] = attrs.field(factory=dict)
     """The tools' names by the calls' ids."""
 
@@ -59,6 +61,8 @@ class InputReader:
         if not isinstance(kind, str):
             raise item.wrong("type", "a string", kind)
         role = item.left.get("role")
+        if kind not in QUESTIONS:
+            self._settle()
         if kind == "message" and role != "assistant":
             self._message(item)
         elif kind in _OUTPUTS or (kind in OUTPUT_TYPES and self._answers(kind, item.left)):
@@ -74,6 +78,12 @@ class InputReader:
             said = read_item(item, self.keys)
             self._names.update({part.id: part.name for part in said if isinstance(part, ToolCall)})
             self._said += said
+
+    def _settle(self) -> None:
+        """The conversation went on: what was asked about a hosted tool is history, and can be left out."""
+        for path in self._asked:
+            self.native[path] = Native(self.native[path].value)
+        self._asked.clear()
 
     def _to(self, parts: list[Any], item: Fields) -> None:
         """Go on with the open turn if it is made of *parts*, else open one."""
@@ -146,6 +156,8 @@ class InputReader:
         whole = {"type": kind, **item.left}
         item.left.clear()
         self.native[item.path] = Native(whole, essential=True)
+        if kind in QUESTIONS:
+            self._asked.append(item.path)
         self._said += read_hosted(whole, item.path)
 
     def _add_tools(self, item: Fields) -> list[Any]:
