@@ -25,6 +25,39 @@ def merged(turns: Iterable[Turn]) -> list[Turn]:
     return joined
 
 
+def as_users(turns: Sequence[Turn], report: Report) -> list[Turn]:
+    """Carry system messages in the middle as marked text of the user's, with what the user says beside them."""
+    spoken: list[Turn] = []
+    marked = False
+    """The last of them has such text."""
+    for given in turns:
+        is_system = given.role is Role.SYSTEM
+        turn = _as_user(given, report) if is_system else given
+        last = spoken[-1] if spoken else None
+        joins = last is not None and last.role is turn.role is Role.USER and not (last.name or turn.name)
+        if last is not None and joins and (is_system or marked):
+            spoken[-1] = attrs.evolve(last, parts=(*last.parts, *turn.parts))
+        else:
+            spoken.append(turn)
+        marked = is_system
+    return spoken
+
+
+def _as_user(turn: Turn, report: Report) -> Turn:
+    said = [part for part in turn.parts if isinstance(part, Text)]
+    for part in said:
+        report.emulated(part.path, "a system message in the middle is carried as marked text of the user's")
+    parts = tuple(attrs.evolve(part, text=f"<system>\n{part.text}\n</system>") for part in said)
+    return attrs.evolve(turn, role=Role.USER, parts=parts)
+
+
+def report_names(turns: Iterable[Turn], report: Report, reason: str) -> None:
+    """Report each participant's name, which the target has no place for: turns of one role will be joined."""
+    for turn in turns:
+        if turn.name:
+            report.dropped(f"{turn.path}.name", reason)
+
+
 def answered(turns: Sequence[Turn], report: Report) -> list[Turn]:
     """As :func:`paired`, for dialects whose roles alternate: expects merged turns and returns merged turns."""
     return merged(paired(turns, report))

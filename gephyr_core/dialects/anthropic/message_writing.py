@@ -24,7 +24,7 @@ from gephyr_core.conversation.parts import (
 )
 from gephyr_core.conversation.prompt import TOOL_SEARCH, Prompt, Role, Turn, called
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.turns import NO_RESULT, answered, searches
+from gephyr_core.conversation.turns import NO_RESULT, answered, report_names, searches
 from gephyr_core.dialects.anthropic import hosted
 from gephyr_core.dialects.anthropic.blocks_reading import CALL_EXTRAS
 from gephyr_core.dialects.anthropic.marks import Marks
@@ -59,6 +59,7 @@ class MessageWriter:
 
     def write(self) -> list[Block]:
         """Write them all."""
+        report_names(self.prompt.turns, self.report, "Anthropic has no names of participants")
         turns = answered(self.prompt.turns, self.report)
         for turn in turns:
             self._turn(turn)
@@ -96,8 +97,6 @@ class MessageWriter:
             self.messages.append({"role": role, "content": blocks})
 
     def _turn(self, turn: Turn) -> None:
-        if turn.name:
-            self.report.dropped(f"{turn.path}.name", "Anthropic has no names of participants")
         if turn.role is Role.ASSISTANT:
             self._flush()
             self._add("assistant", self._assistant(turn))

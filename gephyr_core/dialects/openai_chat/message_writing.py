@@ -23,7 +23,7 @@ from gephyr_core.conversation.parts import (
 )
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.turns import NO_RESULT, paired
+from gephyr_core.conversation.turns import NO_RESULT, as_users, paired
 from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.openai_chat.media_writing import write_media
 from gephyr_core.dialects.openai_chat.message_objects import tool_call
@@ -65,7 +65,10 @@ class MessageWriter:
         self._unmarked = max(0, _markers(system, self.prompt) - MOST_MARKERS)
         if system:
             self.messages.append({"role": "system", "content": self._texts(system)})
-        turns = paired(self.prompt.turns, self.report)
+        given: Sequence[Turn] = self.prompt.turns
+        if not self.destination.capabilities.system_turns:
+            given = as_users(given, self.report)
+        turns = paired(given, self.report)
         for turn in turns:
             self._turn(turn)
         self._unanswered(turns)

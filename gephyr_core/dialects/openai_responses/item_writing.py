@@ -26,7 +26,7 @@ from gephyr_core.conversation.parts import (
 )
 from gephyr_core.conversation.prompt import TOOL_SEARCH, ClientTool, Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
-from gephyr_core.conversation.turns import NO_RESULT, paired, searches
+from gephyr_core.conversation.turns import NO_RESULT, as_users, paired, report_names, searches
 from gephyr_core.dialects.decoding import decode
 from gephyr_core.dialects.hosted_text import hosted_text
 from gephyr_core.dialects.openai_chat.targets import MOST_MARKERS, is_openai, marker_field, marker_object
@@ -86,7 +86,11 @@ class ItemWriter:
         self._unmarked = max(0, _markers(system, self.prompt) - MOST_MARKERS)
         if system:
             self._message("developer", system)
-        turns = paired(self.prompt.turns, self.report)
+        given: Sequence[Turn] = self.prompt.turns
+        report_names(given, self.report, "a participant's name has no place in Responses")
+        if not self.destination.capabilities.system_turns:
+            given = as_users(given, self.report)
+        turns = paired(given, self.report)
         for turn in turns:
             self._turn(turn)
         self._unanswered(turns)
@@ -112,8 +116,6 @@ class ItemWriter:
             self._assistant(turn.parts)
         else:
             self._message("developer", [part for part in turn.parts if isinstance(part, Text)])
-        if turn.name:
-            self.report.dropped(turn.path, "a participant's name has no place in Responses")
 
     def _unanswered(self, turns: Sequence[Turn]) -> None:
         """Answer the calls of the last message: OpenAI refuses a conversation that ends in calls."""
