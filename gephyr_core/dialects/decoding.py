@@ -126,3 +126,16 @@ def total(*counts: int | None) -> int | None:
     """Add the counts that are known; None when none is."""
     known = [value for value in counts if value is not None]
     return sum(known) if known else None
+
+
+def whole_output(output: int | None, reasoning: int | None, *, given: int | None, all_in_all: int | None) -> int | None:
+    """The tokens of a reply with its reasoning. xAI, and Google for xAI's models, count that beside the output, where
+    OpenAI counts it as a part: the total tells which.
+
+    *given*: the tokens of input; *all_in_all*: the provider's total.
+    """
+    if output is None or reasoning is None or reasoning < 1:
+        return output
+    known = given is not None and all_in_all is not None
+    stands_beside = (all_in_all or 0) >= (given or 0) + output + reasoning if known else reasoning > output
+    return output + reasoning if stands_beside else output

@@ -73,8 +73,8 @@ def _openai_usage(answer: Answer, usage: Any, kind: tuple[str, str]) -> None:
         answer.input, answer.output = usage.get(f"{kind[0]}_tokens"), usage.get(f"{kind[1]}_tokens")
         details = usage.get(f"{kind[0]}_tokens_details") or {}
         reasoned = (usage.get(f"{kind[1]}_tokens_details") or {}).get("reasoning_tokens")
-        if (reasoned or 0) > (answer.output or 0):
-            answer.output = None  # xAI counts reasoning beside the output
+        if reasoned and reasoned > (answer.output or 0):
+            answer.output = (answer.output or 0) + reasoned  # xAI counts reasoning beside the output
         answer.cached = details.get("cached_tokens")
         if (answer.cached or 0) + (details.get("cache_write_tokens") or 0) > (answer.input or 0):
             answer.input = answer.cached = None  # some count so; no other dialect can say it

@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from gephyr_core.dialects.base import EventClass
-from gephyr_core.dialects.decoding import count, decode, digest, mapping, text
+from gephyr_core.dialects.decoding import count, decode, digest, mapping, text, whole_output
 from gephyr_core.dialects.openai_chat.reasoning import PROVEN, proofs_of
 from gephyr_core.dialects.openai_chat.stops import read_break
 from gephyr_core.dialects.openai_errors import error_object, stream_error
@@ -40,13 +40,15 @@ def chat_usage(usage: dict[str, Any] | None) -> Usage | None:
     if usage is None:
         return None
     prompt = mapping(usage.get("prompt_tokens_details"))
-    completion = mapping(usage.get("completion_tokens_details"))
+    given = count(usage, "prompt_tokens")
+    reasoning = count(mapping(usage.get("completion_tokens_details")), "reasoning_tokens")
+    said, all_in_all = count(usage, "completion_tokens"), count(usage, "total_tokens")
     return Usage(
-        input=count(usage, "prompt_tokens"),
+        input=given,
         cached=count(prompt, "cached_tokens"),
         cache_write=count(prompt, "cache_write_tokens"),
-        output=count(usage, "completion_tokens"),
-        reasoning=count(completion, "reasoning_tokens"),
+        output=whole_output(said, reasoning, given=given, all_in_all=all_in_all),
+        reasoning=reasoning,
     )
 
 

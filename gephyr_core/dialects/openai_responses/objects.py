@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gephyr_core.dialects.decoding import count, digest, mapping, text
+from gephyr_core.dialects.decoding import count, digest, mapping, text, whole_output
 from gephyr_core.records import Usage
 
 
@@ -68,10 +68,13 @@ def responses_usage(usage: dict[str, Any] | None) -> Usage | None:
     if usage is None:
         return None
     inputs = mapping(usage.get("input_tokens_details"))
+    given = count(usage, "input_tokens")
+    reasoning = count(mapping(usage.get("output_tokens_details")), "reasoning_tokens")
+    said, all_in_all = count(usage, "output_tokens"), count(usage, "total_tokens")
     return Usage(
-        input=count(usage, "input_tokens"),
+        input=given,
         cached=count(inputs, "cached_tokens"),
         cache_write=count(inputs, "cache_write_tokens"),
-        output=count(usage, "output_tokens"),
-        reasoning=count(mapping(usage.get("output_tokens_details")), "reasoning_tokens"),
+        output=whole_output(said, reasoning, given=given, all_in_all=all_in_all),
+        reasoning=reasoning,
     )

@@ -92,12 +92,14 @@ def neutral(name: str, usage: dict[str, Any]) -> Usage:
             web_searches=inner("server_tool_use", "web_search_requests"),
         )
     ins, out = ("input", "output") if name == "openai-responses" else ("prompt", "completion")
+    parts = [usage.get(f"{ins}_tokens"), usage.get(f"{out}_tokens"), inner(f"{out}_tokens_details", "reasoning_tokens")]
+    beside = parts[2] and None not in parts and sum(parts) == usage.get("total_tokens")  # xAI counts so
     return Usage(
         input=usage.get(f"{ins}_tokens"),
         cached=inner(f"{ins}_tokens_details", "cached_tokens"),
         cache_write=inner(f"{ins}_tokens_details", "cache_write_tokens"),
-        output=usage.get(f"{out}_tokens"),
-        reasoning=inner(f"{out}_tokens_details", "reasoning_tokens"),
+        output=parts[1] + parts[2] if beside else parts[1],
+        reasoning=parts[2],
     )
 
 
