@@ -134,6 +134,19 @@ class Shared:
             self._routes[key] = route
         return route
 
+    def route_of_prompts(self, dialect: str) -> Route:
+        """Return where a stored prompt may lie, which holds the model: with the accounts of the default target, else
+        with those of providers that have such prompts, OpenAI first. Only its maker can read it, so it is never
+        translated."""
+        speaking = [account for account in self.scheduler.accounts.values() if dialect in account.dialects]
+        for target in self.models.default:
+            accounts = tuple(account for account in speaking if account.serves(target, dialect))
+            if accounts:
+                return (Leg(Target(""), accounts),)
+        kinds = dict.fromkeys(["openai", *(account.kind for account in speaking)])
+        pools = [tuple(one for one in speaking if one.kind == kind) for kind in kinds if PROVIDERS[kind].stored_prompts]
+        return tuple(Leg(Target("", accounts[0].kind), accounts) for accounts in pools if accounts)
+
     def origin_failed(
         self, origin: Origin, route: str, exchange: int, called_at: float, reason: str, now: float
     ) -> None:

@@ -26,6 +26,7 @@ from gephyr_core.routing.sessions import session_identity
 from gephyr_core.scheduling import Account
 from gephyr_core.shared import Route, Shared
 
+_COUNT = "responses.input_tokens"
 _BYTES_PER_TOKEN = 4
 """Of JSON with text in it, about."""
 _NOT_REPEATABLE = ("store", "background")
@@ -65,6 +66,7 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
     try:
         envelope = body.read()
         model = _model(endpoint, envelope)
+        in_prompt = model is None and envelope is not None and _names_prompt(endpoint, envelope)
         stream = _stream(head, endpoint, envelope)
         constraint = FREE
         if operation.dialect == "openai-responses":
@@ -75,7 +77,7 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         repeatable = operation.repeatable and not _leaves_something_behind(envelope)
     except EnvelopeError as error:
         raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param)) from error
-    route = _constrained(_route(shared, operation, model), constraint)
+    route = _constrained(_route(shared, operation, model, in_prompt=in_prompt), constraint)
     made: tuple[Made, ...] = ()
     if body.signed and envelope is not None:
         made = makers_of(body.signed, operation.dialect, shared.pins, owner, now)
@@ -218,19 +220,25 @@ def _model(endpoint: Endpoint, envelope: Envelope | None) -> str | None:
         return endpoint.model
     if where is ModelIn.NOWHERE or envelope is None:
         return None
-    if "model" not in envelope.fields:
-        if where is ModelIn.BODY_OPTIONAL:
-            return None
-        raise EnvelopeError("model: is required", "model")
     model = envelope.value("model")
-    if model is None and where is ModelIn.BODY_OPTIONAL:
+    if model is None and (where is ModelIn.BODY_OPTIONAL or _names_prompt(endpoint, envelope)):
         return None
+    if "model" not in envelope.fields:
+        raise EnvelopeError("model: is required", "model")
     if not isinstance(model, str):
         raise EnvelopeError(f"model: expected a string, got {json_type(model)}", "model")
     fault = fault_of_name(model)
     if fault is not None:
         raise EnvelopeError(f"model: {fault}", "model")
     return model
+
+
+def _names_prompt(endpoint: Endpoint, envelope: Envelope) -> bool:
+    """Whether a request names a prompt that is stored at the provider, and holds the model."""
+    operation = endpoint.operation
+    if operation.model_in is not ModelIn.BODY_OR_PROMPT and operation.name != _COUNT:
+        return False
+    return "prompt" in envelope.fields and isinstance(envelope.value("prompt"), dict)
 
 
 def _stream(head: Head, endpoint: Endpoint, envelope: Envelope | None) -> bool:
@@ -258,13 +266,15 @@ def _leaves_something_behind(envelope: Envelope | None) -> bool:
     )
 
 
-def _route(shared: Shared, operation: Operation, model: str | None) -> Route:
+def _route(shared: Shared, operation: Operation, model: str | None, *, in_prompt: bool) -> Route:
     if not shared.scheduler.accounts:
         message = "no account is configured: add one under [[accounts]] and start again, or by `gephyr accounts add`"
         if shared.config.accounts:
             message = "no account is enabled: set enabled = true for one under [[accounts]] and start again"
         raise RequestRefused(Problem(ErrorKind.UNAVAILABLE, message))
     dialect = operation.account_dialect
+    if in_prompt:
+        return _route_of_prompts(shared, dialect)
     route = shared.route(dialect, model, translates=operation.translates)
     if any(leg.accounts for leg in route):
         return route
@@ -278,6 +288,17 @@ def _route(shared: Shared, operation: Operation, model: str | None) -> Route:
         else:
             message += ", and this is not translated"
     raise RequestRefused(Problem(ErrorKind.MODEL_NOT_FOUND, message, param="model", code="model_not_found"))
+
+
+def _route_of_prompts(shared: Shared, dialect: str) -> Route:
+    route = shared.route_of_prompts(dialect)
+    if not route:
+        message = (
+            "model: is required: only OpenAI's API and its like keep prompts that hold the model, "
+            "and no account is of such a provider"
+        )
+        raise RequestRefused(Problem(ErrorKind.BAD_REQUEST, message, param="model"))
+    return route
 
 
 def rewritten(route: Route, dialect: str) -> Route:

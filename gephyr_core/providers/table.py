@@ -28,6 +28,8 @@ class Provider:
     auth: AuthScheme = BEARER
     translated_to: str = ""
     """The dialect in which it is asked on behalf of clients that speak none of its own; empty: the first."""
+    stored_prompts: bool = False
+    """It may keep prompts that a Responses request names instead of a model (OpenAI's ``prompt``)."""
     many_makers: bool = False
     """It serves models of several makers, by names with a slash (``openai/gpt-oss-120b``)."""
     limits_per_model: bool = False
@@ -55,6 +57,7 @@ PROVIDERS: dict[str, Provider] = {
             "https://api.openai.com",
             _OPENAI,
             translated_to=_RESPONSES,
+            stored_prompts=True,
             limits_per_model=True,
             signs_chat=False,
         ),
@@ -69,7 +72,15 @@ PROVIDERS: dict[str, Provider] = {
             limits_per_model=True,
         ),
         Provider("vertex", vertex_base_url(GLOBAL), ("gemini",), limits_per_model=True),
-        Provider("azure", None, _OPENAI, AuthScheme(b"api-key"), translated_to=_RESPONSES, limits_per_model=True),
+        Provider(
+            "azure",
+            None,
+            _OPENAI,
+            AuthScheme(b"api-key"),
+            translated_to=_RESPONSES,
+            stored_prompts=True,
+            limits_per_model=True,
+        ),
         Provider("openrouter", "https://openrouter.ai/api", (*_OPENAI, "anthropic"), many_makers=True),
         Provider(
             "groq",
@@ -83,6 +94,6 @@ PROVIDERS: dict[str, Provider] = {
         Provider("xai", "https://api.x.ai", ("openai-chat", _RESPONSES), limits_per_model=True),
         Provider("together", "https://api.together.xyz", _CHAT, many_makers=True, limits_per_model=True),
         Provider("fireworks", "https://api.fireworks.ai/inference", _OPENAI, many_makers=True),
-        Provider("openai-compatible", None, _OPENAI, many_makers=True),
+        Provider("openai-compatible", None, _OPENAI, stored_prompts=True, many_makers=True),
     )
 }

@@ -20,6 +20,8 @@ class ModelIn(enum.Enum):
 
     BODY = "body"
     BODY_OPTIONAL = "body_optional"
+    BODY_OR_PROMPT = "body_or_prompt"
+    """In the body, or in the stored prompt (``prompt``) that the body names."""
     PATH = "path"
     NOWHERE = "nowhere"
 
@@ -116,7 +118,7 @@ _EXACT: Mapping[str, Mapping[str, Operation]] = {
     "/v1/completions": _post("completions", "openai-completions", streams=True),
     "/v1/embeddings": _post("embeddings", _CHAT),
     "/v1/moderations": _post("moderations", _CHAT, ModelIn.BODY_OPTIONAL, speaks=_RESPONSES),
-    "/v1/responses": _post("responses", _RESPONSES, streams=True)
+    "/v1/responses": _post("responses", _RESPONSES, ModelIn.BODY_OR_PROMPT, streams=True)
     | {"GET": Operation("responses.socket", _RESPONSES, local=True)},
     "/v1/responses/compact": _post("responses.compact", _RESPONSES),
     "/v1/responses/input_tokens": _post(

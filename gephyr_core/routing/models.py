@@ -85,6 +85,11 @@ class ModelTable:
             return self._targets(self._default)
         return (Target(name),)
 
+    @property
+    def default(self) -> tuple[Target, ...]:
+        """The targets of names that nothing else says anything of."""
+        return self._targets(self._default)
+
     def matches_wildcard(self, name: str) -> bool:
         """Whether a wildcard, of a mapping or of an account, matches *name*."""
         patterns = [*(pattern for pattern, _ in self._wildcards), *self._account_wildcards]
