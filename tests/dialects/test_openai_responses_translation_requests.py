@@ -274,7 +274,7 @@ def test_a_schema_is_strict_only_where_it_was_asked_for_and_can_be() -> None:
     }
     plain = write(foreign(output=OutputFormat()))
     assert plain["text"] == {"format": {"type": "json_object"}}
-    assert "JSON" in plain["instructions"]
+    assert "JSON" in plain["input"][0]["content"]
 
 
 def test_a_schema_that_is_no_object_is_had_by_a_tool_that_has_to_be_called() -> None:

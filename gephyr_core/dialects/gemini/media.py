@@ -66,6 +66,18 @@ def write_media(part: Media, destination: Destination, report: Report, *, own: b
     return {"fileData": _file(source.url, source.media_type)}
 
 
+def about(part: Media, report: Report) -> list[str]:
+    """What a document says of itself, as texts to stand before it: Gemini has no places for it."""
+    if not isinstance(part, Document):
+        return []
+    if part.citations:
+        report.dropped(part.path, "Gemini does not cite the documents of a request")
+    told = [text for text in (part.title, part.context) if text]
+    if told:
+        report.emulated(part.path, "the document's title and context stand before it as text")
+    return told
+
+
 def blob(source: Inline) -> dict[str, str]:
     """Write bytes."""
     media_type = source.media_type.partition(";")[0].strip() or _ANY_TYPE

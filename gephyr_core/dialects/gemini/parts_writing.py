@@ -26,7 +26,7 @@ from gephyr_core.conversation.prompt import Prompt, Role, Turn
 from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.turns import NO_RESULT, answered, merged
 from gephyr_core.dialects.gemini.hosted import call_part, result_part
-from gephyr_core.dialects.gemini.media import write_media
+from gephyr_core.dialects.gemini.media import about, write_media
 from gephyr_core.dialects.gemini.messages import NAME, SKIP_SIGNATURE
 from gephyr_core.dialects.gemini.parts_reading import NATIVE_OF_PART
 from gephyr_core.dialects.gemini.result_writing import arguments_object, write_result
@@ -153,11 +153,8 @@ class ContentWriter:
                 written[name] = native.value
         if isinstance(part, Image) and part.detail not in ("", "auto"):
             self.report.dropped(part.path, f"Gemini takes no detail {part.detail!r} of a single image")
-        if isinstance(part, Document) and (part.title or part.context):
-            self.report.emulated(part.path, "the document's title and context stand before it as text")
-            about = "\n".join(text for text in (part.title, part.context) if text)
-            return [{"text": about}, written]
-        return [written]
+        told = about(part, self.report)
+        return [{"text": "\n".join(told)}, written] if told else [written]
 
     def _hosted(self, part: HostedCall | HostedResult) -> list[dict[str, Any]]:
         if not (self.own or self.destination.accepts(part.signature)):

@@ -6,7 +6,7 @@ from typing import Any
 from gephyr_core.conversation.arguments import decoded
 from gephyr_core.conversation.parts import Document, Image, Inline, Media, Text, ToolCall, ToolResult
 from gephyr_core.conversation.report import Report
-from gephyr_core.dialects.gemini.media import blob, write_media
+from gephyr_core.dialects.gemini.media import about, blob, write_media
 from gephyr_core.dialects.translator import Destination
 
 
@@ -26,6 +26,7 @@ def write_result(
     inside: list[dict[str, Any]] = []
     behind: list[dict[str, Any]] = []
     for part in result.content:
+        texts += [] if own or isinstance(part, Text) else about(part, report)
         text = part.text if isinstance(part, Text) else None if own else _document_text(part)
         if text is not None:
             texts.append(text)

@@ -14,6 +14,7 @@ _MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
 _TYPES = ("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 _DEEPEST = 100
+_ORDERING = frozenset(("propertyOrdering", "property_ordering"))
 
 
 def read_tools(body: Message, native: dict[str, Native]) -> list[Tool]:
@@ -96,12 +97,12 @@ def _choice(calling: Message) -> ToolChoice | None:
 
 def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Read what a ``...JsonSchema`` field holds: JSON Schema, in which Google takes its own names of types, too, as
-    Gemini CLI writes them."""
+    Gemini CLI writes them, and its ``propertyOrdering``."""
     waiting = [schema]
     while waiting:
         current = waiting.pop()
         kind = current.get("type")
-        if isinstance(kind, str) and kind in _TYPES:
+        if (isinstance(kind, str) and kind in _TYPES) or not _ORDERING.isdisjoint(current):
             return json_schema(schema)
         waiting.extend(subschemas(current))
     return schema
@@ -109,11 +110,12 @@ def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def json_schema(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     """Read Google's ``Schema``, OpenAPI's, as JSON Schema: types in lower case, ``nullable`` as a type or as null among
-    what is allowed, counts that came as strings as numbers. Makes a copy."""
+    what is allowed, counts that came as strings as numbers, properties in the order of ``propertyOrdering``, which is
+    the one that the model writes them in. Makes a copy."""
     if depth > _DEEPEST:
         return {}
     read: dict[str, Any] = {}
-    nullable = False
+    nullable, ordering = False, None
     for spelled, value in schema.items():
         name = camel_case(spelled)
         if value is None:
@@ -127,10 +129,18 @@ def json_schema(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         elif name in _COUNTS and isinstance(value, str) and value.isdecimal() and len(value) < 20:
             read[name] = int(value)
         elif name == "propertyOrdering":
-            continue
+            ordering = value
         else:
             read[name] = _inner(name, value, depth + 1)
+    if isinstance(ordering, list) and isinstance(read.get("properties"), dict):
+        read["properties"] = _ordered(read["properties"], ordering)
     return _with_null(read) if nullable else read
+
+
+def _ordered(properties: dict[str, Any], ordering: list[Any]) -> dict[str, Any]:
+    """The properties in order; those that it does not name follow as they stand."""
+    named = {name: properties[name] for name in ordering if isinstance(name, str) and name in properties}
+    return {**named, **properties}
 
 
 def _inner(name: str, value: Any, depth: int) -> Any:

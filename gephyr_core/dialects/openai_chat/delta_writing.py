@@ -161,7 +161,8 @@ class ChatDeltaWriter:
         part = delta.part
         match part:
             case Text(text=text):
-                self._parts[delta.index] = self._writing(b'{"content":', b"}")
+                writing = self._parts[delta.index] = self._writing(b'{"content":', b"}")
+                writing.citations += part.citations
                 written = self._text_added(TextAdded(delta.index, text)) if text else b""
                 if part.signature is not None:
                     written += self._signed(Signed(delta.index, part.signature))

@@ -70,6 +70,8 @@ class ChatDeltaReader(CutReader):
     _finish_reason: str | None = None
     _usage: Usage | None = None
     _sources: tuple[Citation, ...] = ()
+    _early: tuple[Citation, ...] = ()
+    """Citations that came before the text that they are of."""
     _whole: bool = False
     """The message being read is all of the reply."""
     _calls: CallReader = attrs.field(
@@ -189,6 +191,9 @@ class ChatDeltaReader(CutReader):
         self._open, self._kind, self._summary = self._index, kind, summary
         self._index += 1
         yield PartStarted(self._open, Thinking("", summary=summary) if kind is Thinking else kind(""))
+        if kind is Text:
+            early, self._early = self._early, ()
+            yield from self._cited(early)
 
     def _close(self) -> Iterator[Delta]:
         if self._kind is None:
@@ -271,8 +276,8 @@ class ChatDeltaReader(CutReader):
         if self._kind is Text:
             for citation in citations:
                 yield Cited(self._open, citation)
-        elif citations:
-            self._report.dropped("choices[0].message.annotations", "there is no text that they could be of")
+        else:
+            self._early += citations
 
     def _images(self, images: list[Any]) -> Iterator[Delta]:
         for image in images:
@@ -314,6 +319,8 @@ class ChatDeltaReader(CutReader):
         if not self._started or (self._finish_reason is None and not self._index):
             return self._end(Failed(ErrorKind.BAD_GATEWAY, _UNFINISHED))
         deltas += self._cited(self._sources)
+        if self._early:
+            self._report.dropped("choices[0].message.annotations", "there is no text that they could be of")
         deltas += self._close()
         nameless = self._calls.unnamed
         if nameless:

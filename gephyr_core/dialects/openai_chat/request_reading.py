@@ -143,7 +143,7 @@ def _reasoning(fields: Fields, paths: dict[str, str], native: dict[str, Native])
     if nested is None:
         if plain is None and (switch := _taken_switch(fields)):
             paths["reasoning"] = switch
-            return Reasoning(kind="disabled", shown=shown)
+            return Reasoning(Effort.NONE, shown=shown)
         paths["reasoning"] = "reasoning_effort" if plain is not None or shown is None else INCLUDE
         if plain is not None and plain not in _EFFORTS:
             native["reasoning_effort"] = Native(plain)

@@ -235,6 +235,8 @@ class ResponsesDeltaReader(CutReader):
 
     def _annotated(self, event: _Event) -> Iterator[Delta]:
         citation = read_annotation(mapping(event.annotation))
+        if citation is not None:
+            yield from self._content(event, Text)
         part = self._item(event, "message").by_key.get(_index(event.content_index))
         if citation is not None and part is not None and part.kind is Text and not part.ended:
             part.cited += 1

@@ -59,6 +59,9 @@ def _document(part: Document, destination: Destination, report: Report, *, own: 
     if isinstance(source, FileId):
         return [*context, {"type": "input_file", "file_id": source.id}]
     if isinstance(source, Url):
+        if part.title and not own:
+            report.emulated(part.path, "the document's title stands before its address as text")
+            context = [{"type": "input_text", "text": part.title}, *context]
         return [*context, {"type": "input_file", "file_url": source.url, **(named if own else {})}]
     if not own and _is_plain_text(part) and (text := _decoded(source.data)) is not None:
         report.changed(part.path, "a text document is carried as text")

@@ -18,7 +18,7 @@ from gephyr_core.dialects.translator import Destination, Written
 _OUTPUT = "reply"
 """Name of the tool that stands in for structured output, and of a schema without a name."""
 _JSON_PLEASE = "Reply with a JSON object."
-"""OpenAI refuses JSON mode unless the word JSON is said."""
+"""OpenAI refuses JSON mode unless the word JSON stands in ``input``; it does not look at ``instructions``."""
 _COUNTED = ("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text")
 """What the counting endpoint takes."""
 
@@ -27,7 +27,7 @@ def write_request(prompt: Prompt, destination: Destination, report: Report) -> W
     """Write a request; see :class:`gephyr_core.dialects.translator.Translator`."""
     names = ToolNames(takes_freeform=is_openai(destination) or prompt.dialect == NAME)
     names.reserve(prompt.tools)
-    body: dict[str, Any] = {"model": destination.model}
+    body: dict[str, Any] = {"model": destination.model} if destination.model else {}  # A stored prompt may hold it.
     tools = ToolWriter(prompt, destination, report, names, body)
     tools.write()
     structured, wrapped = _output(prompt, destination, report, body)
@@ -61,18 +61,24 @@ def _system(prompt: Prompt, destination: Destination, report: Report) -> tuple[s
     ``instructions`` has no place for cache markers, and OpenAI refuses a request with instructions and no input.
     """
     system = [text for text in prompt.system if text.text]
-    output = prompt.output
-    if output is not None and output.schema is None and prompt.dialect != NAME:
-        report.emulated(output.path, "that JSON is wanted is said in the system prompt too")
-        system.append(Text(_JSON_PLEASE))
+    please = _json_please(prompt, report)
     if takes_markers(prompt, destination) and any(text.cache is not None for text in system):
-        return "", tuple(system)
+        return "", (*system, *please)
     for text in system:
         if text.cache is not None:
             report.dropped(text.cache.path or text.path, NO_MARKERS.format(destination.model))
     if not prompt.turns and prompt.dialect != NAME:
-        return "", tuple(attrs.evolve(text, cache=None) for text in system)
-    return "\n\n".join(text.text for text in system), ()
+        return "", (*(attrs.evolve(text, cache=None) for text in system), *please)
+    return "\n\n".join(text.text for text in system), please
+
+
+def _json_please(prompt: Prompt, report: Report) -> tuple[Text, ...]:
+    """What JSON mode wants said in the input: always, since a prefix is to be the same whatever comes after it."""
+    output = prompt.output
+    if output is None or output.schema is not None or prompt.dialect == NAME:
+        return ()
+    report.emulated(output.path, "that JSON is wanted is said in a developer's message too")
+    return (Text(_JSON_PLEASE),)
 
 
 def _output(prompt: Prompt, destination: Destination, report: Report, body: dict[str, Any]) -> tuple[str, bool]:
