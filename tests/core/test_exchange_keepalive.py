@@ -5,7 +5,8 @@ from play import JSON, SSE, Play, account
 
 from gephyr_core.commands import CallUpstream, DetachUpstream, EndResponse, ReadBody, SendBody, StartResponse
 from gephyr_core.config import SchedulingConfig
-from gephyr_core.events import RequestBody, RequestEnded, StateRestored
+from gephyr_core.errors import Fault, Sent
+from gephyr_core.events import RequestBody, RequestEnded, StateRestored, UpstreamFailed
 from gephyr_core.pins import LIFETIME
 from gephyr_core.records import Pin
 
@@ -120,3 +121,42 @@ def test_waiting_for_a_busy_account_is_bridged_too() -> None:
     play.wait()
     start, _ = play.expect(StartResponse, SendBody)
     assert (play.now, start.exchange) == (1010.0, 2)
+
+
+MESSAGE_START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
+    b'"model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "whole"),
+    [
+        ("deepseek", b'{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},'
+                     b'"finish_reason":"stop"}]}'),
+        ("anthropic", b'{"id":"msg_2","type":"message","role":"assistant","model":"m","content":[{"type":"text",'
+                      b'"text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}'),
+    ],
+)  # fmt: skip
+def test_a_stream_that_has_begun_goes_on_with_a_whole_reply(provider: str, whole: bytes) -> None:
+    """The first account's opening event was released with a keep-alive. The second account answers all at once, in its
+    own dialect or in another: its client sees one opening event, and one reply."""
+    play = Play(account("a", "anthropic", priority=2, models=("m",)), account("b", provider, models=("m",)))
+    call = play.stream_request("/v1/messages")
+    play.head(call)
+    play.expect()
+    play.body(call, MESSAGE_START)
+    play.expect()
+    while not play.wait():
+        play.expect()
+    _, opening = play.expect(StartResponse, SendBody)
+    assert opening.data.count(b"event: message_start") == 1
+    play.feed(UpstreamFailed(call.exchange, call.attempt, Fault.RESET, "reset", sent=Sent.ALL))
+    second = play.expect(CallUpstream)
+    assert second.account == "b"
+    play.answer(second, whole, headers=JSON)
+    sent, _ = play.expect(SendBody, EndResponse)
+    assert b"message_start" not in sent.data
+    assert b'"text":"hi"' in sent.data
+    assert sent.data.count(b"event: message_stop") == 1
+    play.finish()
