@@ -1,5 +1,7 @@
 """Which silences are bridged, and which must not be: a keep-alive before the head fixes the status at 200."""
 
+import json
+
 import pytest
 from play import JSON, SSE, Play, account
 
@@ -129,16 +131,26 @@ MESSAGE_START = (
 )
 
 
-@pytest.mark.parametrize(
-    ("provider", "whole"),
-    [
-        ("deepseek", b'{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},'
-                     b'"finish_reason":"stop"}]}'),
-        ("anthropic", b'{"id":"msg_2","type":"message","role":"assistant","model":"m","content":[{"type":"text",'
-                      b'"text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}'),
-    ],
-)  # fmt: skip
-def test_a_stream_that_has_begun_goes_on_with_a_whole_reply(provider: str, whole: bytes) -> None:
+WHOLES = {
+    "deepseek": {
+        "id": "c",
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    },
+    "anthropic": {
+        "id": "msg_2",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [{"type": "text", "text": "hi"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+}
+
+
+@pytest.mark.parametrize("provider", WHOLES)
+def test_a_stream_that_has_begun_goes_on_with_a_whole_reply(provider: str) -> None:
     """The first account's opening event was released with a keep-alive. The second account answers all at once, in its
     own dialect or in another: its client sees one opening event, and one reply."""
     play = Play(account("a", "anthropic", priority=2, models=("m",)), account("b", provider, models=("m",)))
@@ -154,7 +166,7 @@ def test_a_stream_that_has_begun_goes_on_with_a_whole_reply(provider: str, whole
     play.feed(UpstreamFailed(call.exchange, call.attempt, Fault.RESET, "reset", sent=Sent.ALL))
     second = play.expect(CallUpstream)
     assert second.account == "b"
-    play.answer(second, whole, headers=JSON)
+    play.answer(second, json.dumps(WHOLES[provider]).encode(), headers=JSON)
     sent, _ = play.expect(SendBody, EndResponse)
     assert b"message_start" not in sent.data
     assert b'"text":"hi"' in sent.data
