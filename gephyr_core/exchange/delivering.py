@@ -1,6 +1,6 @@
 """Replies on their way back through a translation: streams, whole replies, and one in place of the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -28,7 +28,7 @@ from gephyr_core.translation.carrying import CLIENT as CARRIED
 from gephyr_core.translation.carrying import CarryingPresenter
 from gephyr_core.translation.collecting import Collector, NativeCollector, ReplyCollector
 from gephyr_core.translation.dialects import CLIENTS, TRANSLATORS
-from gephyr_core.translation.memory import ReasoningAssembler, memorable, text_digest
+from gephyr_core.translation.memory import ReasoningAssembler, Remembered, memorable
 from gephyr_core.translation.restoring import Restorer, Restores
 from gephyr_core.translation.showing import Presenter, note_lost
 from gephyr_core.translation.stream import TranslatingReader
@@ -107,7 +107,7 @@ class Delivering(Attempting):
         assert self.plan is not None
         client, released = CLIENTS[self.dialect.name], dict(self.released)
         presenter, plan = self._presenter(attempt), self.plan
-        return Writing(client, self.context(now), self.dialect, presenter, plan.stream, plan.array, released)
+        return Writing(client, self.context(now), self.dialect, presenter, plan.stream, plan.array, released, self.said)
 
     def deliver(self, read: Callable[[], Delivery], now: float) -> None:
         """Give the client a translated reply that is complete, in the form it asked for."""
@@ -115,14 +115,14 @@ class Delivering(Attempting):
         delivery = read()
         reply = delivery.reply
         self._losses().add(delivery.report)
-        if not self.reply.status:
-            self.reply.dropped = self._losses().dropped_header()
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             self.fail(of_bad_call(UNREADABLE_CALL), now)
             return
         self.usage = reply.usage
         self.pin(attempt, attempt.made, now)
-        self.remember(attempt, reply, text_digest(reply.parts), now)
+        self.remember(attempt, reply, delivery.found, now)
+        if not self.reply.status:
+            self.reply.dropped = self._losses().dropped_header()
         headers = self.translated_headers(attempt)
         account = attempt.lease.account.id
         if plan.stream and not self.reply.status:
@@ -149,9 +149,8 @@ class Delivering(Attempting):
         assert isinstance(reader, TranslatingReader)
         held = reader.take_assembler()
         if held is not None:
-            reply = held.reply()
-            text = held.text.digest() if isinstance(held, ReasoningAssembler) else text_digest(reply.parts)
-            self.remember(attempt, reply, text, now)
+            reply, text = held.reply(), held.text if isinstance(held, ReasoningAssembler) else None
+            self.remember(attempt, reply, memorable(reply.parts, self.said, text), now)
 
     def translated_headers(self, attempt: Attempt) -> list[Header]:
         """The head of a translated reply."""
@@ -214,10 +213,9 @@ class Delivering(Attempting):
         signs = attempt.leg.dialect != "openai-chat" or attempt.lease.account.signs
         return ReasoningAssembler() if signs else None
 
-    def remember(self, attempt: Attempt, reply: Reply, text: str, now: float) -> None:
-        """Keep what a later request of the client will need; *text* is the digest of the reply's text."""
+    def remember(self, attempt: Attempt, reply: Reply, found: Mapping[str, Remembered], now: float) -> None:
+        """Keep what a later request of the client will need. *found*: what there is to remember of the reply."""
         assert self.admitted is not None
-        found = memorable(reply.parts, text, self.said)
         if found and self.shared.memory is not None and self.admitted.owns:
             for record in self.shared.memory.learn(self.admitted.owner, found, now):
                 self.shared.emit(Save(record))

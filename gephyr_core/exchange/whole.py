@@ -13,6 +13,7 @@ from gephyr_core.dialects.translator import ClientTranslator, ReplyContext, Tran
 from gephyr_core.exchange.attempts import is_json
 from gephyr_core.translation.array_form import ArrayForm
 from gephyr_core.translation.collecting import NativeCollector, ReplyCollector
+from gephyr_core.translation.memory import Remembered, memorable
 from gephyr_core.translation.restoring import Restores, restored
 from gephyr_core.translation.showing import Presenter
 
@@ -26,6 +27,8 @@ class Delivery:
     """Empty where the model called a tool in a way that its provider could not read."""
     report: Report
     """What was lost."""
+    found: Mapping[str, Remembered]
+    """What there is to remember of it, by its place."""
 
 
 @attrs.frozen
@@ -42,9 +45,14 @@ class Writing:
     """The stream's form is Gemini's JSON array."""
     released: Mapping[str, int]
     """Opening events that the client has seen already."""
+    said: str
+    """A digest of what the user said last."""
 
-    def write(self, reply: Reply, report: Report) -> bytes:
-        """Return what the client gets, and add to *report* what its dialect has no place for."""
+    def delivery(self, reply: Reply, report: Report) -> Delivery:
+        """Write a reply; what the client's dialect has no place for is added to *report*."""
+        return Delivery(reply, self._write(reply, report), report, memorable(reply.parts, self.said))
+
+    def _write(self, reply: Reply, report: Report) -> bytes:
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             return b""
         if self.presenter is not None:
@@ -77,8 +85,7 @@ class WritingCollected:
 
     def __call__(self) -> Delivery:
         """Do it."""
-        reply, report = self.collector.reply(), Report()
-        return Delivery(reply, self.writing.write(reply, report), report)
+        return self.writing.delivery(self.collector.reply(), Report())
 
 
 @attrs.frozen
@@ -157,4 +164,4 @@ class Judging:
 def _translated(body: bytes, how: Translating) -> Delivery:
     report = Report()
     reply = restored(how.translator.read_reply(body, report), how.restorer)
-    return Delivery(reply, how.writing.write(reply, report), report)
+    return how.writing.delivery(reply, report)

@@ -148,8 +148,9 @@ def _is_unique(call_id: str) -> bool:
 # -- learning ---------------------------------------------------------------------------------------------------------
 
 
-def memorable(parts: Iterable[Part], text: str, said: str) -> dict[str, Remembered]:
-    """Return what there is to remember of a reply's *parts*, by its place; *text* is their digest.
+def memorable(parts: Sequence[Part], said: str, text: TextDigest | None = None) -> dict[str, Remembered]:
+    """Return what there is to remember of a reply's *parts*, by its place. *said*: a digest of what the user had said
+    last. *text*: what the parts say, where they do not hold it.
 
     Reasoning that is marked and not signed (DeepSeek's ``reasoning_content``) is wanted back in a tool loop only: its
     makers ignore it elsewhere, and some have refused it.
@@ -169,9 +170,11 @@ def memorable(parts: Iterable[Part], text: str, said: str) -> dict[str, Remember
             pieces.append(Piece(None, part.signature if isinstance(part, Text) else None))
     if last:
         found[last] = msgspec.structs.replace(found[last], behind=tuple(pieces))
-    elif text != EMPTY:
-        signed = (piece for piece in pieces if piece.thinking is None or _is_proven(piece.thinking))
-        found[key_of_text(text, said)] = Remembered(tuple(signed))
+    else:
+        signed = Remembered(tuple(one for one in pieces if one.thinking is None or _is_proven(one.thinking)))
+        whole = "" if not _holds_something(signed) else text_digest(parts) if text is None else text.digest()
+        if whole not in ("", EMPTY):
+            found[key_of_text(whole, said)] = signed
     return {key: remembered for key, remembered in found.items() if _holds_something(remembered)}
 
 
@@ -180,8 +183,14 @@ def _is_proven(thinking: Thinking) -> bool:
 
 
 def _holds_something(remembered: Remembered) -> bool:
-    pieces = (*remembered.before, *remembered.behind)
-    return remembered.signature is not None or any(piece.thinking or piece.signature for piece in pieces)
+    """Whether there is something to remember, and not more than is remembered."""
+    pieces, size = (*remembered.before, *remembered.behind), 0
+    for piece in pieces:
+        signature = piece.signature if piece.thinking is None else piece.thinking.signature
+        size += len("" if piece.thinking is None else piece.thinking.text)
+        size += len("" if signature is None else signature.value)
+    something = remembered.signature is not None or any(piece.thinking or piece.signature for piece in pieces)
+    return something and size <= LARGEST
 
 
 # -- restoring --------------------------------------------------------------------------------------------------------

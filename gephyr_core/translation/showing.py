@@ -99,9 +99,14 @@ def _wants_some(reasoning: Reasoning) -> bool:
 
 def _switched_on(fields: Mapping[str, Any]) -> bool:
     """Whether a field that some providers of Chat have for it switches reasoning on: DeepSeek's, Moonshot's and Z.ai's
-    ``thinking``, Qwen's ``enable_thinking``."""
+    ``thinking``, Qwen's ``enable_thinking``, Google's ``thinking_config``."""
     thinking, template = fields.get("thinking"), fields.get("chat_template_kwargs")
     if isinstance(thinking, dict) and thinking.get("type") in _THINKING:
+        return True
+    google: Any = fields.get("extra_body", fields)
+    for name in ("google", "thinking_config", "include_thoughts"):
+        google = google.get(name) if isinstance(google, Mapping) else None
+    if google is True:
         return True
     switches = [fields, template] if isinstance(template, dict) else [fields]
     return any(switch.get("enable_thinking") is True for switch in switches)

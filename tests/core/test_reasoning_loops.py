@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from gephyr_core.commands import CallUpstream, Load, ReadBody, Save
+from gephyr_core.commands import CallUpstream, Load, ReadBody, Save, StartResponse
 from gephyr_core.config import TranslationConfig
 from gephyr_core.events import Loaded, RequestBody, RequestEnded, StateRestored
+from gephyr_core.http import header
 from gephyr_core.records import Fate, RememberedReasoning, StoredObject
 from tests.core.play import Play, account
 from tests.core.reasoning_cases import (
@@ -232,8 +233,12 @@ def test_strict_translation_still_refuses_what_the_client_sent_beside_it() -> No
 @FORMS
 def test_with_the_memory_off_what_cannot_come_back_is_reported(*, streamed: bool) -> None:
     one = play(ANTHROPIC, translation=TranslationConfig(remember_reasoning=False))
-    told(one, CHAT, ANTHROPIC, {}, streamed=streamed, calls=True)
-    assert one.saved == [] or not any(isinstance(record, RememberedReasoning) for record in one.saved)
+    body, path = question(CHAT, stream=streamed)
+    call = one.request(body, path)
+    commands = commands_of(one, call, reply(ANTHROPIC, calls=True), ANTHROPIC, streamed=streamed)
+    (start,) = [command for command in commands if isinstance(command, StartResponse)]
+    assert header(start.headers, b"x-gephyr-dropped") == (None if streamed else b"reply.reasoning.signature")
+    assert not any(isinstance(record, RememberedReasoning) for record in one.saved)
     lost = [entry for entry in one.records[-1].translation if entry.fate is Fate.DROPPED]
     assert [entry.path for entry in lost] == ["reply.reasoning.signature"]
     assert reasoning_in(next_call(one, CHAT, LOOPS[CHAT]), ANTHROPIC) == []

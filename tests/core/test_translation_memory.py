@@ -39,7 +39,7 @@ def conversation(*parts: Part, asked: Turn = ASKED) -> Prompt:
 def learned(*parts: Part, memory: ReasoningMemory | None = None, now: float = 0.0) -> ReasoningMemory:
     """A memory that knows of a reply of *parts* to ``hi``."""
     memory = memory or ReasoningMemory(1_000_000, 30 * DAY)
-    memory.learn("key", memorable(parts, text_digest(parts), said_last([ASKED])), now)
+    memory.learn("key", memorable(parts, said_last([ASKED])), now)
     return memory
 
 
@@ -166,19 +166,19 @@ def test_half_a_surrogate_pair_is_not_remembered_and_disturbs_nobody() -> None:
 
 
 def test_reasoning_that_nobody_signed_is_not_remembered() -> None:
-    assert memorable([Thinking("hm"), BARE], "", "") == {}
+    assert memorable([Thinking("hm"), BARE], "") == {}
 
 
 def test_reasoning_that_is_only_marked_is_remembered_in_a_tool_loop_alone() -> None:
     """DeepSeek's reasoner has refused requests that hold the reasoning behind an answer."""
     marked = Thinking("hm", Signature("", Origin("openai-chat"), "reasoning_content"))
-    assert memorable([marked, TEXT], text_digest([TEXT]), "") == {}
+    assert memorable([marked, TEXT], "") == {}
     assert restored(learned(marked, BARE), conversation(BARE)) == (marked, BARE)
 
 
 def test_what_was_saved_is_known_after_a_restart_until_its_time() -> None:
     memory = ReasoningMemory(1_000_000, DAY)
-    found = memorable((THOUGHT, CALL), "", said_last([ASKED]))
+    found = memorable((THOUGHT, CALL), said_last([ASKED]))
     saved = memory.learn("key", found, 0.0)
     again = ReasoningMemory(1_000_000, DAY)
     again.restore([*saved, RememberedReasoning("key", "call:x", b"\xff", 10.0)], 5.0)
@@ -191,14 +191,14 @@ def test_what_was_saved_is_known_after_a_restart_until_its_time() -> None:
 def test_what_cannot_be_read_any_more_is_as_if_it_were_not_there() -> None:
     """Another version of Gephyr may have written it."""
     memory = ReasoningMemory(1_000_000, DAY)
-    saved = memory.learn("key", memorable((THOUGHT, CALL), "", said_last([ASKED])), 0.0)
+    saved = memory.learn("key", memorable((THOUGHT, CALL), said_last([ASKED])), 0.0)
     other = ReasoningMemory(1_000_000, DAY)
     other.restore([attrs.evolve(record, data=b"\xc1" + record.data) for record in saved], 0.0)
     assert restored(other, conversation(BARE)) == (BARE,)
 
 
 def test_a_time_that_lies_too_far_ahead_is_clamped() -> None:
-    saved = ReasoningMemory(1_000_000, 9 * DAY).learn("key", memorable((THOUGHT, CALL), "", said_last([ASKED])), 0.0)
+    saved = ReasoningMemory(1_000_000, 9 * DAY).learn("key", memorable((THOUGHT, CALL), said_last([ASKED])), 0.0)
     memory = ReasoningMemory(1_000_000, DAY)
     memory.restore(saved, 0.0)
     assert restored(memory, conversation(BARE), now=2 * DAY) == (BARE,)
@@ -221,6 +221,10 @@ def test_of_a_stream_the_reasoning_is_collected_and_of_the_text_a_digest() -> No
         assembler.add(delta)
     assert assembler.reply().parts == (THOUGHT, Text(""), Text(""), CALL)
     assert assembler.text.digest() == text_digest(parts)
+    bare = ReasoningAssembler()
+    for delta in deltas_of(Reply("id", "m", (THOUGHT, TEXT), Stop(StopReason.END))):
+        bare.add(delta)
+    assert memorable(bare.reply().parts, "", bare.text) == memorable((THOUGHT, TEXT), "")
     assert assembler.size == len("let me see")
 
 
