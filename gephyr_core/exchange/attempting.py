@@ -208,14 +208,13 @@ class Attempting(Translating):
         attempt, plan = self.live
         repeatable = plan.repeatable or event.sent is Sent.NONE
         stale = event.reused and not attempt.fresh and event.fault is Fault.RESET
-        if stale and repeatable:
-            claim = self.shared.scheduler.claim_again(attempt.lease, now)
-            if claim is not None:
-                self.claimed_again(event, claim, self.shared.scheduler.ledger.claim(claim, now), now)
-                return
+        if stale and repeatable and attempt.lease.current.may_be_called(now):
+            claim = self.shared.scheduler.claim_again(attempt.lease)
+            self.claimed_again(event, self.shared.scheduler.ledger.claim(claim, now), now)
+            return
         self.fault(event.fault, event.detail, now, sent=event.sent)
 
-    def claimed_again(self, event: UpstreamFailed, claim: Claim, answer: Granted | Denied, now: float) -> None:
+    def claimed_again(self, event: UpstreamFailed, answer: Granted | Denied, now: float) -> None:
         """The ledger has answered whether the call that broke may be made once more.
 
         A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112 section 9.3.1),
@@ -225,7 +224,7 @@ class Attempting(Translating):
         if isinstance(answer, Denied):
             self.fault(event.fault, event.detail, now, sent=event.sent)
             return
-        self.shared.scheduler.granted_again(attempt.lease, claim, now)
+        self.shared.scheduler.granted_again(attempt.lease, now)
         self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
         again = Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True, route=attempt.route)
         self._call(again)

@@ -139,6 +139,10 @@ class Account:
                 return standing
         return self.view.block(model, tokens, now)
 
+    def may_be_called(self, now: float) -> bool:
+        """Whether it is in service and has an access token."""
+        return not self.disabled and self.token_until > now
+
     def standing(self, now: float) -> Block | None:
         """Return what stands in the way of every request, as far as no ledger has to be asked: the account is out of
         service, has no access token, or its provider's host cannot be reached."""

@@ -23,7 +23,7 @@ class Claim(msgspec.Struct, frozen=True):
     """One request's wish for an account."""
 
     number: int
-    """Grows from claim to claim."""
+    """Grows from claim to claim, except for one that is made *again*."""
     candidates: tuple[Candidate, ...]
     """The accounts that will do, the best one first. The ledger grants the first that has room."""
     model: str
@@ -33,9 +33,9 @@ class Claim(msgspec.Struct, frozen=True):
     """Key of the binding that a grant makes or renews; empty: it leaves bindings as they are."""
     scopes: tuple[Scope, ...] = ()
     """What the request has to fit in whoever serves it: the limit on all requests together."""
-    again: int = 0
-    """Number of the claim that this one takes the place of, whose call was not read by the provider and is sent once
-    more. It has its place in flight already, and estimates do not stand in its way."""
+    again: bool = False
+    """The claim of this number is out: the provider did not read its call, which is sent once more. It has its place in
+    flight already, and estimates do not stand in its way."""
 
 
 class Granted(msgspec.Struct, frozen=True):

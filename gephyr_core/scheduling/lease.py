@@ -7,7 +7,7 @@ from gephyr_core.scheduling.decisions import Rule
 from gephyr_core.scheduling.search import Choice, Search
 
 
-class Lease(msgspec.Struct, eq=False):
+class Lease(msgspec.Struct, frozen=True, eq=False):
     """The right to one request on an account. Given back exactly once, to the scheduler that made it."""
 
     claim: int

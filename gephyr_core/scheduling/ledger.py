@@ -166,7 +166,7 @@ class LocalLedger:
 
     def _claim_again(self, claim: Claim, everywhere: Block | None, now: float) -> Granted | Denied:
         """Count one more request for a call that the provider did not read: its tokens were not spent."""
-        booked = self._out[claim.again]
+        booked = self._out[claim.number]
         view = booked.view
         block = view.stated(claim.model, now)
         if block is None and everywhere is None:
@@ -176,7 +176,6 @@ class LocalLedger:
                 block = view.spent(claim.tokens, now)
         if block is not None or everywhere is not None:
             return Denied({} if block is None else {view.account: block}, everywhere)
-        self._out[claim.number] = self._out.pop(claim.again)
         self._count(claim, booked, now)
         return Granted(view.account)
 
@@ -187,8 +186,9 @@ class LocalLedger:
         if booked is None:
             raise BrokenLawError(f"claim {number} is not out: it was released before, or never granted")
         view = booked.view
-        makes_room = view.is_full
-        view.in_flight -= 1
+        most = view.most_in_flight
+        makes_room = most is not None and view.in_flight >= most
+        view.in_flight -= 1  # at once: whatever fails from here on, the place is free
         self.in_flight -= 1
         if spent is not None:
             self._settle(booked, spent)

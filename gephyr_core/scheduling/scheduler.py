@@ -264,18 +264,13 @@ class Scheduler:
             self.bindings.note(key, account.id, BindingChange.FALLBACK_USED, pool.model, now, search.bound)
         return Lease(claim.number, account, choice, search, decision.id, decision.waited, account.token_number)
 
-    def claim_again(self, lease: Lease, now: float) -> Claim | None:
-        """Return the claim for sending the call of a lease a second time; None where the account is out of service."""
-        account = lease.current
-        if account.disabled or account.token_until <= now:
-            return None
-        self.claims += 1
-        candidates = (account.view.candidate,)
-        return Claim(self.claims, candidates, lease.model, lease.search.tokens, "", self._scopes, again=lease.claim)
+    def claim_again(self, lease: Lease) -> Claim:
+        """Return the claim for sending the call of a lease a second time."""
+        candidates = (lease.current.view.candidate,)
+        return Claim(lease.claim, candidates, lease.model, lease.search.tokens, "", self._scopes, again=True)
 
-    def granted_again(self, lease: Lease, claim: Claim, now: float) -> None:
-        """The ledger has booked the second call: the lease stands for it from now on."""
-        lease.claim = lease.search.claimed = claim.number
+    def granted_again(self, lease: Lease, now: float) -> None:
+        """The ledger has booked the second call."""
         lease.current.health.began(now)
 
     def release(self, lease: Lease, outcome: Outcome, now: float, spent: int | None = None) -> None:

@@ -68,11 +68,6 @@ class View:
         """The account's id."""
         return self.candidate.account
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a claim that is released makes room."""
-        return self.most_in_flight is not None and self.in_flight >= self.most_in_flight
-
     def scope(self, model: str) -> str:
         """The model that a limit met with *model* is for; empty where the provider counts all models together."""
         return model if self.per_model else ""

@@ -46,8 +46,9 @@ def request_elsewhere(scheduler: Scheduler, now: float) -> None:
 
 def again(scheduler: Scheduler, lease: Lease, now: float) -> bool:
     """Claim the account of a lease for a second call. Return whether that was granted."""
-    claim = scheduler.claim_again(lease, now)
-    if claim is None or not isinstance(scheduler.ledger.claim(claim, now), Granted):
+    if not lease.current.may_be_called(now):
         return False
-    scheduler.granted_again(lease, claim, now)
+    if not isinstance(scheduler.ledger.claim(scheduler.claim_again(lease), now), Granted):
+        return False
+    scheduler.granted_again(lease, now)
     return True
