@@ -112,13 +112,12 @@ class Attempt:
 class Failure:
     """Why an attempt did not serve the client, and what it may be told if no other does."""
 
-    kind: ErrorKind
-    message: str
+    verdict: Verdict
+    """What it means, read once: the provider's error, or the call that broke."""
     outcome: Outcome
+    """What it says about the account."""
     label: str
     """For the attempt's record: ``status``, ``stream_error`` or a fault's name."""
-    fail_over: bool
-    next_target: bool = False
     status: int | None = None
     """The provider's status, where its reply may be relayed."""
     headers: Headers = ()
@@ -131,6 +130,26 @@ class Failure:
     """The provider's reply is in another dialect than the client's."""
     retry_after: float | None = None
     """Seconds until trying again can help, where that does not depend on the accounts."""
+
+    @property
+    def kind(self) -> ErrorKind:
+        """What kind of error it is."""
+        return self.verdict.kind
+
+    @property
+    def message(self) -> str:
+        """What the client may be told of it."""
+        return self.verdict.message
+
+    @property
+    def fail_over(self) -> bool:
+        """Whether another account may serve the request."""
+        return self.verdict.fail_over
+
+    @property
+    def next_target(self) -> bool:
+        """Whether the next target of the route may serve it, and no other account of this one."""
+        return self.verdict.next_target
 
     @property
     def relayable(self) -> bool:
@@ -154,22 +173,13 @@ class Failure:
 
 def of_reply(status: int, headers: Headers, body: bytes, verdict: Verdict, *, side: bool, translated: bool) -> Failure:
     """The failure that an error reply is. A *side* route's says nothing about the account."""
-    blames = verdict.fail_over and not side
+    says = Says.REFUSED if verdict.fail_over and not side else Says.NOTHING
+    if not verdict.message:
+        verdict = attrs.evolve(verdict, message=f"the provider answered with status {status}")
     return Failure(
-        kind=verdict.kind,
-        message=verdict.message or f"the provider answered with status {status}",
-        outcome=Outcome(
-            Says.REFUSED if blames else Says.NOTHING,
-            verdict.kind,
-            retry_after=verdict.retry_after,
-            status=status,
-            scope=verdict.scope,
-            lasting=verdict.lasting,
-            reason=verdict.reason,
-        ),
-        label="status",
-        fail_over=verdict.fail_over,
-        next_target=verdict.next_target,
+        verdict,
+        Outcome(says, verdict, status),
+        "status",
         status=status,
         headers=headers,
         body=body,
@@ -239,42 +249,40 @@ def outcome_of_fault(fault: Fault, *, side: bool, sent: Sent = Sent.ALL) -> Outc
         says = Says.UNREACHABLE  # the time for making the connection was over
     if says is Says.NOTHING or (side and says is not Says.UNREACHABLE):
         return NEUTRAL
-    return Outcome(says, fault.error_kind, fault.value)
+    return Outcome(says, fault=fault.value)
 
 
-def outcome_of_error(kind: ErrorKind, *, side: bool) -> Outcome:
-    """What an error inside a 200 says about the account. A *side* route's says nothing."""
-    says = _SAID_BY_ERROR.get(kind, Says.NOTHING)
+def outcome_of_error(verdict: Verdict, status: int, *, side: bool) -> Outcome:
+    """What an error inside a 200 says about the account. A *side* route's says nothing.
+
+    An error that tells when to come back was told in the provider's own words.
+    """
+    says = _SAID_BY_ERROR.get(verdict.kind, Says.NOTHING)
     if side or says is Says.NOTHING:
         return NEUTRAL
-    return Outcome(says, kind, STREAM_ERROR)
+    return Outcome(Says.REFUSED if verdict.retry_after else says, verdict, status, STREAM_ERROR)
 
 
 def of_fault(fault: Fault, detail: str, sent: Sent, *, repeatable: bool, side: bool) -> Failure:
     """The failure that a broken call is. What must not be done twice fails over only if nothing was sent."""
     outcome = outcome_of_fault(fault, side=side, sent=sent)
     late = fault is Fault.TIMEOUT and outcome.says is Says.UNREACHABLE
-    return Failure(
-        kind=fault.error_kind,
-        message=_NO_CONNECTION if late else words_for(fault),
-        detail=detail,
-        outcome=outcome,
-        label=fault.value,
-        fail_over=fault.retryable and (repeatable or sent is Sent.NONE),
-        retry_after=_UNTIL_ROOM if fault is Fault.LOCAL else None,
-    )
+    fail_over = fault.retryable and (repeatable or sent is Sent.NONE)
+    verdict = Verdict(fault.error_kind, _NO_CONNECTION if late else words_for(fault), fail_over)
+    retry_after = _UNTIL_ROOM if fault is Fault.LOCAL else None
+    return Failure(verdict, outcome, fault.value, detail=detail, retry_after=retry_after)
 
 
 def of_full_memory() -> Failure:
     """The reply does not fit beside all that is held: nobody's fault, and no other account's would fit."""
     message = "the provider's answer is too large to hold beside the others (server.max_buffered_bytes)"
-    return Failure(ErrorKind.BAD_GATEWAY, message, NEUTRAL, Fault.TOO_LARGE.value, fail_over=False)
+    return Failure(Verdict(ErrorKind.BAD_GATEWAY, message, fail_over=False), NEUTRAL, Fault.TOO_LARGE.value)
 
 
 def of_closed_route() -> Failure:
     """No proxy is left, and accounts are not to be asked without one."""
     message = "no outbound proxy is available, and the configuration demands one"
-    return Failure(ErrorKind.UNAVAILABLE, message, NEUTRAL, Fault.PROXY.value, fail_over=True)
+    return Failure(Verdict(ErrorKind.UNAVAILABLE, message, fail_over=True), NEUTRAL, Fault.PROXY.value)
 
 
 def of_error(
@@ -294,13 +302,16 @@ def of_error(
     *repeatable* does not fail over: the status said that it was accepted.
     """
     status, verdict = classify_error(error.told, error.kind, error.status, headers, now)
-    return Failure(
-        kind=verdict.kind,
+    verdict = attrs.evolve(
+        verdict,
         message=error.message,
-        outcome=_told(outcome_of_error(verdict.kind, side=side), status, verdict),
-        label=label,
         fail_over=verdict.fail_over and repeatable,
         next_target=verdict.next_target and repeatable,
+    )
+    return Failure(
+        verdict,
+        outcome_of_error(verdict, status, side=side),
+        label,
         status=status,
         headers=[*(pair for pair in headers if pair[0] != b"content-type"), (b"content-type", b"application/json")],
         body=body,
@@ -311,27 +322,12 @@ def of_error(
 def outcome_of_told(error: StreamError, now: float, *, side: bool) -> Outcome:
     """What an error event of a stream says about the account, with the time that it asks to be left alone."""
     status, verdict = classify_error(error.told, error.kind, error.status, (), now)
-    return _told(outcome_of_error(verdict.kind, side=side), status, verdict)
-
-
-def _told(outcome: Outcome, status: int, verdict: Verdict) -> Outcome:
-    """Add what the provider told of the error. One that tells when to come back was told in its own words."""
-    if outcome.says is Says.NOTHING:
-        return outcome
-    return attrs.evolve(
-        outcome,
-        says=Says.REFUSED if verdict.retry_after else outcome.says,
-        retry_after=verdict.retry_after,
-        status=status,
-        scope=verdict.scope,
-        lasting=verdict.lasting,
-        reason=verdict.reason,
-    )
+    return outcome_of_error(verdict, status, side=side)
 
 
 def of_bad_call(message: str) -> Failure:
     """The model called a tool in a way that cannot be read: no fault of the account's."""
-    return Failure(ErrorKind.BAD_GATEWAY, message, NEUTRAL, STREAM_ERROR, fail_over=True)
+    return Failure(Verdict(ErrorKind.BAD_GATEWAY, message, fail_over=True), NEUTRAL, STREAM_ERROR)
 
 
 def most_useful(failures: Sequence[Failure]) -> Failure:

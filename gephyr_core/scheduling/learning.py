@@ -68,7 +68,7 @@ class Learning:
                     self.avoidance.served(lease.search.who, lease.model, account.id)
             case Says.FAILED:
                 self._failed(lease, account, outcome.fault, now)
-            case Says.REFUSED if outcome.kind is not None:
+            case Says.REFUSED if outcome.verdict is not None:
                 account.health.judge(success=False, now=now)
 
     def enabled(self, account: Account) -> None:

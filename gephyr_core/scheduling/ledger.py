@@ -13,6 +13,7 @@ import msgspec
 from gephyr_core.commands import Command, Observe, Save
 from gephyr_core.dates import LONGEST_WAIT
 from gephyr_core.errors import BrokenLawError, ErrorKind
+from gephyr_core.providers.classification import Verdict
 from gephyr_core.providers.limits import Quota
 from gephyr_core.records import AccountEvent, Binding, Cooldown
 from gephyr_core.scheduling.bindings import BindingChange, Bindings
@@ -292,8 +293,8 @@ class LocalLedger:
     def _learn(self, view: View, model: str, outcome: Outcome, now: float) -> None:
         if outcome.says is Says.WELL:
             self._recover(view, model, now)
-        elif outcome.says is Says.REFUSED and outcome.kind is not None:
-            self._refused(view, model, outcome, outcome.kind, now)
+        elif outcome.says is Says.REFUSED and outcome.verdict is not None:
+            self._refused(view, model, outcome.verdict, outcome.status, now)
 
     def _recover(self, view: View, model: str, now: float) -> None:
         ended = view.cooldowns.succeeded(model, now)
@@ -305,21 +306,22 @@ class LocalLedger:
         for name in (*ended, *shared):
             self._tell(AccountEvent(view.account, "recovered", now, name))
 
-    def _refused(self, view: View, model: str, outcome: Outcome, kind: ErrorKind, now: float) -> None:
+    def _refused(self, view: View, model: str, verdict: Verdict, status: int, now: float) -> None:
         """The provider refused in its own words: bench the account, or its organisation."""
-        reason = outcome.reason or kind.value
+        kind, wait = verdict.kind, verdict.retry_after
+        reason = verdict.reason or kind.value
         of_all = kind in _OF_THE_ORGANIZATION
         book = view.organization.cooldowns if of_all else view.cooldowns
-        name = _model_of(view, model, outcome, kind)
-        if outcome.retry_after or outcome.lasting:
-            until = now + outcome.retry_after if outcome.retry_after else math.inf
+        name = _model_of(view, model, verdict)
+        if wait or verdict.lasting:
+            until = now + wait if wait else math.inf
             if book.state(name, until, kind, reason.replace("_", " ")):
                 scope = view.organization.id if of_all else view.account
                 self._emit(Save(Cooldown(scope, name, kind.value, until)))
                 self._tell_cooldown(view, name, reason, until, now, stated=True)
         else:
-            self._tell_cooldown(view, name, reason, book.suspect(name, kind, now, outcome.reason), now)
-        if self._risk_cooldown and outcome.status in RISKY:
+            self._tell_cooldown(view, name, reason, book.suspect(name, kind, now, verdict.reason), now)
+        if self._risk_cooldown and status in RISKY:
             until = now + self._risk_cooldown
             if view.cooldowns.state(EVERY_MODEL, until, kind, "compliance"):
                 self._tell_cooldown(view, EVERY_MODEL, "compliance", until, now, stated=True)
@@ -352,13 +354,13 @@ def _resized(kind: type[_Window], scope: Scope | None, older: _Window | None) ->
     return window
 
 
-def _model_of(view: View, model: str, outcome: Outcome, kind: ErrorKind) -> str:
-    """The model that a failure is for; empty for all."""
-    if outcome.scope:
-        return model if outcome.scope == "model" else EVERY_MODEL
-    if kind is ErrorKind.RATE_LIMIT:
+def _model_of(view: View, model: str, verdict: Verdict) -> str:
+    """The model that a refusal is for; empty for all."""
+    if verdict.scope:
+        return model if verdict.scope == "model" else EVERY_MODEL
+    if verdict.kind is ErrorKind.RATE_LIMIT:
         return view.scope(model)
-    return model if kind in _OF_THE_MODEL else EVERY_MODEL
+    return model if verdict.kind in _OF_THE_MODEL else EVERY_MODEL
 
 
 def _kind(value: str) -> ErrorKind | None:

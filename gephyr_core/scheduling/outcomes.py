@@ -1,11 +1,10 @@
 """How an attempt ended, as far as it concerns the account that was asked."""
 
 import enum
-from typing import Literal
 
 import attrs
 
-from gephyr_core.errors import ErrorKind
+from gephyr_core.providers.classification import Verdict
 
 
 class Says(enum.Enum):
@@ -29,20 +28,18 @@ class Outcome:
     """How an attempt ended, as far as it concerns the account."""
 
     says: Says = Says.NOTHING
-    kind: ErrorKind | None = None
+    verdict: Verdict | None = None
+    """What the provider's error means, where it answered with one: its limits and waits are read here."""
+    status: int = 0
+    """The provider's; 0 where there was none."""
     fault: str = ""
     """What the failure was, for ``FAILED``: the name of a :class:`~gephyr_core.errors.Fault`, or ``stream_error``. Two
     failures with the same name are failures alike."""
-    retry_after: float | None = None
-    """Seconds, as the provider stated them."""
-    status: int = 0
-    """The provider's; 0 where there was none."""
-    scope: Literal["", "model", "account"] = ""
-    """What a limit is for, where the provider says so."""
-    lasting: bool = False
-    """Waiting a while does not mend it: no credit, a spend limit, a daily quota."""
-    reason: str = ""
-    """A word for a lasting limit: ``insufficient_quota``, ``daily_quota``, ..."""
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until the account may be asked again, as the provider stated them."""
+        return None if self.verdict is None else self.verdict.retry_after
 
     @property
     def blames_account(self) -> bool:

@@ -10,6 +10,7 @@ from test_scheduler import NOW, World, account
 from gephyr_core.commands import Observe, Save
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind
+from gephyr_core.providers import Verdict
 from gephyr_core.records import AccountEvent, Cooldown
 from gephyr_core.scheduling import SUCCESS, Account, Outcome, Search
 from gephyr_core.scheduling.cooldowns import OTHER_STEPS, STEPS
@@ -31,9 +32,18 @@ def mates(*, per_model: bool = False) -> tuple[World, Account, Account]:
     return World(first, second), first, second
 
 
-def failed(kind: ErrorKind, *, seconds: float | None = None, scope: Scope = "", **more: object) -> Outcome:
+def failed(
+    kind: ErrorKind,
+    *,
+    seconds: float | None = None,
+    scope: Scope = "",
+    lasting: bool = False,
+    reason: str = "",
+    status: int = 0,
+) -> Outcome:
     """A failure that is the account's."""
-    return Outcome(Says.REFUSED, kind, retry_after=seconds, scope=scope, **more)  # type: ignore[arg-type]
+    verdict = Verdict(kind, "", fail_over=True, retry_after=seconds, scope=scope, lasting=lasting, reason=reason)
+    return Outcome(Says.REFUSED, verdict, status)
 
 
 def kept_away(*accounts: Account) -> list[str]:
@@ -80,9 +90,9 @@ def test_a_failure_keeps_away_whom_it_is_for(
     "outcome",
     [
         SUCCESS,
-        Outcome(kind=RATE, retry_after=30.0, status=429),
-        Outcome(Says.WELL, RATE, retry_after=30.0, status=429),
-        Outcome(Says.REFUSED, None, retry_after=30.0, status=429),
+        Outcome(Says.NOTHING, Verdict(RATE, "", fail_over=True, retry_after=30.0), 429),
+        Outcome(Says.WELL, Verdict(RATE, "", fail_over=True, retry_after=30.0), 429),
+        Outcome(Says.REFUSED, None, 429),
     ],
     ids=["success", "says nothing", "success after all", "no kind"],
 )

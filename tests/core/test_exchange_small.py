@@ -22,6 +22,7 @@ from gephyr_core.errors import ErrorKind, Fault, Sent
 from gephyr_core.events import Loaded, RequestBody, RequestEnded, TimePassed, UpstreamFailed
 from gephyr_core.exchange.attempts import of_fault, outcome_of_error
 from gephyr_core.http import header
+from gephyr_core.providers import Verdict
 from gephyr_core.scheduling.outcomes import Says
 from tests.approved import check_table
 
@@ -168,6 +169,11 @@ def test_why_no_account_can_be_asked_is_told(
     assert told.replace(b'\\"', b'"')[:-1] in refusal.body.replace(b'\\"', b'"')
 
 
+def said_by(kind: ErrorKind, *, side: bool) -> Says:
+    """What an error of this kind inside a 200 says about the account."""
+    return outcome_of_error(Verdict(kind, "", fail_over=True), kind.http_status, side=side).says
+
+
 def test_what_each_failure_says_of_the_account_and_of_others_is_as_was_approved() -> None:
     lines = []
     for fault in Fault:
@@ -181,14 +187,12 @@ def test_what_each_failure_says_of_the_account_and_of_others_is_as_was_approved(
                         f"fails over {failure.fail_over}, account {says}, told {failure.problem.message!r}"
                     )
     for kind in ErrorKind:
-        lines += [
-            f"{kind.value}, side {side}: {outcome_of_error(kind, side=side).says.value}" for side in (True, False)
-        ]
+        lines += [f"{kind.value}, side {side}: {said_by(kind, side=side).value}" for side in (True, False)]
     check_table("failures", lines)
 
 
 def test_no_error_of_a_side_route_says_anything_of_the_account() -> None:
-    assert {outcome_of_error(kind, side=True).says for kind in ErrorKind} == {Says.NOTHING}
+    assert {said_by(kind, side=True) for kind in ErrorKind} == {Says.NOTHING}
 
 
 @pytest.mark.parametrize(("most", "tries"), [(0, 1), (1, 2), (2, 3)])

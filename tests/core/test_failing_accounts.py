@@ -12,6 +12,7 @@ from gephyr_core.config import AuthConfig, SchedulingConfig
 from gephyr_core.errors import ErrorKind, Fault
 from gephyr_core.events import AdminChanged, ClientGone
 from gephyr_core.exchange.attempts import outcome_of_error, outcome_of_fault
+from gephyr_core.providers import Verdict
 from gephyr_core.records import AccountState
 from gephyr_core.scheduling import NEUTRAL, Says
 from gephyr_core.scheduling.bindings import BindingChange
@@ -84,9 +85,9 @@ def test_what_each_fault_says_about_the_account_is_written_down(fault: Fault) ->
 
 
 def test_an_error_inside_a_200_that_is_the_requests_own_fault_counts_against_nobody() -> None:
-    assert outcome_of_error(ErrorKind.BAD_REQUEST, side=False) == NEUTRAL
-    assert outcome_of_error(ErrorKind.CONTENT_POLICY, side=False) == NEUTRAL
-    assert outcome_of_error(ErrorKind.SERVER, side=False).blames_account
+    for kind, blames in ((ErrorKind.BAD_REQUEST, False), (ErrorKind.CONTENT_POLICY, False), (ErrorKind.SERVER, True)):
+        outcome = outcome_of_error(Verdict(kind, "", fail_over=blames), kind.http_status, side=False)
+        assert (outcome == NEUTRAL, outcome.blames_account) == (not blames, blames)
 
 
 # -- two in a row of one session ----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
 from gephyr_core.errors import BrokenLawError, ErrorKind
 from gephyr_core.http import Origin
+from gephyr_core.providers import Verdict
 from gephyr_core.scheduling import (
     NEUTRAL,
     SUCCESS,
@@ -53,7 +54,7 @@ def account(
 
 def limited(seconds: float | None, kind: ErrorKind = ErrorKind.RATE_LIMIT) -> Outcome:
     """A failure with the wait that the provider stated."""
-    return Outcome(Says.REFUSED, kind, retry_after=seconds, status=429)
+    return Outcome(Says.REFUSED, Verdict(kind, "", fail_over=True, retry_after=seconds), 429)
 
 
 class World:
@@ -246,7 +247,7 @@ class AgainstAModel(RuleBasedStateMachine):
             self.leases = [(kept, at, probes and kept.account is not lease.account) for kept, at, probes in self.leases]
         elif outcome.retry_after:
             one.stated = max(one.stated, self.now + outcome.retry_after)
-        elif outcome.kind is not None:
+        elif outcome.verdict is not None:
             self._suspect(one, probes)
 
     def _suspect(self, one: Naive, probes: bool) -> None:

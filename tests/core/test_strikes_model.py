@@ -11,7 +11,6 @@ from test_scheduler import NOW, account
 
 from gephyr_core.commands import Command
 from gephyr_core.config import ComplianceConfig, SchedulingConfig
-from gephyr_core.errors import ErrorKind
 from gephyr_core.scheduling import NEUTRAL, SUCCESS, Account, Lease, Outcome, Says, Scheduler, Search
 from gephyr_core.scheduling.cooldowns import MEMORY
 from gephyr_core.scheduling.strikes import IN_A_ROW, LEFT_ALONE, OF_ONE, OUTAGE
@@ -106,7 +105,7 @@ class Strikes(RuleBasedStateMachine):
             self.scheduler.release(lease, NEUTRAL, self.now)
         else:
             self._note(Failed(self.now, name, model, search.who, how, search))
-            self.scheduler.release(lease, Outcome(Says.FAILED, ErrorKind.BAD_GATEWAY, how), self.now)
+            self.scheduler.release(lease, Outcome(Says.FAILED, fault=how), self.now)
 
     @rule(
         client=st.sampled_from(CLIENTS[:2]),
