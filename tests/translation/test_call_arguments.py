@@ -158,3 +158,11 @@ def test_pieces_come_to_what_the_whole_is(text: str, cuts: list[int]) -> None:
     pieces = [text[start:end] for start, end in itertools.pairwise(places) if start < end]
     came = "".join([*map(incoming.add, pieces), incoming.end()])
     assert came in (as_object(text), as_object(text).lstrip())
+
+
+@pytest.mark.parametrize("target", ["openai-chat", "anthropic", "gemini"])
+def test_a_call_that_was_cut_off_before_its_arguments_is_history_without_arguments(target: str) -> None:
+    """A client sends back the incomplete item that it got; a provider wants an object."""
+    body = asking("openai-responses", "")
+    body["input"][1]["status"] = "incomplete"
+    assert arguments_sent(target, asked("openai-responses", target, body).body) == {}

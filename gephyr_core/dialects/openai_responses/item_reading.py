@@ -73,7 +73,8 @@ def _call(item: Fields, keys: ToolKeys | None, *, freeform: bool) -> ToolCall:
     told = arguments if isinstance(arguments, str) else ""
     item.ignore("id", "caller", "async")
     name = known_name(keys, item.text("namespace") or "", item.required_text("name"))
-    if not freeform and (told.strip() or status not in _UNFINISHED):
+    # In a reply, one that was cut off before its arguments has none: nobody knows what they would have been.
+    if not freeform and (told.strip() or keys is not None or status not in _UNFINISHED):
         told = as_object(told)
     return ToolCall(item.required_text("call_id"), name, told, freeform, path=item.path)
 
