@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from play import JSON, SSE, Play, account
 from signing import ANTHROPIC, CHAT, GEMINI, RESPONSES, SPEECHES, Object, Speech, texts
 
-from gephyr_core.commands import CallUpstream, EndResponse, Load, ReadBody, Save, SendBody, StartResponse
-from gephyr_core.config import ModelsConfig, ProviderConfig
+from gephyr_core.commands import CallUpstream, Compute, EndResponse, Load, ReadBody, Save, SendBody, StartResponse
+from gephyr_core.computing import answer
+from gephyr_core.config import ModelsConfig, ProviderConfig, TranslationConfig
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.decoding import digest
-from gephyr_core.events import Loaded, RequestBody, RequestEnded
+from gephyr_core.events import Loaded, RequestBody, RequestEnded, StateRestored
 from gephyr_core.records import Pin, StoredObject
 
 
@@ -279,3 +280,39 @@ def test_what_is_signed_in_a_reply_that_is_written_anew_is_known_too(collect: st
     [other] = [one for one in play.unclaimed if isinstance(one, CallUpstream)]
     assert (again.account == call.account, other.account == call.account) == (True, False)
     assert [b'encrypted_content":' in one.body for one in (again, other)] == [True, False]
+
+
+def test_a_strict_gateway_leaves_nothing_out() -> None:
+    """``translation.strict`` refuses what would be dropped, where the request is passed on too."""
+    talk = conversation(ANTHROPIC)
+    talk.play = Play(account("a", "anthropic"), account("b", "anthropic"), translation=TranslationConfig(strict=True))
+    talk.ask("a")
+    call = asked_first(talk)
+    talk.play.answer(call, OVERLOADED, 503)
+    start, sent, _ = talk.play.expect(StartResponse, SendBody, EndResponse)
+    assert call.account == "a"
+    assert (start.status, b"overloaded" in sent.data) == (503, True)
+
+
+def test_a_large_request_is_changed_beside_the_others() -> None:
+    """As a job for the front end, like all that takes long."""
+    talk = conversation(ANTHROPIC)
+    talk.ask("a")
+    talk.ask("b")
+    plain = asked_first(talk)
+    talk.play.answer(plain, OVERLOADED, 503)
+    [expected] = [one for one in talk.play.unclaimed if isinstance(one, CallUpstream)]
+    heavy = Play(account("a", "anthropic"), account("b", "anthropic"), heavy=1)
+    pins = [Pin("", digest(value), maker, maker, heavy.now + 1000) for value, maker in talk.made.items()]
+    heavy.feed(StateRestored(pins))
+    asking(heavy, "/v1/messages", ANTHROPIC.request(talk.history, stream=False))
+    calls: list[CallUpstream] = []
+    while not calls:
+        job = heavy.expect(Compute)
+        calls = [one for one in heavy.feed(answer(job)) if isinstance(one, CallUpstream)]
+    heavy.unclaimed = []
+    assert (calls[0].account, calls[0].body) == ("b", plain.body)
+    commands = heavy.answer(calls[0], OVERLOADED, 503)
+    heavy.unclaimed = []
+    commands = heavy.feed(answer(next(one for one in commands if isinstance(one, Compute))))
+    assert [one.body for one in commands if isinstance(one, CallUpstream)] == [expected.body]

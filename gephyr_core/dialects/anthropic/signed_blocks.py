@@ -90,12 +90,12 @@ def _lacks_thinking(envelope: Envelope, edits: Edits) -> bool:
 def _searched(blocks: list[dict[str, Any]], path: Path) -> Iterator[SignedBlock]:
     """What another provider's search found: its results were sealed for the client, and are told as text. Citations of
     them are left out."""
-    results = {block.get("tool_use_id"): None for block in blocks if _is_sealed_result(block)}
+    results = [text(block.get("tool_use_id")) for block in blocks if _is_sealed_result(block)]
     for number, block in enumerate(blocks):
         part: HostedCall | HostedResult | None = None
         if _is_sealed_result(block):
             part = hosted.read_result(block)
-        elif block.get("type") in hosted.CALLS and block.get("id") in results:
+        elif block.get("type") in hosted.CALLS and text(block.get("id")) in results:
             part = hosted.read_call(block)
         if part is not None:
             told = hosted_text(part, Report())  # what is left out has a report of its own
