@@ -85,20 +85,18 @@ class CallOfText:
         if isinstance(opened, _Arguments):
             taken = opened.take(text)
             return [self._more(index, taken)] if taken else []
-        opened.text += text
-        begins = opened.text.lstrip()
-        if not begins:
+        opened.add(text)
+        if not opened.begins:
             return []
-        if not begins.startswith("{"):
+        if opened.begins != "{":
             return self._as_text(index)
         if self.stand_in.name:
-            return self._as_call(index, self.stand_in.name, _Arguments(), begins)
-        pattern = _HEAD_OF_VALUE if self.stand_in.of_value else _HEAD
-        head = pattern.match(opened.text) if len(opened.text) < _LONGEST_HEAD else None
+            return self._as_call(index, self.stand_in.name, opened.text.lstrip())
+        head = opened.head(_HEAD_OF_VALUE if self.stand_in.of_value else _HEAD)
         name = _name(head[1]) if head is not None and not self.stand_in.of_value else ""
         if head is None or not (name or self.stand_in.of_value):
             return []
-        return self._as_call(index, name, _Arguments(), opened.text[head.end() :])
+        return self._as_call(index, name, opened.text[head.end() :])
 
     def _closed(self, index: int) -> list[Delta]:
         """The text is complete: what is still held is a call that begins otherwise, or none."""
@@ -107,7 +105,7 @@ class CallOfText:
             return [] if opened.begun or self.stand_in.of_value else [ArgumentsAdded(index, "{}")]
         self._open[index] = opened
         found = _found(opened.text, of_value=self.stand_in.of_value)
-        told = self._as_text(index) if found is None else self._as_call(index, found[0], _Arguments(), found[1])
+        told = self._as_text(index) if found is None else self._as_call(index, *found)
         self._open.pop(index, None)
         return told
 
@@ -119,14 +117,15 @@ class CallOfText:
     def _as_text(self, index: int) -> list[Delta]:
         opening = self._open.pop(index)
         assert isinstance(opening, _Opening)
-        said: list[Delta] = [TextAdded(index, opening.text)] if opening.text else []
+        text = opening.text
+        said: list[Delta] = [TextAdded(index, text)] if text else []
         return [PartStarted(index, attrs.evolve(opening.part, text="")), *said, *opening.later]
 
-    def _as_call(self, index: int, name: str, arguments: "_Arguments", text: str) -> list[Delta]:
+    def _as_call(self, index: int, name: str, text: str) -> list[Delta]:
         opening = self._open[index]
         assert isinstance(opening, _Opening)
         self.found = True
-        self._open[index] = arguments
+        self._open[index] = arguments = _Arguments()
         signed = [delta for delta in opening.later if isinstance(delta, Signed)]
         call = ToolCall("", name, "", signature=opening.part.signature)
         part = attrs.evolve(opening.part, text="") if self.stand_in.of_value else call
@@ -143,9 +142,29 @@ class _Opening:
 
     index: int
     part: Text
-    text: str = ""
+    begins: str = ""
+    """The first character that is no white space."""
     later: list[Delta] = attrs.field(factory=list)
     """Signature and citations that came already."""
+    _pieces: list[str] = attrs.field(factory=list)
+    _length: int = 0
+
+    @property
+    def text(self) -> str:
+        """What came."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def add(self, text: str) -> None:
+        """Take in more of it."""
+        self._pieces.append(text)
+        self._length += len(text)
+        self.begins = self.begins or text.lstrip()[:1]
+
+    def head(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """What stands before the arguments; it is not searched for in a long text over and over."""
+        return pattern.match(self.text) if self._length < _LONGEST_HEAD else None
 
 
 @attrs.define

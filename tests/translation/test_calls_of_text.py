@@ -179,6 +179,13 @@ def test_the_input_of_a_freeform_tool_is_taken_out_of_the_text() -> None:
         assert (call.freeform, call.arguments) == (True, "print(1)\n")
 
 
+@pytest.mark.parametrize("stand_in", [ONE, SEVERAL])
+def test_white_space_in_front_may_be_long(stand_in: StandIn) -> None:
+    said = '{"city": "Oslo"}' if stand_in.name else '{"call": {"name": "weather", "arguments": {"city": "Oslo"}}}'
+    call = the_call(read(stand_in, stream(" " * 5000 + said, [*range(0, 5000, 100)])))
+    assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Oslo"})
+
+
 def test_a_signature_of_the_text_is_the_calls() -> None:
     """Gemini signs text, and wants the signature back with the call that the client makes of it."""
     signature = Signature("c2ln", Origin("gemini"))

@@ -169,3 +169,35 @@ ANSWERED = {
     "openai-responses": answered_responses,
     "gemini": answered_gemini,
 }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_freeform_tool_gets_its_input(*, stream: bool) -> None:
+    tools = [{"type": "custom", "name": "exec"}, {"type": "custom", "name": "other"}]
+    async with strict_gateway("anthropic", models={"*": "anthropic/claude-opus-5-5"}) as gateway:
+        for choice in ({"type": "custom", "name": "exec"}, "required"):
+            body = {"model": "m", "input": "Run.", "tools": tools, "tool_choice": choice}
+            answer = await ask(gateway.url, "openai-responses", body, stream=stream)
+            assert answer.status == 200, answer.body
+            response = events(answer.body)[-1]["response"] if stream else answer.json
+            [item] = [item for item in response["output"] if item["type"] != "reasoning"]
+            assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "exec", "example")
+        assert gateway.provider.refusals == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_tool_of_a_known_type_is_called_as_its_client_knows_it(*, stream: bool) -> None:
+    bash = {"type": "bash_20250124", "name": "bash"}
+    model = "gpt-5.6"
+    sections = {"models": {"*": f"openai/{model}"}, "capabilities": {model: {"forced_tools": False}}}
+    async with strict_gateway("openai", **sections) as gateway:
+        said = [{"role": "user", "content": "Run."}]
+        body = {"model": "m", "max_tokens": 100, "messages": said, "tools": [bash], "tool_choice": {"type": "any"}}
+        name, arguments, stop = told(
+            "anthropic", await ask(gateway.url, "anthropic", body, stream=stream), stream=stream
+        )
+        assert (name, stop) == ("bash", "tool_use")
+        assert set(arguments) <= {"command", "restart"}
+        assert gateway.provider.refusals == []
