@@ -1,18 +1,16 @@
 """The envelope of a request's body: its top-level fields, each still raw, so that what is not ours stays as sent."""
 
 import json
-import re
 from collections.abc import Mapping
 
 import attrs
 import msgspec
 
+from gephyr_core.raw_json import members
 from gephyr_core.surrogates import mended, readable
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
-_SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)  # int() refuses what has over 4,300 digits
-_BETWEEN = re.compile(r"[ \t\n\r,:]*")
 
 
 class EnvelopeError(ValueError):
@@ -109,27 +107,8 @@ def read_fields(body: bytes) -> dict[str, msgspec.Raw]:
         if whole is None:
             raise
     fields = _decode_fields(whole)
-    sent = _members(body.decode())
+    sent = {mended(name): value for name, value in members(body).items()}
     return {name: msgspec.Raw(sent.get(name, raw)) for name, raw in fields.items()}
-
-
-def _members(text: str) -> dict[str, bytes]:
-    """The members of the object that *text* is known to be, each value as it is written. Slow."""
-    members: dict[str, bytes] = {}
-    at = _next(text, text.index("{") + 1)
-    while text[at] != "}":
-        name, end = _SCANNER.raw_decode(text, at)
-        begin = _next(text, end)
-        _, end = _SCANNER.raw_decode(text, begin)
-        members[mended(name)] = text[begin:end].encode()
-        at = _next(text, end)
-    return members
-
-
-def _next(text: str, at: int) -> int:
-    """Where the next name or value begins, or the object ends."""
-    found = _BETWEEN.match(text, at)
-    return found.end() if found else at
 
 
 def _value(raw: msgspec.Raw) -> object:

@@ -17,6 +17,7 @@ from gephyr_core.reply_form import FormSeeker
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import NEUTRAL, Lease, Outcome, Says
 from gephyr_core.shared import Leg
+from gephyr_core.surrogates import readable
 from gephyr_core.translation.collecting import Collector
 
 _RANK = {429: 0, 529: 1, 503: 2}
@@ -356,7 +357,7 @@ def looks_like_json(body: bytes) -> bool:
 def is_json(body: bytes) -> bool:
     """Whether a body is one whole JSON text."""
     try:
-        msgspec.json.decode(body)
+        msgspec.json.decode(readable(body) or body)
     except (msgspec.DecodeError, RecursionError, ValueError):
         return False
     return True

@@ -6,6 +6,7 @@ import attrs
 import msgspec
 
 from gephyr_core.dates import bounded_wait, go_duration
+from gephyr_core.surrogates import readable
 
 _LONGEST_MESSAGE = 2000
 
@@ -42,7 +43,7 @@ class ErrorBody:
 def read_error_body(body: bytes) -> ErrorBody:
     """Read an error body of any dialect; one that is none gives an empty result."""
     try:
-        value: object = msgspec.json.decode(body)
+        value: object = msgspec.json.decode(readable(body) or body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return ErrorBody()
     if isinstance(value, list) and value:  # Gemini's array form

@@ -14,6 +14,7 @@ from gephyr_core.envelope import read_envelope
 
 HALF = "\ud83c"
 LOST = "\N{REPLACEMENT CHARACTER}"
+FINISH = {"delta": {}, "finish_reason": "stop"}
 TURN = {"role": "user", "content": f"a {HALF} b"}
 REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("openai", "/v1/chat/completions", {"messages": [TURN], "user": HALF}),
@@ -98,3 +99,30 @@ def test_a_stream_that_is_passed_on_keeps_its_halves() -> None:
     assert sent.data == event
     play.body(call, b"data: [DONE]\n\n")
     play.expect(DetachUpstream, SendBody, EndResponse)
+
+
+def test_an_error_with_a_half_tells_its_reason() -> None:
+    """What a provider quotes of the request may hold one."""
+    play = Play(account(provider="anthropic"), models=ModelsConfig(routes={"m": ("anthropic/claude-sonnet-4-5",)}))
+    call = play.request(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": f"bad text {HALF}"}}
+    play.answer(call, json.dumps(error).encode(), 400)
+    start, told, _ = play.expect(StartResponse, SendBody, EndResponse)
+    assert start.status == 400
+    assert f"bad text {LOST}" in json.loads(told.data)["error"]["message"]
+
+
+def test_a_collected_stream_joins_its_halves() -> None:
+    """The client asked for a whole reply, and the provider streamed one."""
+    play = Play(account())
+    call = play.request(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
+    pieces = [{"content": f"a {HALF}"}, {"content": "\udf09 b"}]
+    chunks: list[dict[str, Any]] = [{"delta": delta, "finish_reason": None} for delta in pieces]
+    events = [{"id": "c", "model": "m", "choices": [{"index": 0, **one}]} for one in [*chunks, FINISH]]
+    play.head(call, 200, SSE)
+    play.expect()
+    play.body(call, b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in events) + b"data: [DONE]\n\n")
+    *_, told, _ = play.unclaimed
+    play.unclaimed = []
+    assert isinstance(told, SendBody)
+    assert json.loads(told.data)["choices"][0]["message"]["content"] == "a \N{BRIDGE AT NIGHT} b"
