@@ -19,8 +19,8 @@ class Attempting(Translating):
     def acquire(self, now: float) -> None:
         """Choose an account and claim it; wait for one; or give up.
 
-        Choosing, claiming (:meth:`claimed`) and calling (:meth:`begin`) are steps, each of which begins with what the
-        one before came to. A ledger in memory answers a claim at once.
+        Choosing, claiming (:meth:`claimed`) and calling (:meth:`begin`) are steps. Each begins with the result of the
+        one before. A ledger in memory answers a claim at once.
         """
         assert self.plan is not None
         assert self.search is not None
@@ -69,8 +69,8 @@ class Attempting(Translating):
         return [account for _, account in self.tried]
 
     def claimed(self, leg: Leg, choice: Choice, claim: Claim, answer: Granted | Denied, now: float) -> None:
-        """The ledger has answered: call the account that it granted. Where others were faster, choose anew: what they
-        left shows in the views of the accounts."""
+        """Take the ledger's answer to a claim: call the account that it granted. If others were faster, and it denied
+        the claim, choose anew: the accounts' views show the blocks."""
         assert self.search is not None
         if isinstance(answer, Denied):
             self.acquire(now)
@@ -78,7 +78,7 @@ class Attempting(Translating):
         self.begin(self.shared.scheduler.granted(choice, self.search, claim, answer, now), leg, now)
 
     def begin(self, lease: Lease, leg: Leg, now: float) -> None:
-        """Call the account that was granted, by the way that the operator set for it."""
+        """Call the account of a lease, by an outbound route that the operator set for it."""
         route = self._way_to(lease.account, now)
         if route is not None:
             self._call(Attempt(0, lease, leg, UNLIMITED, now, now, route=route))
@@ -215,7 +215,7 @@ class Attempting(Translating):
         self.fault(event.fault, event.detail, now, sent=event.sent)
 
     def claimed_again(self, event: UpstreamFailed, answer: Granted | Denied, now: float) -> None:
-        """The ledger has answered whether the call that broke may be made once more.
+        """Take the ledger's answer to a claim made again: send the call that broke once more, or fail.
 
         A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112 section 9.3.1),
         and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).

@@ -68,7 +68,7 @@ class Account:
     origins: Origins | None = None
     """What is known of hosts that cannot be reached."""
     view: View = attrs.field(init=False)
-    """What the ledger tells of it, from when a scheduler takes it in."""
+    """The ledger's books for it. The scheduler sets it when it adds the account."""
     successor: "Account | None" = None
     """What the operator's latest change has made of it."""
 
@@ -81,12 +81,12 @@ class Account:
         return account
 
     def take_over(self, older: "Account") -> None:
-        """Go on as what *older*, the same account before a change by the operator, is now."""
+        """Take over the state of *older*, which is this account before the operator changed it."""
         older.successor = self
         self.enabled_at, self.health = older.enabled_at, older.health
 
     def goes_on_as(self, older: "Account") -> bool:
-        """Whether what is known of *older*, an account of the same id, holds for this one."""
+        """Whether this account may take over the state of *older*, which has its id: provider and host are equal."""
         return (older.provider, older.origin) == (self.provider, self.origin)
 
     def candidate(self) -> Candidate:
@@ -128,10 +128,10 @@ class Account:
         return not self.models and target.provider is None and maker_of(target.model) == self.kind
 
     def block(self, model: str, tokens: int, now: float) -> Block | None:
-        """Return what stands in the way of a request for *model* that may spend *tokens*; None: it may be asked.
+        """Return the block on a request for *model* that may spend *tokens*, or None if the account may be asked.
 
-        The one predicate: sticky reuse, the preferred account, the last-used lock and the rotation all ask it. It is
-        the account's own standing, and then what the ledger tells.
+        Every rule uses this one predicate: the preferred account, the session's own, the last used, and the draw. The
+        account's own standing comes first, and then the ledger's view.
         """
         if self.disabled or self.token_until <= now or (self.origins is not None and self.origins.dead):
             standing = self.standing(now)
@@ -144,8 +144,8 @@ class Account:
         return not self.disabled and self.token_until > now
 
     def standing(self, now: float) -> Block | None:
-        """Return what stands in the way of every request, as far as no ledger has to be asked: the account is out of
-        service, has no access token, or its provider's host cannot be reached."""
+        """Return the block that the account itself puts on every request: it is out of service, it has no access token,
+        or its provider's host cannot be reached. None if there is none."""
         if self.disabled:
             return Block(math.inf, Nature.OUT, self.disabled)
         if self.token_until <= now:

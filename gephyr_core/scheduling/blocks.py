@@ -8,7 +8,7 @@ from gephyr_core.errors import ErrorKind
 
 
 class Nature(enum.Enum):
-    """What kind of thing stands in the way: it decides who may overrule it."""
+    """The kind of a block. It decides who may overrule the block."""
 
     STATED = "stated"
     """The provider said when to come back, or the operator did. Nobody overrules it."""
@@ -21,7 +21,7 @@ class Nature(enum.Enum):
 
 
 class Block(NamedTuple):
-    """Something in the way of an account."""
+    """A reason why an account cannot take a request now."""
 
     until: float
     """Seconds since the epoch; ``math.inf`` where no time ends it."""
@@ -31,11 +31,11 @@ class Block(NamedTuple):
     kind: ErrorKind | None = None
     """What the provider's refusal was, where one is behind it."""
     sized: bool = False
-    """It stands in the way of this request for its size; a smaller one may pass."""
+    """It blocks this request for its size. A smaller one may pass."""
     eases_at: float = math.inf
     """When a smaller request may pass, where that is before *until*."""
     yields: bool = False
-    """It may be overruled when no other account is left."""
+    """The optimistic reset may clear it, when no other account is left."""
 
     @property
     def look_at(self) -> float:

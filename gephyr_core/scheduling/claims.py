@@ -20,7 +20,7 @@ from gephyr_core.scheduling.views import View
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One request's wish for an account."""
+    """A request's claim on one of several accounts."""
 
     number: int
     """Grows from claim to claim, except for one that is made *again*."""
@@ -49,67 +49,67 @@ class Denied(msgspec.Struct, frozen=True):
     """The ledger has booked nothing."""
 
     blocks: Mapping[str, Block]
-    """What stands in the way of each candidate, by its account's id, with the time at which it opens. A view of the
-    account tells the same from now on."""
+    """The block on each candidate, by its account's id, with the time at which it opens. The account's view shows the
+    same block from now on."""
     everywhere: Block | None = None
-    """What stands in the way of the request whoever serves it."""
+    """The block on the request, whoever serves it: the limit on all requests together."""
 
 
 class Ledger(Protocol):
     """Books claims. The only writer of windows, requests in flight, cooldowns, remaining quotas and bindings."""
 
     bindings: Bindings
-    """Which account each session keeps. To be read; changes of a session that leave its binding are noted here."""
+    """Which account each session keeps. Others read it, and note events that change no binding."""
     in_flight: int
-    """Claims that are granted and not released, those on accounts that were closed meanwhile too."""
+    """Claims that are granted and not released, including those on accounts that are gone."""
 
     def open(self, candidate: Candidate, view: View | None = None) -> View:
-        """Keep books for an account from now on; *view*: go on with these, within other limits."""
+        """Open the books of an account, and return their view. *view*: continue these books, with other limits."""
         ...
 
     def close(self, view: View) -> None:
-        """The account is gone. What was claimed on it can still be released."""
+        """Close the books of an account that is gone. Claims on it can still be released."""
         ...
 
     def view(self, account: str) -> View:
-        """Return what the choice and the score read of an account. Raises ``KeyError`` for one that is not open."""
+        """Return the view of an account. Raises ``KeyError`` if its books are not open."""
         ...
 
     def blocked(self, scopes: Sequence[Scope], now: float) -> Block | None:
-        """Return what stands in the way of every request that has to fit in *scopes*."""
+        """Return the block on every request that has to fit in *scopes*, or None."""
         ...
 
     def claim(self, claim: Claim, now: float) -> Granted | Denied:
-        """Book a claim on the first of its candidates that has room: everywhere or nowhere."""
+        """Book a claim on its first candidate that has room. It is booked in every scope, or in none."""
         ...
 
     def release(self, number: int, spent: int | None, outcome: Outcome, now: float) -> None:
-        """Give a claim back. *spent*: tokens, as the provider counts them; None where that is not known. *outcome*
-        says what becomes of the account. Raises ``BrokenLawError`` for a claim that is not out."""
+        """Release a claim. *spent*: tokens, as the provider counted them; None if that is not known. *outcome* makes or
+        ends cooldowns of the account. Raises ``BrokenLawError`` for a claim that is not out."""
         ...
 
     def renew(self, numbers: Sequence[int]) -> Sequence[int]:
-        """Keep claims from lapsing. Return those that are not out."""
+        """Extend the claims of these numbers. Return those that are not out."""
         ...
 
     def unbind(self, session: str, change: BindingChange, model: str, now: float, reason: str) -> None:
-        """Let a session go from its account."""
+        """Release a session from its account."""
         ...
 
     def unbind_account(self, account: str, now: float, reason: str) -> None:
-        """Let every session of an account go, which is out of service."""
+        """Release every session of an account that is out of service."""
         ...
 
     def heard(self, view: View, model: str, quotas: Sequence[Quota], now: float) -> None:
-        """Take in what the head of a reply says is left of the account's quota."""
+        """Record the remaining quota that a reply's headers report."""
         ...
 
     def suspect(self, view: View, model: str, fault: str, now: float) -> None:
-        """Make an estimate: the account is broken for *model*, as failures in a row say, the latest by *fault*."""
+        """Bench the account for *model* on an estimate, after failures in a row. *fault* names the latest."""
         ...
 
     def take_back(self, view: View, model: str, estimate: Estimate | None, now: float) -> None:
-        """Go back to the estimate before the latest one, or to none: what led to it does not count."""
+        """Replace the latest estimate by *estimate*, the one before it: the failures that made it do not count."""
         ...
 
     def clear_estimates(self, view: View, model: str, now: float) -> None:
@@ -117,13 +117,13 @@ class Ledger(Protocol):
         ...
 
     def renew_credential(self, view: View, now: float) -> None:
-        """The account has another credential: cooldowns that its old one led to end."""
+        """End the cooldowns that the account's old credential led to: it has another one."""
         ...
 
     def reset(self, view: View, now: float) -> None:
-        """The operator says that the account is well: its cooldowns end, and those of its organisation."""
+        """End all cooldowns of the account and of its organisation: the operator says that it is well."""
         ...
 
     def restore(self, cooldowns: Sequence[Cooldown], bindings: Sequence[Binding], now: float) -> None:
-        """Take in what an earlier process kept."""
+        """Restore the cooldowns and bindings that an earlier process saved."""
         ...

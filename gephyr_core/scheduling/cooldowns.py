@@ -73,7 +73,7 @@ class Estimate:
     """A request is under way that tries whether the estimate still holds."""
 
     def block(self, until: float) -> Block:
-        """Return what it puts in the way, until a time."""
+        """Return the block that it is until a time."""
         reason = _WORDS.get(self.reason) or _WORDS.get(self.kind) or self.kind.value.replace("_", " ")
         return Block(until, Nature.ESTIMATED, reason, self.kind, yields=self.yields)
 
@@ -90,7 +90,7 @@ class Cooldowns:
         """By model, as above."""
 
     def block(self, model: str, now: float) -> Block | None:
-        """Return what stands in the way of *model*: of several, what lasts longest."""
+        """Return the block on *model*, or None. Of several, the one that lasts longest."""
         worst: Block | None = None
         for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
             stated = self.stated.get(name)
@@ -148,7 +148,7 @@ class Cooldowns:
         return until
 
     def probe(self, model: str, now: float) -> list[Estimate]:
-        """A request begins: it is the probe of the estimates that would stand in its way."""
+        """Make a request that begins the probe of the estimates that would block it, and return them."""
         probed = []
         for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
             estimate = self.estimates.get(name)
@@ -158,7 +158,7 @@ class Cooldowns:
         return probed
 
     def succeeded(self, model: str, now: float) -> list[str]:
-        """A request was served: forget what was suspected. Return the models whose cooldown ends early."""
+        """End the estimates after a success. Return the models whose cooldown ends early."""
         ended = []
         for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
             estimate = self.estimates.pop(name, None)
@@ -167,14 +167,14 @@ class Cooldowns:
         return ended
 
     def restore(self, model: str, estimate: Estimate | None) -> None:
-        """What led to the latest estimate does not count: go back to the one before it, or to none."""
+        """Replace the latest estimate by the one before it, or by none."""
         if estimate is None:
             self.estimates.pop(model, None)
         else:
             self.estimates[model] = estimate
 
     def clear_estimates(self, model: str, now: float) -> bool:
-        """End the estimates that yield; how often it failed stays known. Return whether anything changes."""
+        """End the estimates that yield, but keep their count of failures. Return whether there were any."""
         changed = False
         for name in (EVERY_MODEL, model) if model else (EVERY_MODEL,):
             estimate = self.estimates.get(name)
@@ -183,7 +183,7 @@ class Cooldowns:
         return changed
 
     def forget(self, kind: ErrorKind) -> list[str]:
-        """What a failure of this kind was put down to is mended. Return the models for which it had been stated."""
+        """End the cooldowns of one kind, whose cause is mended. Return the models that had a stated one."""
         for model in [name for name, estimate in self.estimates.items() if estimate.kind is kind]:
             del self.estimates[model]
         stated = [name for name, block in self.stated.items() if block.kind is kind]
@@ -192,7 +192,7 @@ class Cooldowns:
         return stated
 
     def clear(self) -> None:
-        """The operator says that it is well."""
+        """End all cooldowns."""
         self.stated.clear()
         self.estimates.clear()
 

@@ -1,4 +1,4 @@
-"""Hints: who is told that an account may be asked again.
+"""Hints: telling pools that an account may be asked again.
 
 A pool that passes an account over watches it here, under the account's id. Whoever changes something about an account
 gives a hint: the ledger when a claim is released or a cooldown ends early, the sign-in when a token comes, the operator
@@ -11,7 +11,7 @@ from gephyr_core.scheduling.accounts import Account
 
 
 class Watcher(Protocol):
-    """Passes accounts over, and wants to hear when that may be over."""
+    """Passes accounts over until a hint comes."""
 
     @property
     def is_waited_for(self) -> bool:
@@ -33,24 +33,24 @@ class Hints:
         """Ids of accounts to those that watch them, each with the account as it knows it."""
 
     def watch(self, watcher: Watcher, account: Account) -> None:
-        """Have *watcher* told of the next hint for the account."""
+        """Send *watcher* the next hint for the account."""
         watchers = self._watched.get(account.id)
         if watchers is None:
             watchers = self._watched[account.id] = {}
         watchers[watcher] = account
 
     def unwatch(self, watcher: Watcher, account: Account) -> None:
-        """Tell *watcher* no more."""
+        """Send *watcher* no hint for the account."""
         watchers = self._watched.get(account.id)
         if watchers is not None and watchers.pop(watcher, None) is not None and not watchers:
             del self._watched[account.id]
 
     def watchers(self, account: str) -> list[Watcher]:
-        """Return those that are told of the next hint for the account of this id."""
+        """Return the watchers of the account of this id."""
         return list(self._watched.get(account, ()))
 
     def opened(self, account: str) -> None:
-        """Give a hint: something that kept the account of this id away may be gone."""
+        """Hint that a block on the account of this id may be gone."""
         watchers = self._watched.get(account)
         if watchers is not None:
             for watcher, known in list(watchers.items()):

@@ -24,24 +24,24 @@ class Learning:
         self.avoidance = Avoidance()
 
     def strikes_of(self, account: Account) -> Strikes:
-        """Return the strikes of an account, to be added to."""
+        """Return the strikes of an account. Makes a record if there is none."""
         strikes = self._strikes.get(account)
         if strikes is None:
             strikes = self._strikes[account] = Strikes()
         return strikes
 
     def take_over(self, account: Account, older: Account) -> None:
-        """The operator has changed an account: what is known of it stays known."""
+        """Move the strikes of *older* to *account*, which the operator has made of it."""
         strikes = self._strikes.pop(older, None)
         if strikes is not None:
             self._strikes[account] = strikes
 
     def forget(self, account: Account) -> None:
-        """The account does not come back."""
+        """Drop the strikes of an account that does not come back."""
         self._strikes.pop(account, None)
 
     def heard(self, lease: Lease, headers: Headers, seconds: float, now: float) -> None:
-        """A reply without error began after *seconds*; its head may say what is left of the quota."""
+        """Learn speed and remaining quota from the head of a reply without error, which came after *seconds*."""
         account = lease.current
         account.health.time(seconds, now)
         account.accepted_token = max(account.accepted_token, lease.token_number)
@@ -57,7 +57,7 @@ class Learning:
             health.time(seconds, now)
 
     def ended(self, lease: Lease, outcome: Outcome, now: float) -> None:
-        """A request has ended."""
+        """Learn from the outcome of a request."""
         account = lease.current
         match outcome.says:
             case Says.WELL:
@@ -72,7 +72,7 @@ class Learning:
                 account.health.judge(success=False, now=now)
 
     def enabled(self, account: Account) -> None:
-        """The operator says that the account is well: no strike counts any more."""
+        """Drop the strikes of an account that the operator says is well."""
         strikes = self._strikes.get(account)
         if strikes is not None:
             strikes.rows.clear()
@@ -111,7 +111,7 @@ class Learning:
             strike.made = estimates[model]
 
     def _pardon(self, strike: Strike, now: float) -> None:
-        """The request failed alike on another account: what it counted for on this one is taken back."""
+        """Take back a strike, since the request failed alike on another account."""
         strike.pardoned = True
         account, model = strike.account.current, strike.model
         account.health.provisional -= 1

@@ -8,7 +8,7 @@ from gephyr_core.scheduling.search import Choice, Search
 
 
 class Lease(msgspec.Struct, frozen=True, eq=False):
-    """The right to one request on an account. Given back exactly once, to the scheduler that made it."""
+    """The right to one request on an account. Released exactly once, by the scheduler that made it."""
 
     claim: int
     """Number of the claim that was granted."""

@@ -77,7 +77,7 @@ class LocalLedger:
     # -- accounts -------------------------------------------------------------------------------------------------
 
     def open(self, candidate: Candidate, view: View | None = None) -> View:
-        """Keep books for an account from now on; *view*: go on with these, within other limits."""
+        """Open the books of an account, and return their view. *view*: continue these books, with other limits."""
         scopes = {(scope.kind, scope.cost): scope for scope in candidate.scopes}
         organization = self._organization(scopes[Kind.QUOTA, Cost.ONE].key)
         organization.members.append(candidate.account)
@@ -92,12 +92,12 @@ class LocalLedger:
         return view
 
     def close(self, view: View) -> None:
-        """The account is gone. What was claimed on it can still be released."""
+        """Close the books of an account that is gone. Claims on it can still be released."""
         del self._views[view.account]
         view.organization.members.remove(view.account)
 
     def view(self, account: str) -> View:
-        """Return what the choice and the score read of an account. Raises ``KeyError`` for one that is not open."""
+        """Return the view of an account. Raises ``KeyError`` if its books are not open."""
         return self._views[account]
 
     def _organization(self, key: str) -> Organization:
@@ -109,7 +109,7 @@ class LocalLedger:
     # -- claims ---------------------------------------------------------------------------------------------------
 
     def blocked(self, scopes: Sequence[Scope], now: float) -> Block | None:
-        """Return what stands in the way of every request that has to fit in *scopes*."""
+        """Return the block on every request that has to fit in *scopes*, or None."""
         for scope in scopes:
             opens_at = self._window(scope).opens_at()
             if opens_at > now:
@@ -124,7 +124,7 @@ class LocalLedger:
         return window
 
     def claim(self, claim: Claim, now: float) -> Granted | Denied:
-        """Book a claim on the first of its candidates that has room: everywhere or nowhere."""
+        """Book a claim on its first candidate that has room. It is booked in every scope, or in none."""
         everywhere = self.blocked(claim.scopes, now) if claim.scopes else None
         if claim.again:
             return self._claim_again(claim, everywhere, now)
@@ -166,7 +166,7 @@ class LocalLedger:
                 remaining.claim(claim.tokens, now)
 
     def _claim_again(self, claim: Claim, everywhere: Block | None, now: float) -> Granted | Denied:
-        """Count one more request for a call that the provider did not read: its tokens were not spent."""
+        """Book one more request of a claim whose call the provider did not read. That call spent no tokens."""
         booked = self._out[claim.number]
         view = booked.view
         block = view.stated(claim.model, now)
@@ -181,8 +181,8 @@ class LocalLedger:
         return Granted(view.account)
 
     def release(self, number: int, spent: int | None, outcome: Outcome, now: float) -> None:
-        """Give a claim back. *spent*: tokens, as the provider counts them; None where that is not known. *outcome*
-        says what becomes of the account. Raises ``BrokenLawError`` for a claim that is not out."""
+        """Release a claim. *spent*: tokens, as the provider counted them; None if that is not known. *outcome* makes or
+        ends cooldowns of the account. Raises ``BrokenLawError`` for a claim that is not out."""
         booked = self._out.pop(number, None)
         if booked is None:
             raise BrokenLawError(f"claim {number} is not out: it was released before, or never granted")
@@ -213,21 +213,21 @@ class LocalLedger:
             self._opened(booked.view.account)
 
     def renew(self, numbers: Sequence[int]) -> Sequence[int]:
-        """Return those of *numbers* that are not out. In memory a claim does not lapse: it ends when it is released."""
+        """Return those of *numbers* that are not out. In memory no claim lapses, so there is nothing to extend."""
         return [number for number in numbers if number not in self._out]
 
     def unbind(self, session: str, change: BindingChange, model: str, now: float, reason: str) -> None:
-        """Let a session go from its account."""
+        """Release a session from its account."""
         self.bindings.release(session, change, model, now, reason)
 
     def unbind_account(self, account: str, now: float, reason: str) -> None:
-        """Let every session of an account go, which is out of service."""
+        """Release every session of an account that is out of service."""
         self.bindings.release_account(account, now, reason)
 
     # -- quotas and cooldowns -------------------------------------------------------------------------------------
 
     def heard(self, view: View, model: str, quotas: Sequence[Quota], now: float) -> None:
-        """Take in what the head of a reply says is left of the account's quota."""
+        """Record the remaining quota that a reply's headers report."""
         remaining = view.organization.remaining_of(view.scope(model))
         scarce = remaining.scarce
         remaining.learn(quotas, now)
@@ -235,12 +235,12 @@ class LocalLedger:
             self._opened_all(view.organization)
 
     def suspect(self, view: View, model: str, fault: str, now: float) -> None:
-        """Make an estimate: the account is broken for *model*, as failures in a row say, the latest by *fault*."""
+        """Bench the account for *model* on an estimate, after failures in a row. *fault* names the latest."""
         until = view.cooldowns.suspect(model, ErrorKind.SERVER, now, FAILING)
         self._tell_cooldown(view, model, f"{FAILING}: {fault}", until, now)
 
     def take_back(self, view: View, model: str, estimate: Estimate | None, now: float) -> None:
-        """Go back to the estimate before the latest one, or to none: what led to it does not count."""
+        """Replace the latest estimate by *estimate*, the one before it: the failures that made it do not count."""
         view.cooldowns.restore(model, estimate)
         self._opened(view.account)
         self._tell(AccountEvent(view.account, "recovered", now, model, "the same request failed elsewhere too"))
@@ -255,9 +255,9 @@ class LocalLedger:
         self._opened(view.account)
 
     def renew_credential(self, view: View, now: float) -> None:
-        """The account has another credential: that the old one was refused, or had no credit, says nothing any more.
+        """End the cooldowns that the account's old credential led to: it was refused, or had no credit.
 
-        Credit that several accounts share is another matter.
+        A lack of credit that several accounts share stays.
         """
         books = [(view.account, view.cooldowns, ErrorKind.CREDENTIAL)]
         shared = view.organization
@@ -268,7 +268,7 @@ class LocalLedger:
         self._opened(view.account)
 
     def reset(self, view: View, now: float) -> None:
-        """The operator says that the account is well: its cooldowns end, and those of its organisation."""
+        """End all cooldowns of the account and of its organisation: the operator says that it is well."""
         shared = view.organization
         for scope, book in ((view.account, view.cooldowns), (shared.id, shared.cooldowns)):
             self._forget(scope, book.stated, now)
@@ -277,7 +277,8 @@ class LocalLedger:
         self._opened_all(shared)
 
     def restore(self, cooldowns: Sequence[Cooldown], bindings: Sequence[Binding], now: float) -> None:
-        """Take in what an earlier process kept. No cooldown lasts longer than a provider's may."""
+        """Restore the cooldowns and bindings that an earlier process saved. A cooldown is cut to the longest that a
+        provider may state."""
         for cooldown in cooldowns:
             kind = _kind(cooldown.kind)
             own, shared = self._views.get(cooldown.scope), self._organizations.get(cooldown.scope)
@@ -327,7 +328,7 @@ class LocalLedger:
                 self._tell_cooldown(view, EVERY_MODEL, "compliance", until, now, stated=True)
 
     def _forget(self, scope: str, models: Iterable[str], now: float) -> None:
-        """Have the disk forget what was stated of *scope*."""
+        """Have the store forget the stated cooldowns of *scope* for *models*."""
         for model in models:
             self._emit(Save(Cooldown(scope, model, "", now)))
 

@@ -92,7 +92,7 @@ class Scheduler:
     # -- the accounts -------------------------------------------------------------------------------------------
 
     def add(self, account: Account) -> None:
-        """Take an account in, or back: one that was here before goes on where it was."""
+        """Add an account. One that was removed before takes over the state it had."""
         self.accounts[account.id] = account
         older = self._removed.pop(account.id, None)
         if older is not None and account.goes_on_as(older):
@@ -105,7 +105,7 @@ class Scheduler:
                 self.learning.forget(older)
 
     def remove(self, account: Account, now: float, *, comes_back: bool = False) -> None:
-        """Let an account go: what runs on it ends as it would, and nothing new begins. Its sessions stay with it where
+        """Remove an account. Its running requests go on, and no request begins on it. Its sessions are released, unless
         it *comes_back* at once, changed."""
         del self.accounts[account.id]
         self.ledger.close(account.view)
@@ -118,17 +118,17 @@ class Scheduler:
         self.hints.opened(account.id)  # who waited for it alone learns that it does not come
 
     def enable(self, account: Account, now: float) -> None:
-        """The operator says that the account is well: nothing that was said against it holds any more."""
+        """Put an account into service, and end its cooldowns and strikes: the operator says that it is well."""
         account.disabled = ""
         self.learning.enabled(account)
         self.ledger.reset(account.view, now)
 
     def pool(self, model: str, accounts: Sequence[Account]) -> Pool:
-        """Make the pool of the accounts that can be asked for a model in one way."""
+        """Return a new pool of accounts that can be asked for a model in one way."""
         return Pool(model, accounts, self.hints)
 
     def forget_idle_pools(self) -> None:
-        """Drop the pools that nobody waits in from what hints reach. One that is used all the same learns anew."""
+        """Drop the pools in which no request waits, so that no hint reaches them. One that is used again fills anew."""
         self._own_pools = {name: one for name, one in self._own_pools.items() if one.waiters}
         for account in dict.fromkeys((*self.accounts, *self.hints.accounts)):
             self.hints.forget_idle(account)
@@ -241,14 +241,14 @@ class Scheduler:
     # -- claiming -----------------------------------------------------------------------------------------------
 
     def claim(self, choice: Choice, search: Search) -> Claim:
-        """Return the claim on what was chosen, to be booked by the ledger."""
+        """Return the claim for a choice. The caller passes it to the ledger."""
         self.claims += 1
         search.claimed = self.claims
         candidates = tuple(map(_CANDIDATE, choice.accounts))
         return Claim(self.claims, candidates, choice.pool.model, search.tokens, choice.session, self._scopes)
 
     def granted(self, choice: Choice, search: Search, claim: Claim, granted: Granted, now: float) -> Lease:
-        """The ledger has booked the claim: record whom it chose, and return the lease."""
+        """Record the decision for a claim that the ledger granted, and return the lease."""
         pool, account = choice.pool, choice.accounts[0]
         if account.id != granted.account:
             account = next(one for one in choice.accounts if one.id == granted.account)
@@ -270,12 +270,12 @@ class Scheduler:
         return Claim(lease.claim, candidates, lease.model, lease.search.tokens, "", self._scopes, again=True)
 
     def granted_again(self, lease: Lease, now: float) -> None:
-        """The ledger has booked the second call."""
+        """Count the second call of a lease, which the ledger granted."""
         lease.current.health.began(now)
 
     def release(self, lease: Lease, outcome: Outcome, now: float, spent: int | None = None) -> None:
-        """Give a lease back, and tell how it went. *spent*: tokens, as the provider counts them, where that is known.
-        Raises ``BrokenLawError`` the second time."""
+        """Release a lease, and learn from *outcome*. *spent*: tokens, as the provider counted them; None if that is not
+        known. Raises ``BrokenLawError`` the second time."""
         search = lease.search
         if search.claimed != lease.claim:
             raise BrokenLawError(f"the lease on account {lease.account.id!r} was given back twice")
@@ -284,7 +284,7 @@ class Scheduler:
         search.claimed = 0
 
     def abandon(self, search: Search, now: float) -> None:
-        """A fault of our own ended the search: give back what it claimed, if that is out."""
+        """Release the claim of a search that a fault of our own ended, if the claim is out."""
         number, search.claimed = search.claimed, 0
         if number and not self.ledger.renew([number]):
             self.ledger.release(number, None, NEUTRAL, now)
@@ -364,7 +364,7 @@ class Scheduler:
         return decision.id
 
     def held(self, now: float) -> Block | None:
-        """Return what stands in the way of every request, whoever serves it."""
+        """Return the block on every request, whoever serves it: the limit on all together. None if there is room."""
         return self.ledger.blocked(self._scopes, now) if self._scopes else None
 
     def soonest_reset(self, pools: Sequence[Pool], now: float, tokens: int = 0, *, sure: bool = False) -> float | None:

@@ -12,7 +12,7 @@ ALL = "*"
 
 
 class Kind(enum.Enum):
-    """What a scope counts, or says."""
+    """What a scope counts or holds."""
 
     WINDOW = "window"
     """What begins in any sixty seconds."""
@@ -34,7 +34,7 @@ class Cost(enum.Enum):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Something that a claim has to fit in."""
+    """A limit or a state that a claim has to fit in: a window, a gauge, a cooldown, a quota."""
 
     key: str
     """An account's id, an organisation's, or :data:`ALL`. Claims with the same key, kind and cost meet in one place."""

@@ -12,7 +12,7 @@ from gephyr_core.scheduling.strikes import Strike
 
 
 class Choice(msgspec.Struct, frozen=True, eq=False):
-    """The accounts that a request is to be served by, before the ledger was asked. Made for every attempt."""
+    """The result of choosing: accounts for a request, before the ledger books one. Made for every attempt."""
 
     pool: Pool
     accounts: tuple[Account, ...]
@@ -61,9 +61,9 @@ class Search:
     cleared_estimates: bool = False
     """Estimates were cleared for it: once is enough."""
     bound: str = ""
-    """What stands in the way of the session's own account."""
+    """Why the session's own account is not asked."""
     held: str = ""
-    """What stands in the way of every request, whoever serves it."""
+    """Why no account is asked: the limit on all requests together."""
     avoided: tuple[Account, ...] = ()
     """Accounts of the pool that was asked last that failed the session twice in a row, and those of ``unreachable``."""
     avoids: Mapping[str, list[str]] = _NOTHING
@@ -73,7 +73,7 @@ class Search:
     strikes: tuple[Strike, ...] = ()
     """Failures of its attempts that may be the accounts' fault."""
     claimed: int = 0
-    """Number of its latest claim: whatever happens, that is not lost. 0: it was released."""
+    """Number of its latest claim, so that a fault of our own can release it; 0 if it was released."""
 
     @property
     def who(self) -> str:

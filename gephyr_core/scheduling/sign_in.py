@@ -49,8 +49,8 @@ class _Life:
     useless: int = 0
     """How many tokens were fetched in place of refused ones since one served a request."""
 
-    def trust(self) -> None:
-        """The operator has seen to the account: what was learned does not hold."""
+    def reset(self) -> None:
+        """Forget failures and renewals: the operator has seen to the account."""
         self.failures = self.useless = 0
         self.renewed_at = (-math.inf, -math.inf)
 
@@ -131,7 +131,7 @@ class SignIn:
         life = self.lives.get(name)
         if life is None or expires_at <= now or expires_at == life.on_disk:
             return False
-        life.trust()
+        life.reset()
         self._take(life, expires_at, now)
         return True
 
@@ -164,7 +164,7 @@ class SignIn:
         life = self.lives.get(account.id)
         if life is None:
             return
-        life.trust()
+        life.reset()
         if account.token_until <= now:
             account.token_block = _SIGNING_IN
         self._plan_refresh(life, now)

@@ -1,7 +1,7 @@
-"""What the ledger tells of an account, and of the organisation whose quota it shares.
+"""Views: the ledger's books for an account, and for the organisation whose quota it shares.
 
-The choice of an account and the score read it. Only the ledger writes it: nothing else adds to a window, counts a
-request in flight, makes or ends a cooldown, or takes in a remaining quota.
+The choice of an account and the score read them. Only the ledger writes them: nothing else adds to a window, counts a
+request in flight, makes or ends a cooldown, or records a remaining quota.
 """
 
 import math
@@ -32,7 +32,7 @@ class Organization:
     """Ids of its accounts."""
 
     def remaining_of(self, model: str) -> Remaining:
-        """Return what is known of a model's quota, to be added to."""
+        """Return the record of a model's quota. Makes one if there is none."""
         known = self.remaining.get(model)
         if known is None:
             if len(self.remaining) >= _MOST_MODELS:
@@ -43,7 +43,7 @@ class Organization:
 
 @attrs.define(eq=False)
 class View:
-    """What the ledger tells of one account. Stays the same object while the operator changes the account."""
+    """The books of one account. The view stays the same object when the operator changes the account."""
 
     candidate: Candidate
     """The account as claims name it."""
@@ -69,15 +69,15 @@ class View:
         return self.candidate.account
 
     def scope(self, model: str) -> str:
-        """The model that a limit met with *model* is for; empty where the provider counts all models together."""
+        """Return the model that a limit on *model* is for: empty if the provider counts all models together."""
         return model if self.per_model else ""
 
     def remaining(self, model: str) -> Remaining | None:
-        """What the provider said is left of the quota that *model* counts in; None where it said nothing."""
+        """Return the remaining quota that *model* counts in, or None if the provider reported none."""
         return self.organization.remaining.get(self.scope(model))
 
     def block(self, model: str, tokens: int, now: float) -> Block | None:
-        """Return what keeps the ledger from granting a claim for *model* that may spend *tokens*; None: nothing."""
+        """Return the block on a claim for *model* that may spend *tokens*, or None if the ledger would grant it."""
         own, shared = self.cooldowns, self.organization.cooldowns
         if own.stated or own.estimates or shared.stated or shared.estimates:
             block = self._cooling(model, now)
@@ -95,18 +95,18 @@ class View:
         return self._exhausted(model, tokens, now) if self.organization.remaining else None
 
     def stated(self, model: str, now: float) -> Block | None:
-        """Return the cooldown for *model* that the provider, or the operator, stated; None: there is none."""
+        """Return the cooldown for *model* that the provider or the operator stated, or None."""
         block = self._cooling(model, now)
         return block if block is not None and block.nature is Nature.STATED else None
 
     def paced(self, now: float) -> Block | None:
-        """Return what its window of requests puts in the way of one more."""
+        """Return the block by the window of requests, or None if one more fits."""
         if self.requests is None or (opens_at := self.requests.opens_at()) <= now:
             return None
         return Block(opens_at, Nature.ROOM, "requests per minute")
 
     def spent(self, tokens: int, now: float) -> Block | None:
-        """Return what its window of tokens puts in the way of *tokens* more."""
+        """Return the block by the window of tokens, or None if *tokens* more fit."""
         if self.tokens is None or (opens_at := self.tokens.opens_at(tokens, now)) <= now:
             return None
         eases_at = self.tokens.opens_at(1, now)
