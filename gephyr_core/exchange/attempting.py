@@ -22,7 +22,6 @@ class Attempting(Translating):
         Choosing, claiming (:meth:`claimed`) and calling (:meth:`begin`) are steps. Each begins with the result of the
         one before. A ledger in memory answers a claim at once.
         """
-        assert self.plan is not None
         assert self.search is not None
         if len(self.failures) >= self.shared.most_attempts:
             self.give_up(now)
@@ -98,13 +97,12 @@ class Attempting(Translating):
         return self.shared.proxies.choose(account.id, now, avoiding)
 
     def _call(self, attempt: Attempt) -> None:
-        assert self.plan is not None
         self.shared.scheduler.queue.leave(self.id)
         self.attempt_number += 1
         call = upstream_call(
             self.id,
             self.attempt_number,
-            self.plan.method,
+            self.request.head.event.method,
             self.asking(attempt.leg),
             attempt.lease.account,
             self.shared.config.upstream,
@@ -201,12 +199,12 @@ class Attempting(Translating):
         return True
 
     def _has_targets_left(self) -> bool:
-        return self.plan is not None and any(leg.target not in self.dead_targets for leg in self.plan.route)
+        return any(leg.target not in self.dead_targets for leg in self.legs)
 
     def broken(self, event: UpstreamFailed, now: float) -> None:
         """The call broke before the commit point."""
-        attempt, plan = self.live
-        repeatable = plan.repeatable or event.sent is Sent.NONE
+        attempt = self.live
+        repeatable = self.request.repeatable or event.sent is Sent.NONE
         stale = event.reused and not attempt.fresh and event.fault is Fault.RESET
         if stale and repeatable and attempt.lease.current.may_be_called(now):
             claim = self.shared.scheduler.claim_again(attempt.lease)
@@ -220,7 +218,7 @@ class Attempting(Translating):
         A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112 section 9.3.1),
         and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
         """
-        attempt, _ = self.live
+        attempt = self.live
         if isinstance(answer, Denied):
             self.fault(event.fault, event.detail, now, sent=event.sent)
             return
@@ -231,10 +229,9 @@ class Attempting(Translating):
 
     def fault(self, fault: Fault, detail: str, now: float, *, sent: Sent = Sent.ALL) -> None:
         """The call is of no use any more: what it failed by counts, unless an error status came before."""
-        attempt, plan = self.live
-        side = plan.endpoint.operation.side
+        attempt, side = self.live, self.request.is_side
         if self.state is State.COLLECTING and attempt.status >= 300:
             failure = of_cut_reply(attempt.status, attempt.headers, detail, now, side=side)
         else:
-            failure = of_fault(fault, detail, sent, repeatable=plan.repeatable, side=side)
+            failure = of_fault(fault, detail, sent, repeatable=self.request.repeatable, side=side)
         self.fail(failure, now)

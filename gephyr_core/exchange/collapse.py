@@ -65,7 +65,9 @@ def _finish(exchange: Endings, now: float) -> None:
     exchange.shared.finished.append(exchange.id)
     if not exchange.recorded:
         exchange.recorded = True
-        record = _bare_record(exchange.head.event, exchange.dialect.name, exchange.reply, exchange.failed_at, now)
+        record = _bare_record(
+            exchange.request.head.event, exchange.dialect.name, exchange.reply, exchange.failed_at, now
+        )
         exchange.shared.emit(Observe(record))
     exchange.reply.close()
 

@@ -33,7 +33,7 @@ class Collecting(WindingUp):
 
     def collect(self, event: UpstreamBody, now: float) -> None:
         """Hold a piece of a reply that is not complete yet."""
-        attempt, _ = self.live
+        attempt = self.live
         data = self.decoded(attempt, event.data, now)
         if data is not None:
             self.take_piece(attempt, data, now)
@@ -76,7 +76,7 @@ class Collecting(WindingUp):
 
     def collected(self, _event: UpstreamEnded, now: float) -> None:
         """The reply is complete: relay it, or find out what its error means."""
-        attempt, plan = self.live
+        attempt = self.live
         last = self.last_decoded(attempt, now)
         if last is None:
             return
@@ -89,7 +89,7 @@ class Collecting(WindingUp):
             if body is None:
                 return
             verdict = classify_reply(attempt.status, attempt.headers, body, now)
-            translated, side = bool(attempt.leg.dialect), plan.endpoint.operation.side
+            translated, side = bool(attempt.leg.dialect), self.request.is_side
             self.fail(of_reply(attempt.status, attempt.headers, body, verdict, side=side, translated=translated), now)
         else:
             self.judge(None, now)
@@ -107,14 +107,14 @@ class Collecting(WindingUp):
 
     def judge(self, collector: NativeCollector | None, now: float) -> None:
         """Tell a reply with a status of success from an error and from what is no reply, and go on with it."""
-        attempt, _ = self.live
+        attempt = self.live
         pieces, attempt.pieces = attempt.pieces, []
-        translated = bool(attempt.leg.dialect) and self.generates
+        translated = bool(attempt.leg.dialect) and self.request.generates
         job = Judging(
             pieces,
             collector,
             self.source(attempt),
-            self.generates,
+            self.request.generates,
             attempt.cut_short and collector is None,
             self.translating(attempt, now) if translated else None,
             not attempt.leg.dialect and self._is_streamed,
@@ -125,22 +125,21 @@ class Collecting(WindingUp):
     @property
     def _is_streamed(self) -> bool:
         """Whether the client gets a stream: it asked for one, or a keep-alive has begun one."""
-        assert self.plan is not None
-        return self.plan.stream and (self.generates or bool(self.reply.status))
+        return self.request.stream and (self.request.generates or bool(self.reply.status))
 
     def judged(self, read: Callable[[], Judged], now: float) -> None:
         """It is known what the reply is."""
-        attempt, plan = self.live
+        attempt = self.live
         judged = read()
         whole = judged.whole
         if judged.recoded:
             attempt.headers = without_charset(attempt.headers)
         if judged.cut:
             self.fault(Fault.PROTOCOL, "the compressed body is cut short", now)
-        elif whole is None and (attempt.status in NO_CONTENT or plan.endpoint.operation.pinned):
+        elif whole is None and (attempt.status in NO_CONTENT or self.request.endpoint.operation.pinned):
             self._relay_whole(judged.body, WholeReply(), now)
         elif whole is None:
-            self.fault(Fault.PROTOCOL, self.source(attempt).read_whole(b"", generates=self.generates).lack, now)
+            self.fault(Fault.PROTOCOL, self.source(attempt).read_whole(b"", generates=self.request.generates).lack, now)
         elif whole.error is not None:
             self._fail_by(whole.error, whole, judged.body, now)
         elif whole.lack:
@@ -152,29 +151,22 @@ class Collecting(WindingUp):
         else:
             self._relay_whole(judged.body, whole, now)
 
-    @property
-    def generates(self) -> bool:
-        """Whether a model's answer is asked for: it has content or a reason to have none."""
-        assert self.plan is not None
-        operation = self.plan.endpoint.operation
-        return operation.translates and not operation.counts
-
     def _fail_by(self, error: StreamError, whole: WholeReply, body: bytes, now: float) -> None:
         """The reply tells of an error. What must not be done twice is not asked of another account: a status of
         success says that the request was accepted, and an object that failed may have been stored all the same. The
         client gets that object then."""
-        attempt, plan = self.live
+        attempt = self.live
         own = whole.is_error_body and not attempt.leg.dialect
         failure = of_error(
             error,
             attempt.headers,
             now,
-            side=plan.endpoint.operation.side,
-            repeatable=plan.repeatable,
+            side=self.request.is_side,
+            repeatable=self.request.repeatable,
             body=body if own else b"",
             label=REPLY_ERROR,
         )
-        if whole.objects and not (plan.repeatable or plan.stream or attempt.leg.dialect):
+        if whole.objects and not (self.request.repeatable or self.request.stream or attempt.leg.dialect):
             self.pin(attempt, whole.objects, now)
             self.usage = whole.usage
             account = attempt.lease.account.id
@@ -199,9 +191,9 @@ class Collecting(WindingUp):
                 self.fault(Fault.PROTOCOL, f"the reply cannot be read: {quoted(str(error))}", now)
 
     def _relay_whole(self, body: bytes, whole: WholeReply, now: float) -> None:
-        attempt, plan = self.live
+        attempt = self.live
         self.usage = whole.usage
-        if plan.endpoint.operation.name in _DELETIONS:
+        if self.request.endpoint.operation.name in _DELETIONS:
             self.unpin(now)
         else:
             self.pin(attempt, whole.objects, now)

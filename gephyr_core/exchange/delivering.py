@@ -43,10 +43,9 @@ class Delivering(Attempting):
 
     def reader(self, attempt: Attempt, form: Form, now: float) -> StreamReader:
         """Return what reads a provider's stream, which came in *form*, as the client is to get it."""
-        assert self.plan is not None
         if attempt.leg.dialect:
             return self._translating_reader(attempt, form, now)
-        array, max_line = self.plan.array, self.shared.config.upstream.max_sse_line
+        array, max_line = self.request.array, self.shared.config.upstream.max_sse_line
         return self.dialect.stream_reader(
             max_line=max_line,
             array=array,
@@ -57,13 +56,11 @@ class Delivering(Attempting):
 
     def _choices(self) -> int:
         """How many choices the client asked for."""
-        assert self.plan is not None
-        envelope = self.plan.envelope
+        envelope = self.request.envelope
         return 1 if envelope is None else self.dialect.choices(envelope.fields)
 
     def _translating_reader(self, attempt: Attempt, form: Form, now: float) -> TranslatingReader:
         """Return what reads a provider's stream as if it came in the client's dialect."""
-        assert self.plan is not None
         max_line = self.shared.config.upstream.max_sse_line
         return TranslatingReader(
             self._framer(form),
@@ -72,7 +69,7 @@ class Delivering(Attempting):
             self._restorer(attempt),
             self._presenter(attempt),
             self._writer(now),
-            self.dialect.stream_reader(max_line=max_line, array=self.plan.array),
+            self.dialect.stream_reader(max_line=max_line, array=self.request.array),
             self._assembler(attempt),
             objects=attempt.made,
         )
@@ -104,14 +101,15 @@ class Delivering(Attempting):
 
     def writing(self, attempt: Attempt, now: float) -> Writing:
         """Return how a translated reply of the attempt is written."""
-        assert self.plan is not None
         client, released = CLIENTS[self.dialect.name], dict(self.released)
-        presenter, plan = self._presenter(attempt), self.plan
-        return Writing(client, self.context(now), self.dialect, presenter, plan.stream, plan.array, released, self.said)
+        presenter, request = self._presenter(attempt), self.request
+        return Writing(
+            client, self.context(now), self.dialect, presenter, request.stream, request.array, released, self.said
+        )
 
     def deliver(self, read: Callable[[], Delivery], now: float) -> None:
         """Give the client a translated reply that is complete, in the form it asked for."""
-        attempt, plan = self.live
+        attempt = self.live
         delivery = read()
         reply = delivery.reply
         self._losses().add(delivery.report)
@@ -125,10 +123,10 @@ class Delivering(Attempting):
             self.reply.dropped = self._losses().dropped_header()
         headers = self.translated_headers(attempt)
         account = attempt.lease.account.id
-        if plan.stream and not self.reply.status:
+        if self.request.stream and not self.reply.status:
             self.reply.start(200, headers, account)
         self._end_well(now)
-        if plan.stream:
+        if self.request.stream:
             self.reply.end(delivery.body, now)
         else:
             self.reply.whole(200, headers, delivery.body, now, account)
@@ -136,7 +134,7 @@ class Delivering(Attempting):
 
     def deliver_count(self, body: bytes, now: float) -> None:
         """Give the client a count of tokens. Raises ``ValueError`` when *body* is none."""
-        attempt, _ = self.live
+        attempt = self.live
         tokens = TRANSLATORS[attempt.leg.dialect].read_count(body)
         headers, account = self.translated_headers(attempt), attempt.lease.account.id
         self._end_well(now)
@@ -154,17 +152,15 @@ class Delivering(Attempting):
 
     def translated_headers(self, attempt: Attempt) -> list[Header]:
         """The head of a translated reply."""
-        assert self.plan is not None
         return translated_to_client(
-            attempt.headers, dialect=self.dialect.name, stream=self.plan.stream, array=self.plan.array
+            attempt.headers, dialect=self.dialect.name, stream=self.request.stream, array=self.request.array
         )
 
     def stream_headers(self, attempt: Attempt) -> list[Header]:
         """The head of a stream, whatever the provider's said of what it is the head of."""
         if attempt.leg.dialect:
             return self.translated_headers(attempt)
-        assert self.plan is not None
-        kind = b"application/json; charset=UTF-8" if self.plan.array else b"text/event-stream; charset=utf-8"
+        kind = b"application/json; charset=UTF-8" if self.request.array else b"text/event-stream; charset=utf-8"
         return _of_type(to_client(attempt.headers), kind)
 
     def whole_headers(self, attempt: Attempt) -> list[Header]:
@@ -177,10 +173,9 @@ class Delivering(Attempting):
         self.served = self.records[-1]
 
     def _writer(self, now: float) -> DeltaWriter:
-        assert self.plan is not None
         context = attrs.evolve(self.context(now), report=self._losses())
         writer = CLIENTS[self.dialect.name].delta_writer(context)
-        return ArrayForm(writer) if self.plan.array else writer
+        return ArrayForm(writer) if self.request.array else writer
 
     def _restorer(self, attempt: Attempt) -> Restores:
         account = attempt.lease.account
@@ -215,9 +210,8 @@ class Delivering(Attempting):
 
     def remember(self, attempt: Attempt, reply: Reply, found: Mapping[str, Remembered], now: float) -> None:
         """Keep what a later request of the client will need. *found*: what there is to remember of the reply."""
-        assert self.admitted is not None
-        if found and self.shared.memory is not None and self.admitted.owns:
-            for record in self.shared.memory.learn(self.admitted.owner, found, now):
+        if found and self.shared.memory is not None and self.request.owns:
+            for record in self.shared.memory.learn(self.request.owner, found, now):
                 self.shared.emit(Save(record))
         elif found:
             note_lost(reply.parts, self.dialect.name, self.shown, self._losses())

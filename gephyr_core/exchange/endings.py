@@ -92,7 +92,7 @@ class Endings(ExchangeState):
         if error is None:
             self.end_attempt("ok", SUCCESS, now)
         else:
-            outcome = outcome_of_told(error, now, side=self.is_side)
+            outcome = outcome_of_told(error, now, side=self.request.is_side)
             self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message)
         parting = self.renamed(reader.parting)
         if last and parting:
@@ -110,7 +110,7 @@ class Endings(ExchangeState):
         if reader.terminal_seen:
             self.complete(now)
             return
-        outcome = outcome_of_fault(fault, side=self.is_side)
+        outcome = outcome_of_fault(fault, side=self.request.is_side)
         self.end_attempt(fault.value, outcome, now, detail=detail)
         self.tell(problem, now)
         self.finish("failed", now, problem.kind)
@@ -139,10 +139,9 @@ class Endings(ExchangeState):
 
     def keep_alive(self, now: float) -> None:
         """Show life in a silence; before the commit point this fixes the status at 200, and fail-over goes on."""
-        plan, attempt = self.plan, self.attempt
-        assert plan is not None
+        attempt = self.attempt
         if not self.reply.status:
-            self.reply.start(200, list(_JSON_ARRAY if plan.array else _EVENT_STREAM))
+            self.reply.start(200, list(_JSON_ARRAY if self.request.array else _EVENT_STREAM))
         opening = self._releasable_opening(now) if attempt is not None and self.state is State.PRELUDE else b""
         self.reply.keep_alive(opening + self.dialect.keepalive, now)
 
@@ -173,18 +172,16 @@ class Endings(ExchangeState):
 
     def pin(self, attempt: Attempt, objects: list[str], now: float) -> None:
         """Remember which account made the objects a reply tells of, and for which client key."""
-        assert self.admitted is not None
-        assert self.plan is not None
         account = attempt.lease.account
-        known = [upstream_id for _, upstream_id in self.plan.renamed]
+        known = [upstream_id for _, upstream_id in self.request.renamed]
         for object_id in objects:
             upstream_id = None
-            if object_id in known or not (self.admitted.owns or is_digest(object_id)):
+            if object_id in known or not (self.request.owns or is_digest(object_id)):
                 continue
             if self.released_id is not None and attempt.reader is not None and object_id == attempt.reader.reply_id:
                 object_id, upstream_id = self.released_id, object_id  # noqa: PLW2901
             pin = Pin(
-                owner=self.admitted.owner,
+                owner=self.request.owner,
                 object_id=object_id,
                 account=account.id,
                 organization=account.organization,
@@ -198,9 +195,7 @@ class Endings(ExchangeState):
 
     def unpin(self, now: float) -> None:
         """The object that the request named was deleted: its id means nothing any more, to us either."""
-        assert self.admitted is not None
-        assert self.plan is not None
-        pin = self.shared.pins.forget(self.admitted.owner, self.plan.endpoint.object_id or "")
+        pin = self.shared.pins.forget(self.request.owner, self.request.endpoint.object_id or "")
         if pin is not None:
             self.shared.emit(Save(attrs.evolve(pin, expires_at=now)))
 
@@ -212,13 +207,12 @@ class Endings(ExchangeState):
             return
         reader = self.last_reader
         if reader is None:
-            array = self.plan is not None and self.plan.array
-            reader = self.dialect.stream_reader(max_line=self.shared.config.upstream.max_sse_line, array=array)
+            max_line = self.shared.config.upstream.max_sse_line
+            reader = self.dialect.stream_reader(max_line=max_line, array=self.request.array)
         self.reply.end(self.renamed(reader.failure(problem, now)), now)
 
     def _no_account(self, now: float) -> Problem:
         """Why no account could even be asked."""
-        assert self.plan is not None
         assert self.search is not None
         scheduler, pools, tokens = self.shared.scheduler, self.pools(), self.search.tokens
         kind = scheduler.refusal_kind(pools, now, tokens)
@@ -227,13 +221,12 @@ class Endings(ExchangeState):
         if (held := scheduler.held(now)) is not None:
             told.append(held.reason)
         wait = scheduler.soonest_reset(pools, now, tokens)
-        model = (self.plan.model or "this request")[:_LONGEST_NAME]
+        model = (self.request.model or "this request")[:_LONGEST_NAME]
         message = f"no account is free for {model} ({', '.join(told)})"
         return Problem(kind, message, retry_after=1.0 if wait is None else wait)
 
     def _relay_failure(self, failure: Failure, now: float) -> None:
         """Send a provider's own error reply; ``retry-after`` becomes the soonest of all accounts."""
-        assert self.plan is not None
         assert failure.status is not None
         headers, wait = to_client(failure.headers), failure.outcome.retry_after
         if failure.outcome.blames_account:
@@ -256,21 +249,20 @@ class Endings(ExchangeState):
 
     def _soonest(self, now: float) -> float | None:
         """Seconds until the first of the route's accounts may be asked again; None where one may be asked now."""
-        assert self.plan is not None
         return self.shared.scheduler.soonest_reset(self.pools(), now, sure=True)
 
     def _record(self, outcome: str, now: float, error: ErrorKind | None) -> RequestRecord:
-        plan, reply = self.plan, self.reply
-        served, found = self.served, self.head.found
+        request, reply, served = self.request, self.reply, self.served
+        found = request.head.found
         return RequestRecord(
             request_id=reply.request_id,
             operation=found.operation.name if isinstance(found, Endpoint) else "none",
             dialect=self.dialect.name,
-            method=self.head.event.method,
-            model_asked=None if plan is None or plan.model is None else plan.model[:_LONGEST_NAME],
+            method=request.head.event.method,
+            model_asked=None if request.model is None else request.model[:_LONGEST_NAME],
             model_served=None if served is None else served.model,
             account=None if served is None else served.account,
-            stream=plan is not None and plan.stream,
+            stream=request.stream,
             status=reply.status,
             outcome=outcome,
             error=None if error is None else error.value,
@@ -281,7 +273,7 @@ class Endings(ExchangeState):
             started_at=self.started_at,
             first_byte=None if reply.first_byte_at is None else reply.first_byte_at - self.started_at,
             duration=now - self.started_at,
-            session=None if plan is None else plan.session,
+            session=request.session,
             keepalives=reply.keepalives,
             translation=() if self.report is None else tuple(self.report.entries),
             fault=self.failed_at,

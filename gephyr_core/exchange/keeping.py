@@ -29,13 +29,12 @@ class Keeping(Computing):
 
         Raises ``EnvelopeError`` and ``RequestRefused``.
         """
-        assert self.admitted is not None
-        endpoint = self.admitted.endpoint
+        endpoint = self.request.endpoint
         operation = endpoint.operation
         if operation.dialect != "openai-responses":
             return False
         envelope = body.read() if operation.has_body else None
-        if envelope is not None and not self.admitted.owns:
+        if envelope is not None and not self.request.owns:
             refuse_references(envelope)
         if operation.name == "conversations" and not self._has_native_account():
             self._make_conversation(body.data, now)
@@ -50,7 +49,7 @@ class Keeping(Computing):
         self.pending, (object_id, self.kept_field) = body, reference
         self.load_until = now + _LOAD_LIMIT
         self.enter(State.LOADING)
-        self.shared.emit(Load(self.id, 0, self.admitted.owner, object_id))
+        self.shared.emit(Load(self.id, 0, self.request.owner, object_id))
         return True
 
     def loaded(self, event: Loaded, now: float) -> None:
@@ -75,11 +74,10 @@ class Keeping(Computing):
             self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
             return
         assert envelope is not None
-        assert self.admitted is not None
         if record.kind == "conversation":
             self.kept_conversation = record
         self.original_body = body.data
-        job = Splicing(envelope, record, self.kept_field, self.admitted.endpoint.operation)
+        job = Splicing(envelope, record, self.kept_field, self.request.endpoint.operation)
         self.compute(job, self.go, stay, len(body.data) + len(record.data), now)
 
     def loading_took_too_long(self, now: float) -> None:
@@ -88,11 +86,9 @@ class Keeping(Computing):
 
     def decide_keeping(self, envelope: Envelope) -> Problem | None:
         """Decide whether the reply is kept; return what the client is told if it must be and may not."""
-        assert self.plan is not None
-        if self.plan.endpoint.operation.name != "responses":
+        if self.request.endpoint.operation.name != "responses":
             return None
-        assert self.admitted is not None
-        if not self.admitted.owns:
+        if not self.request.owns:
             return None
         store = envelope.value("store")
         if self.shared.config.translation.stored_responses == "refuse":
@@ -110,10 +106,9 @@ class Keeping(Computing):
 
     def keep_reply(self, reply: Reply, now: float) -> None:
         """Keep a reply, with what led to it."""
-        assert self.admitted is not None
         lifetime = self.shared.config.translation.stored_responses_ttl
         response = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
-        owner = self.admitted.owner
+        owner = self.request.owner
         record = stored.response_record(owner, response, _decoded(self.kept_input), now=now, lifetime=lifetime)
         if record is not None:
             self.shared.emit(Save(record))
@@ -132,9 +127,8 @@ class Keeping(Computing):
         raise NotImplementedError
 
     def _answer_kept(self, event: Loaded, body: bytes, now: float) -> None:
-        assert self.admitted is not None
         assert event.record is not None
-        endpoint, query = self.admitted.endpoint, parse_qs(self.head.query)
+        endpoint, query = self.request.endpoint, parse_qs(self.request.head.query)
         if query.get("stream") == ["true"]:
             message = "stream: a response that the gateway keeps is told whole"
             self.refuse(Problem(ErrorKind.BAD_REQUEST, message, param="stream"), now)
@@ -157,14 +151,13 @@ class Keeping(Computing):
         self.finish("ok", now)
 
     def _make_conversation(self, body: bytes, now: float) -> None:
-        assert self.admitted is not None
         settings = self.shared.config.translation
         if settings.stored_responses == "refuse":
             message = "no account keeps conversations, and this gateway is configured not to"
             self.refuse(Problem(ErrorKind.NOT_FOUND, message), now)
             return
         record = stored.new_conversation(
-            self.admitted.owner, body, key=self.reply_key, now=now, lifetime=settings.stored_responses_ttl
+            self.request.owner, body, key=self.reply_key, now=now, lifetime=settings.stored_responses_ttl
         )
         self.shared.emit(Save(record))
         answer = stored.answer("conversations.get", record, path="", query={}, body=b"", key="", now=now)

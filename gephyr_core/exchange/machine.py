@@ -47,8 +47,9 @@ from gephyr_core.exchange.admission import admit
 from gephyr_core.exchange.body import Body
 from gephyr_core.exchange.collapse import collapse
 from gephyr_core.exchange.computing import LONGEST_JOB, stay
-from gephyr_core.exchange.plan import make_plan, reading_body, rewritten
+from gephyr_core.exchange.plan import planned, reading_body, rewritten
 from gephyr_core.exchange.receiving import Receiving
+from gephyr_core.exchange.request import Request
 from gephyr_core.exchange.state import Cell, Row, State
 from gephyr_core.exchange.winding_up import GRACE
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD, too_large
@@ -103,10 +104,11 @@ class Exchange(Receiving):
     def start(self, now: float) -> None:
         """Ask the guards, and either answer at once or ask for the body."""
         try:
-            self.admitted = admitted = admit(self.shared, self.head)
+            admitted = admit(self.shared, self.request.head)
         except RequestRefused as refusal:
             self.refuse(refusal.problem, now)
             return
+        self.request = Request(self.request.head, admitted.endpoint, admitted.owner, admitted.owns)
         if admitted.answer is not None:
             answer = admitted.answer
             self.reply.whole(answer.status, list(answer.headers), answer.body, now)
@@ -130,9 +132,8 @@ class Exchange(Receiving):
 
     def request_ended(self, _event: RequestEnded, now: float) -> None:
         """The request is complete: read it, find its route, and an account."""
-        assert self.admitted is not None
         pieces, self.body = self.body, []
-        job = reading_body(self.shared, self.head, pieces, self.admitted.endpoint.operation)
+        job = reading_body(self.shared, self.request.head, pieces, self.request.endpoint.operation)
         size = self.body_size * HEAVIER if job.coding else self.body_size / LIGHTER
         self.compute(job, self.body_read, stay, size, now)
 
@@ -155,28 +156,27 @@ class Exchange(Receiving):
 
     def go(self, read: Callable[[], Body], now: float) -> None:
         """Make a plan for the body that *read* returns, which is complete and decoded, and take an account."""
-        assert self.admitted is not None
         try:
             body = read()
-            self.plan = make_plan(self.shared, self.head, self.admitted.endpoint, self.admitted.owner, body, now)
+            self.request, route = planned(self.shared, self.request, body, now)
         except RequestRefused as refusal:
             self.refuse(refusal.problem, now)
             return
         except EnvelopeError as error:
             self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
             return
-        expanded = len(self.plan.body)
+        expanded = len(self.request.body)
         if expanded != self.held and not self.hold(expanded):
             self.refuse(TOO_MUCH_HELD, now)
             return
-        if self.plan.renamed:
-            self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.plan.renamed]
-        self.legs = list(self.plan.route)
+        if self.request.renamed:
+            self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.request.renamed]
+        self.legs = list(route)
         if self.kept_conversation is not None:  # what is said has to come back in a form that can be kept
-            self.legs = list(rewritten(self.plan.route, self.dialect.name))
+            self.legs = list(rewritten(route, self.dialect.name))
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
         until = now + self.shared.config.scheduling.acquire_timeout
-        self.search = Search(self.id, self.plan.session, self.plan.tokens, now, until, self.admitted.owner)
+        self.search = Search(self.id, self.request.session, self.request.tokens, now, until, self.request.owner)
         self.acquire(now)
 
     def metrics_collected(self, event: MetricsCollected, now: float) -> None:
@@ -238,11 +238,11 @@ class Exchange(Receiving):
             wake = self._attempt_limit()
         if self.blocked_at is not None:
             return min(wake, self.blocked_at + CLIENT_STALL)
-        return min(wake, self._keep_alive_at()) if self.plan is not None and self.plan.stream else wake
+        return min(wake, self._keep_alive_at()) if self.request.stream else wake
 
     def _keep_alive_at(self) -> float:
         """When silence is to be bridged. A reply that is no stream is not: its status must not be lost."""
-        if self.plan is None or not self.plan.stream or (self.state is _COLLECTING and not self.reply.status):
+        if not self.request.stream or (self.state is _COLLECTING and not self.reply.status):
             return math.inf
         return self.reply.sent_at + self.shared.config.server.keepalive_interval
 
@@ -281,7 +281,7 @@ class Exchange(Receiving):
             self.keep_alive(now)
 
     def _timed_out(self, now: float) -> None:
-        attempt, _ = self.live
+        attempt = self.live
         waiting = self.state is State.CALLING or now >= attempt.event_due
         silence = now - (attempt.called_at if waiting else attempt.heard_at)
         self.spoiled(Fault.TIMEOUT, f"no answer for {silence:.1f} s", now)

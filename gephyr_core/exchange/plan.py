@@ -12,6 +12,7 @@ from gephyr_core.envelope import Envelope, EnvelopeError, json_type, read_envelo
 from gephyr_core.errors import ErrorKind, Problem, quoted
 from gephyr_core.exchange.admission import Head
 from gephyr_core.exchange.body import Body, ReadingBody
+from gephyr_core.exchange.request import Request
 from gephyr_core.exchange.signers import Made, held_to_makers, kept_apart, makers_of
 from gephyr_core.forwarding import to_provider
 from gephyr_core.http import Header, header
@@ -27,41 +28,13 @@ from gephyr_core.scheduling import Account
 from gephyr_core.shared import Route, Shared
 
 _COUNT = "responses.input_tokens"
-_BYTES_PER_TOKEN = 4
-"""Of JSON with text in it, about."""
 _NOT_REPEATABLE = ("store", "background")
 """Fields of a create whose repetition leaves something behind at the provider, when true."""
 
 
-@attrs.frozen
-class Plan:
-    """Everything the attempts of one request are made of."""
-
-    endpoint: Endpoint
-    method: str
-    route: Route
-    model: str | None
-    stream: bool
-    array: bool
-    """The stream's form is Gemini's JSON array."""
-    repeatable: bool
-    session: str | None
-    envelope: Envelope | None
-    body: bytes
-    headers: list[Header]
-    query: str
-    renamed: tuple[tuple[str, str], ...] = ()
-    made: tuple[Made, ...] = ()
-    """Its blocks that only their makers take."""
-
-    @property
-    def tokens(self) -> int:
-        """What the request may spend, for limits on tokens: a rough estimate, settled when the provider has counted."""
-        return len(self.body) // _BYTES_PER_TOKEN
-
-
-def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: Body, now: float) -> Plan:
-    """Find the route of a request whose body was read. Raises ``RequestRefused``."""
+def planned(shared: Shared, request: Request, body: Body, now: float) -> tuple[Request, Route]:
+    """Return a request with what its body says, and its route. Raises ``RequestRefused``."""
+    head, endpoint, owner = request.head, request.endpoint, request.owner
     operation = endpoint.operation
     try:
         envelope = body.read()
@@ -83,23 +56,23 @@ def make_plan(shared: Shared, head: Head, endpoint: Endpoint, owner: str, body: 
         made = makers_of(body.signed, operation.dialect, shared.pins, owner, now)
         route = held_to_makers(route, made, held=constraint is not FREE)
         route = kept_apart(route, made, envelope, operation.dialect, shared)
-    array = endpoint.stream and "alt=sse" not in head.query.split("&")
-    return Plan(
-        endpoint,
-        head.event.method,
-        route,
-        model,
-        stream,
-        array,
-        repeatable,
-        session,
-        envelope,
-        body.data,
-        to_provider(head.event.headers, accept_encoding=b"identity" if stream else DECODABLE),
-        head.query,
-        constraint.renamed,
-        made,
+    read = Request(
+        head=head,
+        endpoint=endpoint,
+        owner=owner,
+        owns=request.owns,
+        body=body.data,
+        envelope=envelope,
+        model=model,
+        stream=stream,
+        array=endpoint.stream and "alt=sse" not in head.query.split("&"),
+        repeatable=repeatable,
+        session=session,
+        headers=to_provider(head.event.headers, accept_encoding=b"identity" if stream else DECODABLE),
+        renamed=constraint.renamed,
+        made=made,
     )
+    return read, route
 
 
 @attrs.frozen
@@ -117,32 +90,31 @@ class Asking:
     """For the path."""
 
 
-def untranslated(plan: Plan, target: Target, edits: Edits | None = None) -> Asking:
+def untranslated(request: Request, target: Target, edits: Edits | None = None) -> Asking:
     """What is asked of a provider that speaks the client's dialect, with changes to what the client sent."""
-    body, path = plan.body, plan.endpoint.path
-    renames = plan.model is not None and target.model != plan.model
-    in_path = plan.endpoint.operation.model_in is ModelIn.PATH
+    body, path = request.body, request.endpoint.path
+    renames = request.model is not None and target.model != request.model
+    in_path = request.endpoint.operation.model_in is ModelIn.PATH
     if edits is not None:
         named: dict[Path, bytes | None] = {("model",): encode(target.model)} if renames and not in_path else {}
         body = edited(body, {**edits, **named})
-    elif renames and not in_path and plan.envelope is not None:
-        body = plan.envelope.with_model(target.model)
+    elif renames and not in_path and request.envelope is not None:
+        body = request.envelope.with_model(target.model)
     if renames and in_path:
-        body = rename(body, ((f"models/{plan.model}", f"models/{target.model}"),))
-    if plan.renamed:
-        body, names = rename(body, plan.renamed), dict(plan.renamed)
+        body = rename(body, ((f"models/{request.model}", f"models/{target.model}"),))
+    if request.renamed:
+        body, names = rename(body, request.renamed), dict(request.renamed)
         path = "/".join(path_segment(names[part]) if part in names else part for part in path.split("/"))
-    return Asking(path, plan.query, plan.headers, body, plan.stream, target.model)
+    return Asking(path, request.head.query, request.headers, body, request.stream, target.model)
 
 
-def collecting(plan: Plan, asking: Asking) -> Asking:
+def collecting(request: Request, asking: Asking) -> Asking:
     """Ask for a stream where the client asked for a whole reply of the same dialect."""
-    if plan.endpoint.operation.model_in is ModelIn.PATH:
+    if request.endpoint.operation.model_in is ModelIn.PATH:
         path = asking.path.removesuffix("generateContent") + "streamGenerateContent"
         return attrs.evolve(asking, path=path, query="alt=sse", stream=True, headers=_identity(asking.headers))
-    assert plan.envelope is not None
     more: dict[str, Any] = {"stream": True}
-    if plan.endpoint.operation.dialect in {"openai-chat", "openai-completions"}:
+    if request.endpoint.operation.dialect in {"openai-chat", "openai-completions"}:
         more["stream_options"] = {"include_usage": True}
     body = read_envelope(asking.body).with_fields(more)
     return attrs.evolve(asking, body=body, stream=True, headers=_identity(asking.headers))
@@ -201,7 +173,7 @@ def reading_body(shared: Shared, head: Head, pieces: list[bytes], operation: Ope
 class WritingCall:
     """The job: write what is asked of a provider that speaks the client's dialect."""
 
-    plan: Plan
+    request: Request
     target: Target
     collects: bool
     """A stream is asked for, although the client asked for a whole reply."""
@@ -210,8 +182,8 @@ class WritingCall:
 
     def __call__(self) -> Asking:
         """Do it."""
-        asking = untranslated(self.plan, self.target, self.edits)
-        return collecting(self.plan, asking) if self.collects else asking
+        asking = untranslated(self.request, self.target, self.edits)
+        return collecting(self.request, asking) if self.collects else asking
 
 
 def _model(endpoint: Endpoint, envelope: Envelope | None) -> str | None:

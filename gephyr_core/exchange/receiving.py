@@ -29,7 +29,7 @@ class Receiving(Collecting):
 
     def reply_started(self, event: UpstreamStarted, now: float) -> None:
         """The provider's head: a stream to be relayed, or a reply to be collected."""
-        attempt, plan = self.live
+        attempt = self.live
         attempt.status, attempt.headers, attempt.heard_at = event.status, event.headers, now
         self.shared.route_works(attempt.route, attempt.called_at, now)
         if self.shared.origins.dead:
@@ -38,7 +38,7 @@ class Receiving(Collecting):
             self.shared.scheduler.learning.heard(attempt.lease, event.headers, now - attempt.called_at, now)
         if not self._decodes(attempt, now):
             return
-        known = event.status >= 300 or not (plan.stream or self.generates)
+        known = event.status >= 300 or not (self.request.stream or self.request.generates)
         if not known:
             attempt.event_due = now + attempt.limits.first_byte
         self.enter(State.COLLECTING if known else State.RECOGNIZING)
@@ -63,7 +63,7 @@ class Receiving(Collecting):
 
     def recognize(self, event: UpstreamBody, now: float) -> None:
         """The first bytes of a body: they tell whether it is a stream, whatever was asked for and the head says."""
-        attempt, _ = self.live
+        attempt = self.live
         attempt.heard_at = now
         data = self.decoded(attempt, event.data, now)
         if data is None:
@@ -79,7 +79,7 @@ class Receiving(Collecting):
 
     def recognized_nothing(self, event: UpstreamEnded, now: float) -> None:
         """The body ended before it was known what it is: it is next to empty, or a coding held it back."""
-        attempt, _ = self.live
+        attempt = self.live
         last = self.last_decoded(attempt, now)
         if last is None:
             return
@@ -108,7 +108,6 @@ class Receiving(Collecting):
         Where its bytes do not tell, its head is believed. An array is a stream for those who speak Gemini's dialect.
         """
         assert attempt.form is not None
-        assert self.plan is not None
         seeker, attempt.form = attempt.form, None
         data = attempt.pieces[0] if len(attempt.pieces) == 1 else b"".join(attempt.pieces)
         attempt.pieces.clear()
@@ -119,7 +118,7 @@ class Receiving(Collecting):
             attempt.event_due = math.inf
             self.enter(State.COLLECTING)
             self.take_piece(attempt, data[seeker.offset :] if seeker.commented else data, now)
-        elif self.plan.stream:
+        elif self.request.stream:
             attempt.reader = self.reader(attempt, form, now)
             self.enter(State.PRELUDE)
             return self._take_events(attempt, data, now)
@@ -133,7 +132,7 @@ class Receiving(Collecting):
 
     def prelude_body(self, event: UpstreamBody, now: float) -> None:
         """Hold events until the first with content, which commits."""
-        attempt, _ = self.live
+        attempt = self.live
         data = self.decoded(attempt, event.data, now)
         block = None if data is None else self._take_events(attempt, data, now)
         if block is not None:
@@ -184,7 +183,7 @@ class Receiving(Collecting):
 
     def prelude_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream ended without content: that is no reply, whatever its dialect says of an end without a word."""
-        attempt, _ = self.live
+        attempt = self.live
         assert attempt.reader is not None
         rest = attempt.reader.rest()
         if self._fails_over_in_stream(attempt, now):
@@ -197,7 +196,7 @@ class Receiving(Collecting):
 
     def stream_whole(self, events: bytes, now: float) -> None:
         """Give a client that asked for a stream *events*, which a whole reply would have been."""
-        attempt, _ = self.live
+        attempt = self.live
         attempt.reader = self.reader(attempt, Form.EVENTS, now)
         attempt.size = 0
         self.enter(State.PRELUDE)
@@ -222,11 +221,10 @@ class Receiving(Collecting):
         A stored response that failed ends its stream so, whenever it is asked for.
         """
         assert attempt.reader is not None
-        assert self.plan is not None
         error = attempt.reader.error
-        if error is None or self.plan.endpoint.operation.pinned:
+        if error is None or self.request.endpoint.operation.pinned:
             return False
-        failure = of_error(error, (), now, side=self.is_side, repeatable=self.plan.repeatable)
+        failure = of_error(error, (), now, side=self.request.is_side, repeatable=self.request.repeatable)
         if not failure.fail_over and not failure.next_target:
             return False
         self.fail(failure, now)
@@ -283,7 +281,7 @@ class Receiving(Collecting):
 
     def rest_of_reply(self, event: UpstreamBody, now: float) -> None:
         """What follows the last content of a reply: usage, or the terminal event."""
-        attempt, _ = self.live
+        attempt = self.live
         if attempt.collector is None:
             self.relay(event, now)
         else:
@@ -291,7 +289,7 @@ class Receiving(Collecting):
 
     def rest_ended(self, event: UpstreamEnded, now: float) -> None:
         """The call ended after the last content of its reply."""
-        attempt, _ = self.live
+        attempt = self.live
         if attempt.collector is None:
             self.relay_ended(event, now)
         else:
@@ -303,7 +301,7 @@ class Receiving(Collecting):
 
     def relay_ended(self, _event: UpstreamEnded, now: float) -> None:
         """The stream is complete by its framing; whether it is by its dialect decides how it ends."""
-        attempt, _ = self.live
+        attempt = self.live
         self._ended(attempt, b"", now)
 
     def _ended(self, attempt: Attempt, block: bytes, now: float) -> None:

@@ -15,11 +15,12 @@ from gephyr_core.dialects.base import StreamReader
 from gephyr_core.dialects.translator import ReplyContext
 from gephyr_core.errors import Problem, quoted
 from gephyr_core.events import RequestStarted
-from gephyr_core.exchange.admission import Admitted, read_head
+from gephyr_core.exchange.admission import read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
 from gephyr_core.exchange.body import Body
-from gephyr_core.exchange.plan import Asking, Plan
+from gephyr_core.exchange.plan import Asking
 from gephyr_core.exchange.reply import Reply
+from gephyr_core.exchange.request import begun
 from gephyr_core.http import Origin, header
 from gephyr_core.records import AttemptRecord, StoredObject, Usage
 from gephyr_core.routing import Target
@@ -73,7 +74,7 @@ class TranslationState:
 
     def __init__(self) -> None:
         self.legs: list[Leg] = []
-        """The stages of the plan's route, those of a translated request split by whose reasoning they can take."""
+        """The stages of the route, those of a translated request split by whose reasoning they can take."""
         self.closed_legs: list[Leg] = []
         """Legs on which the request cannot be asked, since it cannot be translated for them."""
         self.refusals: list[Problem] = []
@@ -150,10 +151,9 @@ class ExchangeState(AttemptsState):
         self.shared = shared
         self.id = event.exchange
         self.started_at = now
-        self.head = read_head(event)
-        self.dialect = DIALECTS[self.head.dialect]
-        self.admitted: Admitted | None = None
-        self.plan: Plan | None = None
+        head = read_head(event)
+        self.dialect = DIALECTS[head.dialect]
+        self.request = begun(head)
         self.computing: Step | None = None
         """What is being computed for it."""
         self.question = 0
@@ -204,17 +204,10 @@ class ExchangeState(AttemptsState):
         return self.reply.request_id.removeprefix("req_")
 
     @property
-    def live(self) -> tuple[Attempt, Plan]:
-        """The attempt under way, and the plan it follows."""
+    def live(self) -> Attempt:
+        """The attempt under way."""
         assert self.attempt is not None
-        assert self.plan is not None
-        return self.attempt, self.plan
-
-    @property
-    def is_side(self) -> bool:
-        """Whether the request is a side route's, which says nothing about the account's health."""
-        assert self.plan is not None
-        return self.plan.endpoint.operation.side
+        return self.attempt
 
     def hold(self, size: int) -> bool:
         """Count *size* bytes of the request as held; return whether all exchanges together are within the limit."""
@@ -235,8 +228,7 @@ class ExchangeState(AttemptsState):
 
     def let_go_of_body(self) -> None:
         """The request will not be sent again: a stream may run for long, and its body need not stay as long."""
-        assert self.plan is not None
-        self.plan = attrs.evolve(self.plan, body=b"", envelope=None)
+        self.request = attrs.evolve(self.request, body=b"", envelope=None)
         self.translation = None
         self.translated_calls.clear()
         self.untranslated_calls.clear()

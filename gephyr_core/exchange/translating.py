@@ -61,26 +61,24 @@ class Translating(Keeping):
     def prepare(self, now: float) -> bool:
         """Read the request for the legs that need it translated. False: there is something to be waited for first."""
         self.prepared = True
-        assert self.plan is not None
-        assert self.admitted is not None
-        plan, operation, shared = self.plan, self.plan.endpoint.operation, self.shared
+        request, operation, shared = self.request, self.request.endpoint.operation, self.shared
         memory: Memories | None = None
-        if shared.memory is not None and self.admitted.owns:
-            memory = shared.memory.of(self.admitted.owner, now, lasting=len(plan.body) >= shared.heavy)
+        if shared.memory is not None and self.request.owns:
+            memory = shared.memory.of(self.request.owner, now, lasting=len(request.body) >= shared.heavy)
         dialects = dict.fromkeys(leg.dialect for leg in self.legs if leg.dialect)
         job = ReadingRequest(
             operation.dialect,
-            plan.body,
-            model=plan.model or "",
-            stream=plan.stream,
-            headers=plan.headers,
+            request.body,
+            model=request.model or "",
+            stream=request.stream,
+            headers=request.headers,
             strict=shared.config.translation.strict,
             count=operation.counts,
             memory=memory,
-            makers={one.block.name: one.maker[1] for one in plan.made if one.block.name and one.maker[1]},
+            makers={one.block.name: one.maker[1] for one in request.made if one.block.name and one.maker[1]},
             fetched_for=tuple(dialects) if shared.config.translation.fetch_urls else (),
         )
-        return self.compute(job, self.request_translated, self.go_on, len(plan.body), now) and not self.fetching
+        return self.compute(job, self.request_translated, self.go_on, len(request.body), now) and not self.fetching
 
     def go_on(self, now: float) -> None:
         """A job is done that an account was not taken before: take one, unless there is something else first."""
@@ -90,16 +88,15 @@ class Translating(Keeping):
     def request_translated(self, read: Callable[[], ReadRequest], now: float) -> None:
         """The request was read: decide what that means for the legs, and have addresses fetched."""
         try:
-            request = read()
+            found = read()
         except (FieldError, UntranslatableError) as error:
             for leg in self.legs:
                 if leg.dialect:
                     self.refuse_leg(leg, error)
             return
-        self.translation, self.wanted_urls = request.translation, request.wanted_urls
-        self.shown, self.said = request.shown, request.said
-        assert self.plan is not None
-        problem = None if self.plan.envelope is None else self.decide_keeping(self.plan.envelope)
+        self.translation, self.wanted_urls = found.translation, found.wanted_urls
+        self.shown, self.said = found.shown, found.said
+        problem = None if self.request.envelope is None else self.decide_keeping(self.request.envelope)
         if problem is not None:
             for leg in self.legs:
                 if leg.dialect:
@@ -126,8 +123,7 @@ class Translating(Keeping):
 
     def is_written(self, leg: Leg, now: float) -> bool:
         """Have the request written for the leg. False: that is waited for. A leg for which it cannot be is closed."""
-        assert self.plan is not None
-        size = len(self.plan.body)
+        size = len(self.request.body)
         if not leg.dialect:
             weight = size / LIGHTER if leg.without is None else size
             heavy = weight >= self.shared.heavy
@@ -214,10 +210,9 @@ class Translating(Keeping):
 
     def asks_for_stream(self, leg: Leg) -> bool:
         """Whether a stream is asked for on the leg: the client wants one, or its whole reply is collected from one."""
-        assert self.plan is not None
-        operation = self.plan.endpoint.operation
-        if self.plan.stream or operation.counts or not operation.translates:
-            return self.plan.stream
+        operation = self.request.endpoint.operation
+        if self.request.stream or operation.counts or not operation.translates:
+            return self.request.stream
         match leg.accounts[0].collect:
             case "always":
                 return True
@@ -227,7 +222,6 @@ class Translating(Keeping):
 
     def asking(self, leg: Leg) -> Asking:
         """Return what is sent on the leg, which :meth:`is_open` found to be open."""
-        assert self.plan is not None
         if not leg.dialect:
             done = next((asking for known, asking in self.untranslated_calls if known is leg), None)
             return done or self._passing(leg)()
@@ -237,9 +231,8 @@ class Translating(Keeping):
 
     def _passing(self, leg: Leg) -> WritingCall:
         """How the request is passed on to accounts that speak the client's dialect."""
-        assert self.plan is not None
         edits = None if leg.without is None else leg.without.edits
-        return WritingCall(self.plan, leg.target, self.asks_for_stream(leg) and not self.plan.stream, edits)
+        return WritingCall(self.request, leg.target, self.asks_for_stream(leg) and not self.request.stream, edits)
 
     def _refuse_strictly(self, leg: Leg, left_out: LeftOut) -> None:
         dropped = left_out.report.paths(Fate.DROPPED)
@@ -260,14 +253,13 @@ class Translating(Keeping):
     def context(self, now: float) -> ReplyContext:
         """Return what writing the reply needs to know; the same for each attempt."""
         if self.reply_context is None:
-            assert self.plan is not None
             self.reply_context = reply_context(
                 self.read_translation().prompt,
                 key=self.reply_key,
                 created=int(now),
-                model=self.plan.model or "",
+                model=self.request.model or "",
                 stored=self.keeps_reply,
-                body=self.original_body or self.plan.body,
+                body=self.original_body or self.request.body,
             )
         return self.reply_context
 
@@ -288,8 +280,7 @@ class Translating(Keeping):
 
     def give_up(self, now: float) -> None:
         """No account is left to ask. A translated count is estimated then, unless the request itself is at fault."""
-        assert self.plan is not None
-        counted = self.plan.endpoint.operation.counts and self.translation is not None and bool(self.failures)
+        counted = self.request.endpoint.operation.counts and self.translation is not None and bool(self.failures)
         if counted and self.failures[-1].kind not in _REQUESTS_FAULT:
             self.answer_estimate(now)
         else:
@@ -297,9 +288,8 @@ class Translating(Keeping):
 
     def answer_estimate(self, now: float) -> None:
         """Answer a count of tokens that no provider can make."""
-        assert self.plan is not None
         prompt = self.read_translation().prompt
-        body = CLIENTS[self.plan.endpoint.operation.dialect].write_count_reply(estimate_tokens(prompt))
+        body = CLIENTS[self.request.endpoint.operation.dialect].write_count_reply(estimate_tokens(prompt))
         self.reply.whole(200, [(b"content-type", b"application/json"), ESTIMATED], body, now)
         self.finish("ok", now)
 

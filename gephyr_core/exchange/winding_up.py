@@ -70,7 +70,7 @@ class WindingUp(Delivering):
 
     def wind_up(self, now: float) -> None:
         """The reply is finished, and nothing follows it any more: end it as its dialect does."""
-        attempt, _ = self.live
+        attempt = self.live
         if attempt.collector is not None:
             attempt.collector.drop_tail()
             attempt.collector.finish()
