@@ -19,7 +19,7 @@ class Capabilities:
     """Takes a tool choice that forces a call (``any``, ``tool``, ``required``)."""
     forced_tools_with_thinking: bool = True
     system_turns: bool = False
-    """Takes system messages in the middle of a conversation (Anthropic; the OpenAI dialects always do)."""
+    """Takes system messages in the middle of a conversation; in the OpenAI dialects all do that are not said not to."""
     structured_output: bool = True
     """Takes a JSON schema for its reply."""
     tool_search: bool = True
