@@ -316,3 +316,20 @@ def test_a_large_request_is_changed_beside_the_others() -> None:
     heavy.unclaimed = []
     commands = heavy.feed(answer(next(one for one in commands if isinstance(one, Compute))))
     assert [one.body for one in commands if isinstance(one, CallUpstream)] == [expected.body]
+
+
+@pytest.mark.parametrize("client", SPEECHES, ids=[speech.dialect for speech in SPEECHES])
+@pytest.mark.parametrize("collect", ["never", "always"])
+def test_a_model_of_another_name_is_asked_by_it_where_blocks_are_left_out(client: Speech, collect: str) -> None:
+    """And a stream is asked for, where the whole reply is collected from one."""
+    named = attrs.evolve(client, model="some-name")
+    accounts = account("a", client.provider), account("b", client.provider)
+    models = ModelsConfig(routes={"some-name": (f"{client.provider}/{client.model}",)})
+    play = Play(*accounts, models=models, providers={client.provider: ProviderConfig(collect=collect)})
+    talk = Conversation(named, play)
+    for answerer in "aba":
+        call = talk.ask(answerer)
+    body = msgspec.json.decode(call.body)
+    assert client.model in (body.get("model"), call.target.split("/")[-1].split(":")[0])
+    streams = body.get("stream") is True or "streamGenerateContent" in call.target
+    assert streams == (collect == "always")

@@ -10,6 +10,7 @@ from gephyr_core.dialects.openai_chat.reasoning import PROVEN, proofs_of
 from gephyr_core.dialects.openai_chat.stops import read_break
 from gephyr_core.dialects.openai_chat.stream import chat_usage, is_content
 from gephyr_core.dialects.openai_errors import stream_error
+from gephyr_core.dialects.signed_blocks import holds
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -57,10 +58,15 @@ def read_whole(body: bytes, *, generates: bool) -> WholeReply:
     if not generates:
         return WholeReply(usage)
     choices = reply.choices or []
-    errors = [_error(choice) for choice in choices]
-    finished = any(choice.finish_reason and error is None for choice, error in zip(choices, errors, strict=True))
-    if finished and not any(mark in body for mark in PROVEN):
-        return WholeReply(usage)
+    signed, finished = holds(body, PROVEN), False
+    errors = []
+    for choice in choices:
+        error = _error(choice)
+        if error is None and choice.finish_reason:
+            if not signed:
+                return WholeReply(usage)
+            finished = True
+        errors.append(error)
     spoken = decode_reply(_SPOKEN, body) if choices else None
     said = [] if spoken is None else spoken.choices
     if finished or any(is_content(choice) and error is None for choice, error in zip(said, errors, strict=False)):
