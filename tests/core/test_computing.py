@@ -316,3 +316,13 @@ def test_a_reply_is_the_same_by_jobs(headers: list[tuple[bytes, bytes]]) -> None
             play.feed(answer(play.expect(Compute)))
         sent.append(play.expect(StartResponse, SendBody, EndResponse))
     assert sent[0] == sent[1]
+
+
+def test_a_job_is_not_given_up_before_its_time() -> None:
+    """A deadline of what was before may still wake the exchange."""
+    play = playing()
+    job = begun(play, asked(10))
+    assert play.gateway.deadline < play.now + LONGEST_JOB
+    play.wait()
+    play.expect()
+    called(play, job)

@@ -40,5 +40,6 @@ def test_a_list_of_parts_goes_on_in_plain_text() -> None:
 
 
 def test_nothing_takes_the_place_of_something() -> None:
+    assert grown_of({"id": "a", "type": "t"}, {"id": "", "type": "t"}) == {"id": "a", "type": "t"}
     assert grown_of({"a": "x", "b": None}, {"a": None, "b": None, "c": None}) == {"a": "x", "b": None, "c": None}
     assert grown_of({"n": 1, "o": {"a": "x"}}, {"n": 2, "o": {"a": "y"}}) == {"n": 2, "o": {"a": "xy"}}
