@@ -81,6 +81,7 @@ def sent_back(whole: dict[str, Any]) -> Turn:
         (Thinking("T", ABROAD), Text("Hi")),
         (Thinking("", ABROAD, redacted=True), Text("Hi")),
         (Text("Hi"), ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", "{}"), ToolCall("c", "h", "raw", freeform=True)),
+        (ToolCall("a", "f", "{}"), ToolCall("c", "h", "", freeform=True)),
         (Refusal("No."),),
         (Image(Inline("image/webp", "AAAA")), Text("Hi")),
     ],
