@@ -33,7 +33,7 @@ class Rule(enum.Enum):
     """Nobody could be asked within the time there was."""
 
 
-class Decision(msgspec.Struct, frozen=True, eq=False):
+class Decision(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One choice of an account, with what it was made of. Refers to accounts; written out when it is read.
 
     Made for every attempt, and so a struct, which costs a third of what a frozen attrs class does.

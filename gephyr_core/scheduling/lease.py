@@ -7,7 +7,7 @@ from gephyr_core.scheduling.decisions import Rule
 from gephyr_core.scheduling.search import Choice, Search
 
 
-class Lease(msgspec.Struct, frozen=True, eq=False):
+class Lease(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The right to one request on an account. Released exactly once, by the scheduler that made it."""
 
     claim: int

@@ -37,7 +37,7 @@ _HELD = "the gateway's own limit of {} requests per minute on all accounts toget
 _Window = TypeVar("_Window", RequestWindow, TokenWindow)
 
 
-class _Booked(msgspec.Struct, eq=False):
+class _Booked(msgspec.Struct, eq=False, gc=False):
     """A claim that is out."""
 
     view: View

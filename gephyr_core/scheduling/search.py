@@ -11,7 +11,7 @@ from gephyr_core.scheduling.pool import Pool
 from gephyr_core.scheduling.strikes import Strike
 
 
-class Choice(msgspec.Struct, frozen=True, eq=False):
+class Choice(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The result of choosing: accounts for a request, before the ledger books one. Made for every attempt."""
 
     pool: Pool

@@ -74,7 +74,7 @@ class View:
 
     def remaining(self, model: str) -> Remaining | None:
         """Return the remaining quota that *model* counts in, or None if the provider reported none."""
-        return self.organization.remaining.get(self.scope(model))
+        return self.organization.remaining.get(model if self.per_model else "")
 
     def block(self, model: str, tokens: int, now: float) -> Block | None:
         """Return the block on a claim for *model* that may spend *tokens*, or None if the ledger would grant it."""
