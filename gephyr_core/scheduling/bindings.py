@@ -9,7 +9,7 @@ import enum
 from collections import deque
 from collections.abc import Callable, Iterable
 
-import attrs
+import msgspec
 
 from gephyr_core.records import Binding
 
@@ -33,8 +33,7 @@ class BindingChange(enum.Enum):
     EXPIRED = "expired"
 
 
-@attrs.frozen
-class BindingEvent:
+class BindingEvent(msgspec.Struct, frozen=True, gc=False):
     """One change of a binding."""
 
     at: float

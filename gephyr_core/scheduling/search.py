@@ -42,8 +42,7 @@ REFUSED = Refused()
 _NOTHING: Mapping[str, list[str]] = {}
 
 
-@attrs.define(eq=False)
-class Search:
+class Search(msgspec.Struct, eq=False):
     """One request's search for an account, over all its attempts."""
 
     exchange: int

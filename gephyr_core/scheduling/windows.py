@@ -6,7 +6,7 @@ that many places before it is a full minute old.
 
 from collections import deque
 
-import attrs
+import msgspec
 
 SPAN = 60.0
 """Seconds."""
@@ -40,8 +40,7 @@ class RequestWindow:
         return len([start for start in self._starts if start + SPAN > now])
 
 
-@attrs.define(eq=False)
-class Spent:
+class Spent(msgspec.Struct, eq=False, gc=False):
     """The tokens of one request in a window: estimated when it begins, settled when it is known."""
 
     at: float
