@@ -78,12 +78,17 @@ async def _serve(config: Config, make_service: MakeService) -> int:
     except ConfigError as error:
         report(error)
         return EXIT_BAD_CONFIGURATION
+    listener = None
     try:
         listener = _listener(config, service)
         await listener.start()
         close_metrics = _listen_for_metrics(config, service)
     except (ListenError, OSError) as error:
         click.echo(f"error: {error}", err=True)
+        if listener is not None:
+            listener.stop_accepting()
+            listener.abort()
+            await listener.wait_closed()
         await service.aclose()
         return EXIT_CANNOT_LISTEN
     raise_open_file_limit()
