@@ -1,8 +1,9 @@
 """What simulated and strict providers answer, in tables that were read and approved: they stand for the real ones."""
 
 import copy
+import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ def test_a_strict_provider_answers_each_feature_as_was_approved(dialect: str) ->
     check_table(f"strict-{dialect}", strict_features(dialect))
 
 
-ODD = (None, True, 0, -1, 7, 1.5, 10**9, "", "x", "auto", [], ["x"], [{}], {}, {"type": "x"}, {"type": "object"})
+ODD = (None, True, 0, 1, -1, 7, 1.5, 10**9, "", "x", "auto", [], ["x"], [{}], {}, {"type": "x"}, {"type": "object"})
 
 
 def odd_fields(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -134,11 +135,10 @@ def with_value(body: dict[str, Any], path: tuple[Any, ...], value: Any, *, gone:
     return made
 
 
-def strict_refusals(dialect: str) -> Iterator[str]:
-    """What is said of a request that is wrong in one place: of all features together, each place once."""
-    _, _, model = TARGETS[dialect]
+def refusals(bodies: Iterable[Any], answer: Callable[[Any], Got]) -> Iterator[str]:
+    """What is said of a request that is wrong in one place: of all *bodies* together, each place once."""
     seen: dict[str, None] = {}
-    for body in CASES[dialect].values():
+    for body in bodies:
         for path in odd_fields(body):
             place = ".".join("0" if isinstance(step, int) else str(step) for step in path)
             if place in seen:
@@ -146,10 +146,7 @@ def strict_refusals(dialect: str) -> Iterator[str]:
             seen[place] = None
             fates: dict[str, list[str]] = {}
             for value in ("(gone)", *ODD):
-                target, sent = asked(
-                    dialect, model, with_value(body, path, value, gone=value == "(gone)"), stream=False
-                )
-                got = ask(StrictProvider(), target, sent)
+                got = answer(with_value(body, path, value, gone=value == "(gone)"))
                 fate = "200" if got.status == 200 else f"{got.status} {got.json['error']['message'][:160]}"
                 fates.setdefault(fate, []).append(repr(value))
             yield f"## {place}"
@@ -158,7 +155,20 @@ def strict_refusals(dialect: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("dialect", CASES)
 def test_a_strict_provider_refuses_what_is_wrong_as_was_approved(dialect: str) -> None:
-    check_table(f"strict-refusals-{dialect}", strict_refusals(dialect))
+    def answer(body: Any) -> Got:
+        return ask(StrictProvider(), *asked(dialect, TARGETS[dialect][2], body, stream=False))
+
+    check_table(f"strict-refusals-{dialect}", refusals(CASES[dialect].values(), answer))
+
+
+@pytest.mark.parametrize("dialect", CASES)
+def test_a_simulated_provider_refuses_what_is_wrong_as_was_approved(dialect: str) -> None:
+    asker = Asker()
+
+    def answer(body: Any) -> Got:
+        return asker.post(*asked(dialect, TARGETS[dialect][2], body, stream=False))
+
+    check_table(f"simulated-refusals-{dialect}", refusals(CASES[dialect].values(), answer))
 
 
 def simulated(dialect: str) -> Iterator[str]:
@@ -201,6 +211,14 @@ OTHERS: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/messages", {"model": "m"}),
     ("POST", "/v1beta/models/m:odd", {}),
 )
+
+
+def test_simulated_providers_refuse_what_is_wrong_beside_generation_as_was_approved() -> None:
+    asker, lines = Asker(), []
+    for _, target, body in OTHERS:
+        if isinstance(body, dict) and body:
+            lines += [f"# {target}", *refusals([body], functools.partial(asker.post, target))]
+    check_table("simulated-refusals-others", lines)
 
 
 def test_simulated_providers_answer_beside_generation_as_was_approved() -> None:

@@ -53,6 +53,11 @@ def test_a_streamed_chat_says_what_the_whole_one_says() -> None:
     assert got[-1].usage == reply.usage
 
 
+@pytest.mark.parametrize("options", [None, {}, {"include_usage": False}])
+def test_a_stream_tells_its_usage_only_where_that_was_asked(options: object) -> None:
+    assert [chunk.usage for chunk in chunks({"stream_options": options}) if chunk.usage or not chunk.choices] == []
+
+
 @pytest.mark.parametrize(("parallel", "names"), [(True, ["get_weather", "get_time"]), (False, ["get_weather"])])
 def test_offered_tools_are_called_with_arguments_of_their_schema(parallel: bool, names: list[str]) -> None:
     asked = {"tools": [WEATHER, CLOCK], "parallel_tool_calls": parallel}

@@ -291,3 +291,14 @@ def test_each_strict_model_takes_what_was_approved() -> None:
             said = (f"{name} {value}" for name, value in attrs.asdict(found, recurse=False).items())
             lines.append(f"{family}: {', '.join(said)}")
     check_table("strict-models", lines)
+
+
+def test_each_strict_model_is_described_as_was_approved() -> None:
+    """A gateway learns from it what the model takes."""
+    lines = []
+    places = ((CLAUDE, "/v1/models/", VERSION), (OPENAI, "/v1/models/", ()), (GEMINI, "/v1beta/models/", ()))
+    for table, path, headers in places:
+        for family in table:
+            got = ask(StrictProvider(), f"{path}{family}", None, headers, "GET")
+            lines.append(f"{got.status} {got.body.decode()}")
+    check_table("strict-descriptions", lines)

@@ -61,7 +61,7 @@ class _Sampler:
         match kind:
             case "object":
                 properties = schema.get("properties") or {}
-                required = schema.get("required") or ()
+                required = [name for name in schema.get("required") or () if isinstance(name, str)]
                 return {name: self.value(properties.get(name, True), depth + 1) for name in required}
             case "array":
                 return self._array(schema, depth)
