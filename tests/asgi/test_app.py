@@ -1,6 +1,7 @@
 """How the application is configured, starts and ends."""
 
 import asyncio
+import base64
 import contextlib
 import io
 import json
@@ -13,6 +14,7 @@ import pytest
 from gephyr.asgi import GephyrApp
 from gephyr.runtime.account_book import AccountBook
 from gephyr.runtime.configuration import load_mapping
+from gephyr.runtime.fetching import Fetched
 from gephyr.runtime.observers import RequestLog
 from gephyr_core.config import ConfigError
 from tests.conformance.asgi_host import HostedTalk, Lifespan, http_scope
@@ -119,8 +121,9 @@ async def test_auth_is_off_where_the_configuration_says_so() -> None:
 @pytest.mark.parametrize("off", ["off", "OFF", " Off "])
 def test_the_environment_alone_cannot_switch_auth_off(variable: str, off: str) -> None:
     """A variable left over from somewhere else opens nothing, and is not passed over in silence either."""
-    with pytest.raises(ConfigError, match=variable):
+    with pytest.raises(ConfigError, match=variable) as caught:
         make_app(environ={variable: off})
+    assert [problem.path for problem in caught.value.problems] == ["auth.mode"]
     make_app({**CONFIGURATION, "auth": {"mode": "off"}}, environ={variable: "off"})
 
 
@@ -299,3 +302,46 @@ async def test_a_control_character_in_a_header_is_a_400(value: bytes) -> None:
         assert "control character" in response.json()["error"]["message"]
         assert (await ask(app, headers=(AUTHORIZED, (b"x-a", b"a\tb \xe4")))).status == 200
     assert len(upstream.calls) == 1
+
+
+@pytest.mark.anyio
+async def test_urls_are_fetched_as_the_host_says() -> None:
+    """Gemini takes no address of a picture: the gateway needs its bytes."""
+    fetched: list[str] = []
+
+    class Album:
+        async def fetch(self, url: str, max_bytes: int) -> Fetched:
+            assert max_bytes > 0
+            fetched.append(url)
+            return Fetched("image/png", b"a picture")
+
+        async def aclose(self) -> None:
+            """Nothing is open."""
+
+    app, upstream = make_app(configuration([account("a", "gemini")], models={"m": "gemini/g"}), fetcher=Album())
+    picture = {"type": "image_url", "image_url": {"url": "https://album.test/1.png"}}
+    talk = HostedTalk(app, http_scope("POST", CHAT.path, (AUTHORIZED,)))
+    talk.send(json.dumps({"model": "m", "messages": [{"role": "user", "content": [picture]}]}).encode(), last=True)
+    await talk.head()
+    await talk.rest()
+    await talk.over()
+    assert fetched == ["https://album.test/1.png"]
+    assert any(base64.b64encode(b"a picture") in call.command.body for call in upstream.calls)
+
+
+@pytest.mark.anyio
+async def test_a_host_that_fails_before_an_answer_sees_its_own_error() -> None:
+    """It is not answered with a 500: nobody is there to read it, and the host knows what is wrong with it."""
+    app, upstream = make_app()
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise LookupError("the host's")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with app:
+        with pytest.raises(LookupError, match="the host's"):
+            await app(http_scope("POST", CHAT.path, (AUTHORIZED,)), receive, send)
+    assert (sent, upstream.calls) == ([], [])

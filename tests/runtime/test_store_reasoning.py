@@ -10,13 +10,17 @@ import structlog
 
 from gephyr.runtime import store as store_module
 from gephyr.runtime.account_book import AccountBook
+from gephyr.runtime.configuration import load_mapping
+from gephyr.runtime.service import open_store
 from gephyr.runtime.store import Store
 from gephyr.runtime.store_salvage import salvage
 from gephyr.runtime.store_schema import MIGRATIONS
-from gephyr_core.records import Pin, RememberedReasoning
+from gephyr_core.records import Pin, RememberedReasoning, StoredObject
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
+FAR = 4e9
+"""A time that does not come."""
 SECRET = b"what the model thought"
 
 
@@ -94,6 +98,24 @@ def test_the_oldest_makes_room(tmp_path: Path) -> None:
     data = secrets.token_bytes(1000)
     kept(tmp_path, *(made(number, data) for number in range(10)), most_reasoning_bytes=5000)
     assert [record.key for record in found(tmp_path)] == ["call:call_7", "call:call_8", "call:call_9"]
+
+
+@pytest.mark.anyio
+async def test_the_configuration_bounds_what_the_store_keeps(tmp_path: Path) -> None:
+    """Each by its own setting: of both, only the newest fits here."""
+    bounds = {"stored_responses_max_bytes": 5000, "remember_reasoning_max_bytes": 5000}
+    server = {"data_dir": str(tmp_path)}
+    for settings, kept_of_each in ((bounds, 3), ({}, 10)):
+        store = open_store(load_mapping({"server": server, "translation": settings}, {}))
+        for number in range(10):
+            store.save(made(number, secrets.token_bytes(1000), expires_at=FAR))
+            store.save(StoredObject("owner", f"resp_{number}", "response", secrets.token_bytes(1000), NOW, FAR))
+        store.close()
+        store = open_store(load_mapping({"server": server, "translation": settings}, {}))
+        objects = [await store.load("owner", f"resp_{number}") for number in range(10)]
+        assert len(store.load_reasoning(NOW)) == kept_of_each
+        assert len([one for one in objects if one is not None]) == kept_of_each
+        store.close()
 
 
 @pytest.mark.parametrize("column", ["sealed", "owner", "key"])

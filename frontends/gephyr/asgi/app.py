@@ -30,8 +30,8 @@ from gephyr.runtime.fields import has_controls
 from gephyr.runtime.observers import LineWriter, Observers, RequestLog
 from gephyr.runtime.observers.lines import binary
 from gephyr.runtime.ports import UpstreamPort
-from gephyr.runtime.service import RecordStore, Service, render_error, socket_service
-from gephyr.runtime.store import MemoryStore, Store
+from gephyr.runtime.service import RecordStore, Service, open_store, render_error, socket_service
+from gephyr.runtime.store import MemoryStore
 from gephyr_core.errors import ErrorKind
 from gephyr_core.faults import MESSAGE
 from gephyr_core.guards import Cors
@@ -159,13 +159,7 @@ class GephyrApp:
             _log.warning("no account is configured: every request will be answered 503")
         store: RecordStore = MemoryStore()
         if wants_store(loaded.config):
-            store = Store.open(
-                loaded.config.server.data_dir,
-                clock=GatewayClock(),
-                most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
-                most_reasoning_bytes=loaded.config.translation.remember_reasoning_max_bytes,
-                credential_digests=loaded.credential_digests,
-            )
+            store = open_store(loaded)
         log, lines = self._request_log, None
         if log is None:
             lines = LineWriter(binary(sys.stderr))

@@ -12,11 +12,10 @@ import structlog
 
 from gephyr.cli.check import EXIT_BAD_CONFIGURATION, report
 from gephyr.cli.serving import ignored_signals, run_server
-from gephyr.runtime.clock import GatewayClock
 from gephyr.runtime.configuration import find_config, load
 from gephyr.runtime.credentials import digest, generate_key
 from gephyr.runtime.observers import LogFormat, Observers, RequestLog, background_output, configure_logging
-from gephyr.runtime.service import Service, socket_service
+from gephyr.runtime.service import Service, open_store, socket_service
 from gephyr.runtime.store import Store, StoreError
 from gephyr.runtime.stored_accounts import stored_accounts
 from gephyr_core.config import Config, ConfigError, is_loopback
@@ -81,13 +80,7 @@ def _serve(
     for warning in loaded.warnings:
         _log.warning(warning)
     try:
-        store = Store.open(
-            loaded.config.server.data_dir,
-            clock=GatewayClock(),
-            most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
-            most_reasoning_bytes=loaded.config.translation.remember_reasoning_max_bytes,
-            credential_digests=loaded.credential_digests,
-        )
+        store = open_store(loaded)
         config = harden(loaded.config, store, allow_no_auth=allow_no_auth)
     except (StoreError, sqlite3.Error) as error:
         click.echo(f"error: server.data_dir: {error}", err=True)

@@ -156,6 +156,17 @@ class Service:
         self._store.close()
 
 
+def open_store(loaded: Loaded) -> Store:
+    """Open the store in the configured directory, with the configured bounds. Raises what :meth:`Store.open` does."""
+    return Store.open(
+        loaded.config.server.data_dir,
+        clock=GatewayClock(),
+        most_object_bytes=loaded.config.translation.stored_responses_max_bytes,
+        most_reasoning_bytes=loaded.config.translation.remember_reasoning_max_bytes,
+        credential_digests=loaded.credential_digests,
+    )
+
+
 def socket_service(
     loaded: Loaded,
     *,

@@ -51,10 +51,6 @@ class Handshake(asyncio.Protocol):
         """Keep what comes before :class:`Connection` can take it."""
         self._early.append(data)
 
-    def eof_received(self) -> None:
-        """The client leaves."""
-        self._ended = True
-
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The connection is gone before its handshake was done."""
         self._ended = True

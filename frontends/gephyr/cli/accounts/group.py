@@ -1,5 +1,7 @@
 """The command group ``gephyr accounts``."""
 
+import sys
+
 import click
 
 from gephyr.cli.accounts.adding import add
@@ -9,6 +11,7 @@ from gephyr.cli.accounts.recovering import recover
 from gephyr.cli.accounts.switching import disable, enable, remove
 from gephyr.cli.accounts.testing import test_account
 from gephyr.runtime.observers import configure_logging
+from gephyr.runtime.observers.lines import binary
 
 
 @click.group()
@@ -17,7 +20,7 @@ def accounts() -> None:
 
     Exit status: 0 done, 1 it cannot be done or the account does not work, 2 the configuration or the input is wrong.
     """
-    configure_logging("warning")
+    configure_logging("warning", file=binary(sys.stderr))
 
 
 for _command in (list_accounts, add, remove, enable, disable, test_account, login, recover):

@@ -35,14 +35,13 @@ LogFile = BinaryIO | LineWriter
 """Where lines go. The caller waits for a file, and not for a writer."""
 
 
-def configure_logging(level: str = "info", log_format: LogFormat = "auto", *, file: LogFile | None = None) -> None:
+def configure_logging(level: str = "info", log_format: LogFormat = "auto", *, file: LogFile) -> None:
     """Send the process's messages to *file*, those of libraries that use :mod:`logging` from warnings on.
 
-    *level* is ``debug``, ``info``, ``warning`` or ``error``; ``ValueError`` for another. *file* is standard error
-    where none is given. A writer is taught to tell how many lines it dropped.
+    *level* is ``debug``, ``info``, ``warning`` or ``error``; ``ValueError`` for another. Where *file* is a writer, it
+    is taught to tell how many lines it dropped.
     """
     threshold = _threshold(level)
-    file = binary(sys.stderr) if file is None else file
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
