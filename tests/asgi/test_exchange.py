@@ -1,17 +1,27 @@
 """One exchange: its outbox, and the ways in which it ends early."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from gephyr.asgi import ResponseAborted
 from gephyr.asgi.exchange import HIGH_MARK, LOW_MARK
-from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResponse
-from gephyr_core.events import ClientBlocked, ClientGone, ClientReady, RequestBody, RequestEnded, RequestStarted
+from gephyr_core.commands import AbortResponse, Command, EndResponse, SendBody, StartResponse
+from gephyr_core.events import (
+    ClientBlocked,
+    ClientGone,
+    ClientReady,
+    Event,
+    FrontEndFailed,
+    RequestBody,
+    RequestEnded,
+    RequestStarted,
+)
 from tests.asgi.world import HEAD, World, kinds
 from tests.conformance.asgi_host import BUFFER, http_scope
-from tests.server.world import reply
+from tests.server.world import ScriptedCore, reply
 from tests.waiting import WAIT, until
 
 pytestmark = pytest.mark.anyio
@@ -213,6 +223,26 @@ async def test_a_receive_that_fails_is_the_hosts_to_see() -> None:
     with pytest.raises(ValueError, match="the host's"):
         await _serve_with(world, receive_error=ValueError("the host's"))
     assert len(world.core.of(ClientGone)) == 1
+
+
+async def test_a_fault_in_sending_is_told_once_and_cuts_the_response() -> None:
+    """Although the core says of it what is so by then: that the response is over."""
+
+    class Ending(ScriptedCore):
+        def receive(self, event: Event, now: float) -> Sequence[Command]:
+            commands = super().receive(event, now)
+            return (AbortResponse(event.exchange, "a fault"),) if isinstance(event, FrontEndFailed) else commands
+
+    world = World(Ending())
+    talk = world.talk("/wait")
+    await world.core.saw(RequestEnded)
+    world.command(StartResponse(1, 200, HEAD), SendBody(1, "no bytes"))  # type: ignore[arg-type]
+    await talk.over()
+    assert isinstance(talk.error, ResponseAborted)
+    assert (talk.taken, talk.complete) == (0, False)
+    assert [(told.fault.error, told.fault.during) for told in world.core.of(FrontEndFailed)] == [
+        ("TypeError", "sending")
+    ]
 
 
 async def _serve_with(world: World, *, send_error: Exception | None = None, receive_error: Any = None) -> None:

@@ -72,6 +72,19 @@ def checked(text: str) -> str:
     return text
 
 
+def test_a_long_name_of_an_account_is_shortened_in_a_plot_and_whole_in_its_title():
+    """Beside the plots there is room for 22 letters."""
+    fits, long = "a" * 22, "b" * 23
+    measurements = Measurements([account(fits), account(long)], BEGIN)
+    for name in (fits, long):
+        measurements.take(request(attempt(name)))
+    measurements.ran_until(BEGIN + 60.0)
+    played = Run(scenario="s", seed=7, measurements=measurements, trace_hash="f", violations=())
+    text = checked(page([Told("s", played)]))
+    assert f"<title>{fits}</title>{fits}</text>" in text
+    assert f"<title>{long}</title>{long[:21]}…</text>" in text
+
+
 def test_the_page_fetches_nothing_runs_nothing_and_escapes_what_it_is_given():
     text = checked(page([Told(NASTY, run(name=NASTY), [NASTY])]))
     assert "<script" not in text

@@ -68,6 +68,24 @@ def test_what_the_cache_holds_is_read_faster_and_counts_for_no_limit() -> None:
     assert organization.refuses("m", Spent(1000, 1000, 0, 1), 0.0) == 0.0
 
 
+def test_a_provider_takes_as_many_requests_at_once_as_it_says() -> None:
+    """Each that ends makes room for one."""
+    organization = Organization(ProviderSettings(concurrency=2))
+    spent = Spent(10, 0, 10, 1)
+    for _ in range(3):
+        taken = 0
+        while not organization.refuses("m", spent, 0.0):
+            organization.begin("m", "s", spent, 0.0)
+            taken += 1
+        assert (taken, organization.in_flight) == (2, 2)
+        organization.end("m", 1, 0.0)
+        assert organization.refuses("m", spent, 0.0) == 0.0
+        organization.begin("m", "s", spent, 0.0)
+        assert organization.refuses("m", spent, 0.0) > 0.0
+        organization.end("m", 1, 0.0)
+        organization.end("m", 1, 0.0)
+
+
 def test_openai_tells_resets_as_go_prints_durations() -> None:
     headers = limit_headers("openai-chat", LEVELS, 0.0)
     assert header(headers, b"x-ratelimit-remaining-requests") == b"12"

@@ -112,6 +112,20 @@ def test_a_key_in_the_query_is_taken_out_and_the_rest_stays(target, rest, keys):
     assert strip_credentials([], target)[:3] == ([], rest, tuple(sha(key) for key in keys))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("key", "$key", "apiKey", "api_key", "x-api-key", "x-goog-api-key", "token", "auth_token", "authorization"),
+        *("access_token", "oauth_token", "bearer_token", "bearerToken", "subscription-key"),
+        *("ocp-apim-subscription-key", "Ocp-Apim-Subscription-Key", "client_secret", "secret", "password"),
+    ],
+)
+def test_each_name_of_a_credential_is_known(name):
+    """In a query and in the path's own parameters: none is passed on to a provider."""
+    for target, rest in ((f"/m:x?{name}=k1&a=b", "/m:x?a=b"), (f"/m:x;{name}=k1?a=b", "/m:x?a=b")):
+        assert strip_credentials([], target)[1:3] == (rest, (sha("k1"),))
+
+
 queries = st.lists(st.tuples(st.sampled_from(["alt", "k", "keys", "a%20b", ""]), st.text("ab=%?/+", max_size=4)))
 
 

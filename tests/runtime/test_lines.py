@@ -93,6 +93,17 @@ def test_long_lines_are_bounded_together():
     writer.close()
 
 
+def test_what_was_written_takes_no_room():
+    """The bound is on what waits: a process that runs for long may say as much as it likes."""
+    file = io.BytesIO()
+    lines = LineWriter(file, most_lines=2, most_bytes=100)
+    for count in range(1, 6):
+        lines.write(b"x" * 99 + b"\n")
+        block_until(lambda count=count: len(file.getvalue()) == 100 * count)
+    lines.finish(WAIT)
+    assert lines.dropped == 0
+
+
 def test_the_end_does_not_wait_for_who_does_not_read():
     """The writer's thread is stuck in the pipe for good, and is left behind."""
     reader, writer = pipe()

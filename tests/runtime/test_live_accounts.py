@@ -159,3 +159,17 @@ async def test_a_change_that_does_not_fit_changes_nothing_and_is_told(
         await until(lambda: any(one["event"] == "the accounts stay as they were" for one in told))
     assert (refresher.grants, service.events, names(live.loaded)) == ([], [], ["own"])
     await live.aclose()
+
+
+async def test_an_end_while_a_change_is_brought_in_leaves_no_task_and_tells_nothing(
+    loaded: Loaded, store: Store, book: AccountBook
+) -> None:
+    """The service is being taken apart: whatever is told now would reach what has ended."""
+    before, service = asyncio.all_tasks(), Service()
+    live = LiveAccounts(loaded, store)
+    live.attach(Refresher(), service.feed)  # type: ignore[arg-type]
+    book.add_account(ADDED)
+    live.changed()
+    await asyncio.sleep(0)
+    await live.aclose()
+    assert (asyncio.all_tasks() - before, service.events) == (set(), [])

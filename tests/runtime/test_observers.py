@@ -169,6 +169,15 @@ def test_the_processs_messages_come_in_the_same_form():
     assert line == {"event": "listening", "level": "info", "port": 8045}
 
 
+def test_a_message_is_in_its_file_at_once(tmp_path):
+    """Whoever looks at the file sees what was said last, although the process goes on and says no more."""
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        configure_logging("info", "json", file=file)
+        structlog.get_logger().info("listening")
+        assert b"listening" in path.read_bytes()
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_traceback_shows_no_values_of_local_variables(log_format):
     """A local variable may hold a credential."""

@@ -105,6 +105,19 @@ def test_a_rest_that_leads_back_to_itself_is_read_once(tmp_path: Path) -> None:
     assert salvage(path).accounts == (SealedAccount(*rows[0]),)
 
 
+@pytest.mark.parametrize("left", range(5))
+def test_a_rest_of_which_nothing_is_left_but_where_it_leads_is_no_rest(tmp_path: Path, left: int) -> None:
+    """Although it leads back to itself: the reading ends."""
+    rows = accounts(range(600, 601))
+    path = file_of(tmp_path, added_accounts=rows)
+    content = path.read_bytes()
+    start = content.index(rows[0][2][-50:]) // PAGE * PAGE
+    assert start + PAGE == len(content)
+    path.write_bytes(content[:start] + (start // PAGE + 1).to_bytes(4, "big")[:left])
+    found = salvage(path)
+    assert (found.accounts, found.lost_accounts) == ((), ("a000600",))
+
+
 def test_a_row_of_a_size_that_no_account_has_is_left(tmp_path: Path) -> None:
     """What a damaged page claims is not read into memory without a bound."""
     found = salvage(file_of(tmp_path, 65536, added_accounts=[("large", b"{}", bytes(16 * 1024 * 1024), 1.0)]))

@@ -117,3 +117,10 @@ async def test_an_endpoint_that_says_nothing_is_given_up():
         error = await failure(endpoint.url, limit=0.05)
         assert (error.code, isinstance(error, LostAnswerError)) == ("timeout", True)
         assert error.detail.endswith("within 0.05 s")
+
+
+async def test_an_endpoint_that_cannot_be_connected_in_time_did_not_see_the_token():
+    """So the same refresh token can be sent again."""
+    error = await failure("https://127.0.0.1:9/token", limit=0.0)
+    assert (error.code, isinstance(error, LostAnswerError)) == ("timeout", False)
+    assert error.detail == "no connection to https://127.0.0.1:9 within 0 s"

@@ -8,11 +8,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from gephyr.runtime.tokens.google import JWT_BEARER, SCOPE, KeyFileError, ServiceAccountGrant
 from tests.runtime.service_account_key import key_file, pem_of, rsa_key
 
 NOW = 1_700_000_000.75
+
+
+def sealed_pem() -> str:
+    """A key that wants a password."""
+    return rsa_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"MARKED")).decode()
 
 
 def decoded(part: str) -> bytes:
@@ -58,6 +64,7 @@ def test_the_request_sends_the_statement_and_nothing_else():
         (key_file(token_uri="https://"), "'token_uri' is not an http(s) URL"),
         (key_file(token_uri="https://h:port"), "'token_uri' is not an http(s) URL"),
         (key_file(private_key="MARKED"), "'private_key' is not an unencrypted private key in PEM form"),
+        (key_file(private_key=sealed_pem()), "'private_key' is not an unencrypted private key in PEM form"),
         (key_file(private_key=pem_of(ec.generate_private_key(ec.SECP256R1()))), "'private_key' is not an RSA key"),
     ],
 )

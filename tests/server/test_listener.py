@@ -17,7 +17,7 @@ from gephyr.server import shared as shared_module
 from gephyr_core.commands import AbortResponse
 from gephyr_core.events import ClientGone, FrontEndFailed, RequestStarted
 from tests.runtime.test_upstream_lacks import no_descriptors
-from tests.server.world import responses, serving
+from tests.server.world import Client, responses, serving
 from tests.waiting import MOVABLE, pass_time, until
 
 pytestmark = pytest.mark.anyio
@@ -277,19 +277,41 @@ async def test_a_handshake_has_the_time_of_a_head(certificate: Certificate) -> N
         await until(lambda: world.listener.open_connections == 0)
 
 
+async def _greeted(client: Client, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
+    """Go through the handshake, up to what the client says last: that waits in *outgoing*."""
+    while True:
+        try:
+            tls.do_handshake()
+            return
+        except ssl.SSLWantReadError:
+            client.send(outgoing.read())
+            incoming.write(await client.reader.read(65536))
+
+
+async def test_who_leaves_with_the_end_of_the_handshake_leaves_nothing_behind(certificate: Certificate) -> None:
+    """A request that came before the goodbye is over with its client, if it was begun at all: each loop has its own
+    order of the two."""
+    async with serving(tls=tls_context(certificate.cert, certificate.key)) as world:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = certificate.client.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        client = await world.connect()
+        await _greeted(client, tls, incoming, outgoing)
+        tls.write(LAST.replace(b"/a", b"/wait"))
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()
+        client.send(outgoing.read())
+        await client.read_all()
+        await until(lambda: world.listener.open_connections == 0)
+        assert len(world.core.of(RequestStarted)) == len(world.core.of(ClientGone))
+
+
 async def test_a_request_that_comes_with_the_end_of_the_handshake_is_served(certificate: Certificate) -> None:
     """TLS 1.3 lets a client send both at once."""
     async with serving(tls=tls_context(certificate.cert, certificate.key)) as world:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = certificate.client.wrap_bio(incoming, outgoing, server_hostname="localhost")
         client, data = await world.connect(), b""
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                client.send(outgoing.read())
-                incoming.write(await client.reader.read(65536))
+        await _greeted(client, tls, incoming, outgoing)
         tls.write(LAST)
         client.send(outgoing.read())
         incoming.write(await client.read_all())

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from gephyr.server.response import ResponseWriter
 from gephyr_core.commands import AbortResponse, EndResponse, SendBody, StartResponse
-from gephyr_core.events import ClientGone, FrontEndFailed, RequestEnded
-from tests.server.world import responses, serving
+from gephyr_core.events import ClientGone, FrontEndFailed, RequestEnded, RequestStarted
+from tests.faulting import fault_at_call
+from tests.server.world import reply, responses, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -196,3 +198,36 @@ async def test_a_header_that_would_split_the_head_is_never_sent() -> None:
         assert data.startswith(b"HTTP/1.1 500 ")
         assert b"x-c" not in data
         assert [told.fault.during for told in world.core.of(FrontEndFailed)] == ["StartResponse"]
+
+
+async def test_a_fault_that_the_core_makes_nothing_of_is_answered_by_the_server() -> None:
+    """No client waits for an answer that nobody gives; what was begun is cut."""
+    answers: set[bytes] = set()
+    async with serving() as world:
+        for number in range(1, 100):
+            client = await world.connect()
+            client.send(b"POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n")
+            await world.core.saw(RequestStarted, number)
+            ended = len(world.core.of(RequestEnded))
+            with fault_at_call(number, ("gephyr.server.connection", "gephyr.server.request")) as hit:
+                client.send(b"body")
+                await until(lambda hit=hit, ended=ended: hit or len(world.core.of(RequestEnded)) > ended)
+            if not hit:
+                break
+            answers.add((await client.read_all())[:12])
+        world.command(*reply(number, 200, b"fine"))
+        assert (await client.read_until(b"fine")).startswith(b"HTTP/1.1 200")
+        await client.close()
+    assert answers == {b"HTTP/1.1 500"}
+
+
+async def test_a_client_that_cannot_even_be_refused_is_cut_off() -> None:
+    """Its connection does not stay open for ever, and the fault is told."""
+
+    def render(*_: object) -> Any:
+        raise LookupError("no words for it")
+
+    async with serving(render=render) as world:
+        assert await world.talk(b"no request\r\n\r\n") == b""
+        faults = [told.fault for told in world.core.of(FrontEndFailed)]
+        assert [(fault.error, fault.during) for fault in faults] == [("LookupError", "data_received")] * 2
