@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from gephyr_core.exchange import ILLEGAL, ROWS, Exchange, State
+from gephyr_core.exchange import ILLEGAL, ROWS, STATES, Exchange
 
 PAGE = Path(__file__).with_name("states.md")
 
@@ -17,16 +17,20 @@ def page() -> str:
         "",
     ]
     lines += [line.strip() for line in _theory()]
-    for state in State:
-        lines += ["", f"## While {state.value}", ""]
+    for state in STATES:
+        lines += ["", f"## While {state.name}", "", *_says(state), ""]
         if ROWS[state]:
             lines += ["| event | taken by | which says |", "|---|---|---|"]
         for event, method in ROWS[state].items():
-            says = method.__doc__.strip().splitlines()[0]
-            lines.append(f"| `{event.__name__}` | `{method.__name__}` | {says} |")
+            lines.append(f"| `{event.__name__}` | `{method.__name__}` | {_says(method)[0]} |")
         refused = ", ".join(f"`{event.__name__}`" for event in ILLEGAL[state])
         lines += ["", f"Illegal here: {refused}."]
     return "\n".join(lines) + "\n"
+
+
+def _says(thing: object) -> list[str]:
+    """The first line of a docstring."""
+    return (thing.__doc__ or "").strip().splitlines()[:1]
 
 
 def _theory() -> list[str]:

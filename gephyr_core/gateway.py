@@ -297,7 +297,7 @@ class Gateway:
         ]
         heapq.heapify(self._heap)
 
-    def _time_passed(self, _event: TimePassed, now: float) -> None:
+    def _time_passed(self, event: TimePassed, now: float) -> None:
         if now >= self._rest_until:
             self._do_what_is_due(now)
         if now >= self._drain_until:
@@ -310,12 +310,12 @@ class Gateway:
             if exchange is None or exchange.scheduled_at != when:
                 continue
             exchange.scheduled_at = math.inf
-            self._step(exchange, "TimePassed", self._wake, exchange, now)
+            self._step(exchange, "TimePassed", self._wake, exchange, event, now)
 
     @staticmethod
-    def _wake(exchange: Exchange, now: float) -> None:
+    def _wake(exchange: Exchange, event: TimePassed, now: float) -> None:
         if exchange.next_wake() <= now:
-            exchange.time_passed(now)
+            exchange.time_passed(event, now)
 
     def _do_what_is_due(self, now: float) -> None:
         """What is done beside all exchanges: one that fails does not keep the other from being done."""

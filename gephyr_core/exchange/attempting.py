@@ -3,10 +3,10 @@
 import attrs
 
 from gephyr_core.errors import ErrorKind, Fault, Sent
-from gephyr_core.events import UpstreamFailed
+from gephyr_core.events import TimePassed, UpstreamFailed
 from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_closed_route, of_cut_reply, of_fault
 from gephyr_core.exchange.plan import upstream_call
-from gephyr_core.exchange.state import State
+from gephyr_core.exchange.states import Answered, Calling, Collecting, Computing, Done, Waiting
 from gephyr_core.exchange.translating import Translating
 from gephyr_core.scheduling import NEUTRAL, Account, Choice, Claim, Denied, Granted, Lease, Pool, Says, Wait
 from gephyr_core.scheduling.scheduler import LONGEST_COOLDOWN_WAIT
@@ -22,7 +22,6 @@ class Attempting(Translating):
         Choosing, claiming (:meth:`claimed`) and calling (:meth:`begin`) are steps. Each begins with the result of the
         one before. A ledger in memory answers a claim at once.
         """
-        assert self.search is not None
         if len(self.failures) >= self.shared.most_attempts:
             self.give_up(now)
             return
@@ -36,7 +35,7 @@ class Attempting(Translating):
                     self.acquire(now)
                 return
             if not self.opens(leg, now):
-                if self.state in (State.COMPUTING, State.DONE):
+                if isinstance(self.state, Computing | Done):
                     return
                 continue
             tried = [account for where, account in self.tried if where is None or where == leg.target]
@@ -51,13 +50,17 @@ class Attempting(Translating):
                 continue
             refused.append(pool)
         if waits and now < self.search.until:
-            self.enter(State.WAITING)
+            self.enter(Waiting(self.search))
             self.shared.scheduler.queue.enter(self.id, [*waits, *refused])
         elif self.shared.scheduler.clear_estimates(self._open_pools(), self.search, self._tried_anywhere(), now):
-            self.enter(State.WAITING)  # for no time at all: whoever waited before is asked first
+            self.enter(Waiting(self.search))  # for no time at all: whoever waited before is asked first
             self.shared.scheduler.queue.enter(self.id, self._open_pools())
         else:
             self.give_up(now)
+
+    def waited_long_enough(self, _state: Waiting, _event: TimePassed, now: float) -> None:
+        """The wait for an account is over: take what there is, or give up."""
+        self.acquire(now)
 
     def _open_pools(self) -> list[Pool]:
         """Pools of the legs on which the request can still be asked."""
@@ -70,7 +73,6 @@ class Attempting(Translating):
     def claimed(self, leg: Leg, choice: Choice, claim: Claim, answer: Granted | Denied, now: float) -> None:
         """Take the ledger's answer to a claim: call the account that it granted. If others were faster, and it denied
         the claim, choose anew: the accounts' views show the blocks."""
-        assert self.search is not None
         if isinstance(answer, Denied):
             self.acquire(now)
             return
@@ -116,28 +118,25 @@ class Attempting(Translating):
             connected_by = attempt.called_at + call.limits.connect
             self.shared.origins.opened(call.origin, attempt.route, self.id, connected_by)
         self.reply.decision = attempt.lease.decision
-        self.enter(State.CALLING)
-        self.attempt = attempt  # from here on there is a call to be cancelled
+        self.enter(Calling(attempt))  # from here on there is a call to be cancelled
         self.shared.emit(call)
 
-    def fail(self, failure: Failure, now: float) -> None:
+    def fail(self, attempt: Attempt, failure: Failure, now: float) -> None:
         """Take in the failure of the attempt under way: before the commit point, go on to the next account."""
-        assert self.attempt is not None
-        assert self.search is not None
-        lease = self.attempt.lease
+        lease = attempt.lease
         everywhere = failure.status is None or failure.kind in {ErrorKind.CREDENTIAL, ErrorKind.MONEY}
         if failure.label == Fault.PROXY.value:
-            self.shared.proxy_failed(self.attempt.route, now)
-            self.failed_routes.append(self.attempt.route)
+            self.shared.proxy_failed(attempt.route, now)
+            self.failed_routes.append(attempt.route)
         elif failure.outcome.says is Says.UNREACHABLE:
-            self._note_dead_end(self.attempt, failure, now)
+            self._note_dead_end(attempt, failure, now)
         renewed = self._signs_in_again(failure, lease, now)
         if not (renewed or self._goes_another_way(failure, lease, now) or self._soon_over(failure)):
-            self.tried.append((None if everywhere else self.attempt.target, lease.account))
+            self.tried.append((None if everywhere else attempt.target, lease.account))
         if failure.next_target:
-            self.dead_targets.append(self.attempt.target)
+            self.dead_targets.append(attempt.target)
         outcome = NEUTRAL if renewed else failure.outcome
-        self.end_attempt(failure.label, outcome, now, detail=failure.detail or failure.message)
+        self.end_attempt(attempt, failure.label, outcome, now, detail=failure.detail or failure.message)
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
         self.hold_reply(0)
         self.search.since, self.search.until = now, now + self.shared.config.scheduling.acquire_timeout
@@ -166,7 +165,6 @@ class Attempting(Translating):
         A failure that came fast (a refusal, a name that is not found) may be a moment's: the host is tried a second
         time where it may be tried again soon. A failure that took longer is not waited for twice.
         """
-        assert self.search is not None
         shared, origin = self.shared, attempt.lease.account.origin
         shared.origin_failed(origin, attempt.route, self.id, attempt.called_at, failure.detail or failure.label, now)
         end = (origin, attempt.route)
@@ -201,37 +199,36 @@ class Attempting(Translating):
     def _has_targets_left(self) -> bool:
         return any(leg.target not in self.dead_targets for leg in self.legs)
 
-    def broken(self, event: UpstreamFailed, now: float) -> None:
+    def broken(self, state: Calling | Answered, event: UpstreamFailed, now: float) -> None:
         """The call broke before the commit point."""
-        attempt = self.live
+        attempt = state.attempt
         repeatable = self.request.repeatable or event.sent is Sent.NONE
         stale = event.reused and not attempt.fresh and event.fault is Fault.RESET
         if stale and repeatable and attempt.lease.current.may_be_called(now):
             claim = self.shared.scheduler.claim_again(attempt.lease)
-            self.claimed_again(event, self.shared.scheduler.ledger.claim(claim, now), now)
+            self.claimed_again(attempt, event, self.shared.scheduler.ledger.claim(claim, now), now)
             return
-        self.fault(event.fault, event.detail, now, sent=event.sent)
+        self.fault(attempt, event.fault, event.detail, now, sent=event.sent)
 
-    def claimed_again(self, event: UpstreamFailed, answer: Granted | Denied, now: float) -> None:
+    def claimed_again(self, attempt: Attempt, event: UpstreamFailed, answer: Granted | Denied, now: float) -> None:
         """Take the ledger's answer to a claim made again: send the call that broke once more, or fail.
 
         A kept connection was closed before any byte of a response: the provider had let it go (RFC 9112 section 9.3.1),
         and what may be repeated is sent once more on a fresh one (RFC 9110 section 9.2.2).
         """
-        attempt = self.live
         if isinstance(answer, Denied):
-            self.fault(event.fault, event.detail, now, sent=event.sent)
+            self.fault(attempt, event.fault, event.detail, now, sent=event.sent)
             return
         self.shared.scheduler.granted_again(attempt.lease, now)
-        self.end_attempt("stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
+        self.end_attempt(attempt, "stale_connection", NEUTRAL, now, detail=event.detail, stale=True)
         again = Attempt(0, attempt.lease, attempt.leg, attempt.limits, now, now, fresh=True, route=attempt.route)
         self._call(again)
 
-    def fault(self, fault: Fault, detail: str, now: float, *, sent: Sent = Sent.ALL) -> None:
+    def fault(self, attempt: Attempt, fault: Fault, detail: str, now: float, *, sent: Sent = Sent.ALL) -> None:
         """The call is of no use any more: what it failed by counts, unless an error status came before."""
-        attempt, side = self.live, self.request.is_side
-        if self.state is State.COLLECTING and attempt.status >= 300:
+        side = self.request.is_side
+        if isinstance(self.state, Collecting) and attempt.status >= 300:
             failure = of_cut_reply(attempt.status, attempt.headers, detail, now, side=side)
         else:
             failure = of_fault(fault, detail, sent, repeatable=self.request.repeatable, side=side)
-        self.fail(failure, now)
+        self.fail(attempt, failure, now)

@@ -8,17 +8,15 @@ import msgspec
 
 from gephyr_core.commands import TimeLimits
 from gephyr_core.content_coding import Decoder
-from gephyr_core.dialects.base import EventClass, Heard, StreamError, StreamReader
+from gephyr_core.dialects.base import Heard, StreamError
 from gephyr_core.errors import ErrorKind, Fault, Problem, Sent
 from gephyr_core.http import Headers
 from gephyr_core.providers import Verdict, classify_error, classify_reply
 from gephyr_core.records import AttemptRecord
-from gephyr_core.reply_form import FormSeeker
 from gephyr_core.routing import Target
 from gephyr_core.scheduling import NEUTRAL, Lease, Outcome, Says
 from gephyr_core.shared import Leg
 from gephyr_core.surrogates import readable
-from gephyr_core.translation.collecting import Collector
 
 _RANK = {429: 0, 529: 1, 503: 2}
 _UNTIL_ROOM = 1.0
@@ -43,8 +41,6 @@ class Attempt:
     event_due: float = math.inf
     """When the first event of a stream has to be there. Until it is, any byte is a sign of life, but none puts this
     off."""
-    finished_at: float = math.inf
-    """When the last content came of a reply that is finished, but may be followed by usage or a terminal event."""
     fresh: bool = False
     ended: bool = False
     """The call has ended or failed by itself."""
@@ -55,21 +51,8 @@ class Attempt:
     decoder: Decoder | None = None
     cut_short: bool = False
     """The body ended before its content coding did."""
-    form: FormSeeker | None = None
-    """Looks for the form of the body, as long as it is not known."""
-    reader: StreamReader | None = None
-    collector: Collector | None = None
-    """Where a whole reply is had from a stream."""
-    held: list[tuple[EventClass, bytes]] = attrs.field(factory=list)
-    """Events before the commit point that were not released yet."""
-    pieces: list[bytes] = attrs.field(factory=list)
-    """Of a whole reply, or of one whose form is not known yet."""
     made: list[str] = attrs.field(factory=list)
     """Names of the signatures that a translated reply holds in the client's own dialect."""
-    begun: bool = False
-    """A byte of the stream was read."""
-    size: int = 0
-    """Bytes held in ``held`` or ``pieces``."""
 
     def hear(self, heard: Heard, now: float) -> None:
         """Take note of what bytes of a stream amount to."""
@@ -77,12 +60,6 @@ class Attempt:
             self.event_due = math.inf
         if heard is not Heard.SILENCE or self.event_due < math.inf:
             self.heard_at = now
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all was told that the client was to get, though the call may go on."""
-        source = self.reader or self.collector
-        return source is not None and source.finished
 
     @property
     def target(self) -> Target:

@@ -16,7 +16,7 @@ from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import NOT_ROUTED, error_dialect
 from gephyr_core.exchange.endings import Endings
 from gephyr_core.exchange.reply import Reply
-from gephyr_core.exchange.state import State
+from gephyr_core.exchange.states import DONE
 from gephyr_core.faults import MESSAGE
 from gephyr_core.records import InternalError, RequestRecord
 from gephyr_core.scheduling import NEUTRAL
@@ -30,9 +30,8 @@ def collapse(exchange: Endings, fault: InternalError, now: float) -> None:
     exchange.failed_at = fault.place
     exchange.shared.emit(Observe(attrs.evolve(fault, at=now, request_id=exchange.reply.request_id)))
     _end_call(exchange, now)
-    if exchange.search is not None:
-        with suppress(Exception):
-            exchange.shared.scheduler.abandon(exchange.search, now)
+    with suppress(Exception):
+        exchange.shared.scheduler.abandon(exchange.search, now)
     if not exchange.reply.over:
         exchange.reply.take_back()
         try:
@@ -50,8 +49,8 @@ def _end_call(exchange: Endings, now: float) -> None:
         attempt.ended = True
         exchange.shared.emit(CancelUpstream(exchange.id, attempt.number))
     with suppress(Exception):
-        exchange.end_attempt(Fault.GATEWAY.value, NEUTRAL, now, detail=exchange.failed_at)
-    exchange.attempt = None
+        exchange.end_attempt(attempt, Fault.GATEWAY.value, NEUTRAL, now, detail=exchange.failed_at)
+    exchange.enter(DONE)
 
 
 def _finish(exchange: Endings, now: float) -> None:
@@ -60,7 +59,7 @@ def _finish(exchange: Endings, now: float) -> None:
             exchange.finish("failed", now, ErrorKind.SERVER)
     with suppress(Exception):
         exchange.shared.scheduler.queue.leave(exchange.id)
-    exchange.enter(State.DONE)
+    exchange.enter(DONE)
     exchange.hold_nothing()
     exchange.shared.finished.append(exchange.id)
     if not exchange.recorded:

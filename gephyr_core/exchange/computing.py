@@ -5,20 +5,17 @@ from typing import Any
 
 from gephyr_core.commands import Compute
 from gephyr_core.errors import ErrorKind, Problem
-from gephyr_core.events import Computed, UpstreamBody, UpstreamEnded, UpstreamFailed
+from gephyr_core.events import Computed, TimePassed, UpstreamBody, UpstreamEnded, UpstreamFailed
 from gephyr_core.exchange.endings import Endings
-from gephyr_core.exchange.state import State, Step
+from gephyr_core.exchange.states import LONGEST_JOB, Computing, Done
 from gephyr_core.scheduling import NEUTRAL
-
-LONGEST_JOB = 120.0
-"""Seconds in which a job has to be done, others before it included."""
 
 
 def stay(_now: float) -> None:
     """Nothing is left to do when what a job came to was taken."""
 
 
-class Computing(Endings):
+class HavingComputed(Endings):
     """Has jobs done."""
 
     def compute(
@@ -38,31 +35,27 @@ class Computing(Endings):
             take(job, now)
             return True
         self.question += 1
-        self.computing = Step(self.question, self.state, now, take, go_on)
         self.shared.scheduler.queue.leave(self.id)
-        self.enter(State.COMPUTING)
+        self.enter(Computing(self.question, self.state, now, take, go_on))
         self.shared.emit(Compute(self.id, self.question, job, LONGEST_JOB))
         return False
 
-    def computed(self, event: Computed, now: float) -> None:
+    def computed(self, state: Computing, event: Computed, now: float) -> None:
         """A job is done: go on where it was handed out."""
-        step = self.computing
-        if step is None or event.question != step.question:
+        if event.question != state.question:
             return
-        self.computing = None
-        self.enter(step.came_from)
-        if self.search is not None:
-            self.search.until += now - step.since  # it is no wait for an account
-        step.take(event.take, now)
-        if self.state is not State.DONE:
-            step.go_on(now)
+        self.enter(state.came_from)
+        self.search.until += now - state.since  # it is no wait for an account
+        state.take(event.take, now)
+        if not isinstance(self.state, Done):
+            state.go_on(now)
 
-    def beside(self, _event: UpstreamBody | UpstreamEnded | UpstreamFailed, now: float) -> None:
+    def beside(self, _state: Computing, _event: UpstreamBody | UpstreamEnded | UpstreamFailed, now: float) -> None:
         """What comes behind a reply that is complete."""
 
-    def computing_took_too_long(self, now: float) -> None:
+    def computing_took_too_long(self, state: Computing, _event: TimePassed, now: float) -> None:
         """The job is not waited for any more: that is nobody's fault but this machine's."""
         problem = Problem(ErrorKind.UNAVAILABLE, "the gateway has too much to do", retry_after=1.0)
-        if self.attempt is not None:
-            self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message)
+        if state.attempt is not None:
+            self.end_attempt(state.attempt, "cancelled", NEUTRAL, now, detail=problem.message)
         self.refuse(problem, now, "failed")

@@ -107,14 +107,13 @@ class Delivering(Attempting):
             client, self.context(now), self.dialect, presenter, request.stream, request.array, released, self.said
         )
 
-    def deliver(self, read: Callable[[], Delivery], now: float) -> None:
+    def deliver(self, attempt: Attempt, read: Callable[[], Delivery], now: float) -> None:
         """Give the client a translated reply that is complete, in the form it asked for."""
-        attempt = self.live
         delivery = read()
         reply = delivery.reply
         self._losses().add(delivery.report)
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
-            self.fail(of_bad_call(UNREADABLE_CALL), now)
+            self.fail(attempt, of_bad_call(UNREADABLE_CALL), now)
             return
         self.usage = reply.usage
         self.pin(attempt, attempt.made, now)
@@ -125,26 +124,23 @@ class Delivering(Attempting):
         account = attempt.lease.account.id
         if self.request.stream and not self.reply.status:
             self.reply.start(200, headers, account)
-        self._end_well(now)
+        self._end_well(attempt, now)
         if self.request.stream:
             self.reply.end(delivery.body, now)
         else:
             self.reply.whole(200, headers, delivery.body, now, account)
         self.finish("ok", now)
 
-    def deliver_count(self, body: bytes, now: float) -> None:
+    def deliver_count(self, attempt: Attempt, body: bytes, now: float) -> None:
         """Give the client a count of tokens. Raises ``ValueError`` when *body* is none."""
-        attempt = self.live
         tokens = TRANSLATORS[attempt.leg.dialect].read_count(body)
         headers, account = self.translated_headers(attempt), attempt.lease.account.id
-        self._end_well(now)
+        self._end_well(attempt, now)
         self.reply.whole(200, headers, CLIENTS[self.dialect.name].write_count_reply(tokens), now, account)
         self.finish("ok", now)
 
-    def told_all(self, attempt: Attempt, now: float) -> None:
+    def told_all(self, attempt: Attempt, reader: TranslatingReader, now: float) -> None:
         """A translated stream has come to its end, as far as the client is concerned: it may come back at once."""
-        reader = attempt.reader
-        assert isinstance(reader, TranslatingReader)
         held = reader.take_assembler()
         if held is not None:
             reply, text = held.reply(), held.text if isinstance(held, ReasoningAssembler) else None
@@ -168,8 +164,8 @@ class Delivering(Attempting):
         headers = to_client(attempt.headers)
         return headers if attempt.status in NO_CONTENT else _of_type(headers, b"application/json")
 
-    def _end_well(self, now: float) -> None:
-        self.end_attempt("ok", SUCCESS, now)
+    def _end_well(self, attempt: Attempt, now: float) -> None:
+        self.end_attempt(attempt, "ok", SUCCESS, now)
         self.served = self.records[-1]
 
     def _writer(self, now: float) -> DeltaWriter:

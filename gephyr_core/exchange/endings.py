@@ -1,14 +1,14 @@
 """The ways an exchange ends, and the keep-alives that put an end off."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 import attrs
 import msgspec
 
 from gephyr_core.commands import Observe, Save
-from gephyr_core.dialects.base import EventClass
+from gephyr_core.dialects.base import EventClass, StreamReader
 from gephyr_core.errors import ErrorKind, Fault, Problem
 from gephyr_core.exchange.attempts import (
     STREAM_ERROR,
@@ -21,7 +21,8 @@ from gephyr_core.exchange.attempts import (
     words_for,
 )
 from gephyr_core.exchange.ownerless import is_digest
-from gephyr_core.exchange.state import ExchangeState, State
+from gephyr_core.exchange.state import ExchangeState
+from gephyr_core.exchange.states import DONE, Prelude, Relaying
 from gephyr_core.forwarding import to_client
 from gephyr_core.http import Header
 from gephyr_core.pins import LIFETIME
@@ -45,9 +46,9 @@ class Endings(ExchangeState):
 
         In this order: whoever has the last byte of a response finds its record.
         """
-        self.enter(State.DONE)
+        self.enter(DONE)
         self.shared.scheduler.queue.leave(self.id)
-        if self.search is not None and self.search.strikes:
+        if self.search.strikes:
             self.shared.scheduler.learning.conclude(self.search, now)
         self.hold_nothing()
         self.shared.finished.append(self.id)
@@ -80,20 +81,18 @@ class Endings(ExchangeState):
             self.tell(problem, now)
             self.finish("failed", now, problem.kind)
 
-    def complete(self, now: float, last: bytes = b"") -> None:
+    def complete(self, state: Relaying, now: float, last: bytes = b"") -> None:
         """The stream has come to its own end, which may be an error event of the provider's.
 
         *last*: the bytes of it that the client does not have yet.
         """
-        assert self.attempt is not None
-        assert self.attempt.reader is not None
-        reader = self.attempt.reader
+        reader = state.reader
         error = reader.error
         if error is None:
-            self.end_attempt("ok", SUCCESS, now)
+            self.end_attempt(state.attempt, "ok", SUCCESS, now)
         else:
             outcome = outcome_of_told(error, now, side=self.request.is_side)
-            self.end_attempt(STREAM_ERROR, outcome, now, detail=error.message)
+            self.end_attempt(state.attempt, STREAM_ERROR, outcome, now, detail=error.message)
         parting = self.renamed(reader.parting)
         if last and parting:
             self.reply.send(last, now)
@@ -101,31 +100,28 @@ class Endings(ExchangeState):
         self.reply.end(last or parting, now)
         self.finish("ok" if error is None else "provider_error", now, None if error is None else error.kind)
 
-    def break_off(self, fault: Fault, detail: str, now: float) -> None:
+    def break_off(self, state: Relaying, fault: Fault, detail: str, now: float) -> None:
         """The provider failed after the commit point: end the stream with one terminal event."""
-        assert self.attempt is not None
-        assert self.attempt.reader is not None
-        reader = self.attempt.reader
         problem = Problem(fault.error_kind, f"the stream broke off: {words_for(fault)}")
-        if reader.terminal_seen:
-            self.complete(now)
+        if state.reader.terminal_seen:
+            self.complete(state, now)
             return
         outcome = outcome_of_fault(fault, side=self.request.is_side)
-        self.end_attempt(fault.value, outcome, now, detail=detail)
+        self.end_attempt(state.attempt, fault.value, outcome, now, detail=detail)
         self.tell(problem, now)
         self.finish("failed", now, problem.kind)
 
-    def break_off_full(self, now: float) -> None:
+    def break_off_full(self, attempt: Attempt, now: float) -> None:
         """There is no room for what has to be kept of the stream: end it, and blame nobody."""
         failure = of_full_memory()
-        self.end_attempt(failure.label, failure.outcome, now, detail=failure.message)
+        self.end_attempt(attempt, failure.label, failure.outcome, now, detail=failure.message)
         self.tell(failure.problem, now)
         self.finish("failed", now, failure.kind)
 
     def cut_off(self, reason: str, now: float) -> None:
         """End without an answer: there is nobody who would take one."""
         if self.attempt is not None:
-            self.end_attempt("cancelled", NEUTRAL, now, detail=reason)
+            self.end_attempt(self.attempt, "cancelled", NEUTRAL, now, detail=reason)
         self.reply.abort(reason)
         self.finish("aborted", now)
 
@@ -133,52 +129,54 @@ class Endings(ExchangeState):
         """The gateway's drain time is over."""
         problem = Problem(ErrorKind.UNAVAILABLE, "the gateway is shutting down", retry_after=1.0)
         if self.attempt is not None:
-            self.end_attempt("cancelled", NEUTRAL, now, detail=problem.message)
+            self.end_attempt(self.attempt, "cancelled", NEUTRAL, now, detail=problem.message)
         self.tell(problem, now)
         self.finish("aborted", now, problem.kind)
 
     def keep_alive(self, now: float) -> None:
         """Show life in a silence; before the commit point this fixes the status at 200, and fail-over goes on."""
-        attempt = self.attempt
+        state = self.state
         if not self.reply.status:
             self.reply.start(200, list(_JSON_ARRAY if self.request.array else _EVENT_STREAM))
-        opening = self._releasable_opening(now) if attempt is not None and self.state is State.PRELUDE else b""
+        opening = self._releasable_opening(state, now) if isinstance(state, Prelude) else b""
         self.reply.keep_alive(opening + self.dialect.keepalive, now)
 
-    def _releasable_opening(self, now: float) -> bytes:
+    def _releasable_opening(self, state: Prelude, now: float) -> bytes:
         """Take the held events that open the reply; a later attempt's own are swallowed then."""
-        attempt = self.attempt
-        assert attempt is not None
-        assert attempt.reader is not None
-        released = [event for _, event in takewhile(lambda held: held[0] is EventClass.OPENING, attempt.held)]
-        del attempt.held[: len(released)]
+        attempt, reader = state.attempt, state.reader
+        released = [event for _, event in takewhile(lambda held: held[0] is EventClass.OPENING, state.held)]
+        del state.held[: len(released)]
         for event in released:
-            self.released.setdefault(attempt.reader.opening_name(event), attempt.number)
-            attempt.size -= len(event)
+            self.released.setdefault(reader.opening_name(event), attempt.number)
+            state.size -= len(event)
         if released:
-            self.hold_reply(attempt.size)
+            self.hold_reply(state.size)
             if self.released_id is None:
-                self.released_id, self.last_reader = attempt.reader.reply_id, attempt.reader
-            self.keep_first_id(attempt)
-            self.pin(attempt, attempt.reader.objects, now)  # the client knows the id now, and may come back for it
+                self.released_id, self.last_reader = reader.reply_id, reader
+            self.keep_first_id(reader)
+            self.pin_streamed(attempt, reader, now)  # the client knows the id now, and may come back for it
         return self.renamed(b"".join(released))
 
-    def keep_first_id(self, attempt: Attempt) -> None:
+    def keep_first_id(self, reader: StreamReader) -> None:
         """Where the client has seen an earlier attempt's opening, this one's id is replaced by that one's."""
-        assert attempt.reader is not None
-        first, own = self.released_id, attempt.reader.reply_id
+        first, own = self.released_id, reader.reply_id
         if first is not None and own is not None and first != own:
             self.renaming.append((msgspec.json.encode(own), msgspec.json.encode(first)))
 
-    def pin(self, attempt: Attempt, objects: list[str], now: float) -> None:
-        """Remember which account made the objects a reply tells of, and for which client key."""
+    def pin_streamed(self, attempt: Attempt, reader: StreamReader, now: float) -> None:
+        """Remember who made the objects that a stream has told of since."""
+        self.pin(attempt, reader.objects, now, reader.reply_id)
+        reader.objects.clear()
+
+    def pin(self, attempt: Attempt, objects: Iterable[str], now: float, own_id: str | None = None) -> None:
+        """Remember which account made the objects a reply tells of, and for which client key. *own_id*: the reply's."""
         account = attempt.lease.account
         known = [upstream_id for _, upstream_id in self.request.renamed]
         for object_id in objects:
             upstream_id = None
             if object_id in known or not (self.request.owns or is_digest(object_id)):
                 continue
-            if self.released_id is not None and attempt.reader is not None and object_id == attempt.reader.reply_id:
+            if self.released_id is not None and object_id == own_id:
                 object_id, upstream_id = self.released_id, object_id  # noqa: PLW2901
             pin = Pin(
                 owner=self.request.owner,
@@ -190,8 +188,6 @@ class Endings(ExchangeState):
             )
             if self.shared.pins.learn(pin, now):
                 self.shared.emit(Save(pin))
-        if attempt.reader is not None:
-            attempt.reader.objects.clear()
 
     def unpin(self, now: float) -> None:
         """The object that the request named was deleted: its id means nothing any more, to us either."""
@@ -213,7 +209,6 @@ class Endings(ExchangeState):
 
     def _no_account(self, now: float) -> Problem:
         """Why no account could even be asked."""
-        assert self.search is not None
         scheduler, pools, tokens = self.shared.scheduler, self.pools(), self.search.tokens
         kind = scheduler.refusal_kind(pools, now, tokens)
         self.reply.decision = scheduler.refuse(pools, self.search, [account for _, account in self.tried], now)

@@ -8,11 +8,12 @@ from gephyr_core.conversation.reply import Reply
 from gephyr_core.dialects.translator import ReplyContext
 from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
 from gephyr_core.errors import ErrorKind, Problem
-from gephyr_core.events import Loaded
+from gephyr_core.events import Loaded, TimePassed
 from gephyr_core.exchange.body import Body, Splicing
-from gephyr_core.exchange.computing import Computing, stay
+from gephyr_core.exchange.computing import HavingComputed, stay
 from gephyr_core.exchange.ownerless import refuse_references
-from gephyr_core.exchange.state import State
+from gephyr_core.exchange.states import Loading
+from gephyr_core.records import StoredObject
 from gephyr_core.translation import stored
 from gephyr_core.translation.dialects import CLIENTS
 
@@ -21,7 +22,7 @@ _LOAD_LIMIT = 10.0
 _JSON = (b"content-type", b"application/json")
 
 
-class Keeping(Computing):
+class Keeping(HavingComputed):
     """Knows the objects that no provider keeps."""
 
     def asks_store(self, body: Body, now: float) -> bool:
@@ -46,28 +47,25 @@ class Keeping(Computing):
             reference = stored.kept_reference(envelope)
         if reference is None:
             return False
-        self.pending, (object_id, self.kept_field) = body, reference
-        self.load_until = now + _LOAD_LIMIT
-        self.enter(State.LOADING)
+        object_id, field = reference
+        self.enter(Loading(body, field, now + _LOAD_LIMIT))
         self.shared.emit(Load(self.id, 0, self.request.owner, object_id))
         return True
 
-    def loaded(self, event: Loaded, now: float) -> None:
+    def loaded(self, state: Loading, event: Loaded, now: float) -> None:
         """The answer of the store."""
-        record = event.record
+        record, field, body = event.record, state.field, state.body
         if event.failed:
             self.refuse(Problem(ErrorKind.UNAVAILABLE, "the store of responses cannot be read"), now)
             return
         if record is None:
-            code = "previous_response_not_found" if self.kept_field == "previous_response_id" else None
-            message = f"{self.kept_field}: no such object is kept for this key"
-            self.refuse(Problem(ErrorKind.NOT_FOUND, message, param=self.kept_field, code=code), now)
+            code = "previous_response_not_found" if field == "previous_response_id" else None
+            message = f"{field}: no such object is kept for this key"
+            self.refuse(Problem(ErrorKind.NOT_FOUND, message, param=field, code=code), now)
             return
-        body, self.pending = self.pending, None
-        assert body is not None
         try:
-            if self.kept_field == "id":
-                self._answer_kept(event, body.data, now)
+            if field == "id":
+                self._answer_kept(record, body.data, now)
                 return
             envelope = body.read()
         except EnvelopeError as error:
@@ -77,10 +75,10 @@ class Keeping(Computing):
         if record.kind == "conversation":
             self.kept_conversation = record
         self.original_body = body.data
-        job = Splicing(envelope, record, self.kept_field, self.request.endpoint.operation)
+        job = Splicing(envelope, record, field, self.request.endpoint.operation)
         self.compute(job, self.go, stay, len(body.data) + len(record.data), now)
 
-    def loading_took_too_long(self, now: float) -> None:
+    def loading_took_too_long(self, _state: Loading, _event: TimePassed, now: float) -> None:
         """The store does not answer."""
         self.refuse(Problem(ErrorKind.UNAVAILABLE, "the store of responses does not answer"), now)
 
@@ -126,8 +124,7 @@ class Keeping(Computing):
         """Return what writing the reply needs to know."""
         raise NotImplementedError
 
-    def _answer_kept(self, event: Loaded, body: bytes, now: float) -> None:
-        assert event.record is not None
+    def _answer_kept(self, record: StoredObject, body: bytes, now: float) -> None:
         endpoint, query = self.request.endpoint, parse_qs(self.request.head.query)
         if query.get("stream") == ["true"]:
             message = "stream: a response that the gateway keeps is told whole"
@@ -135,7 +132,7 @@ class Keeping(Computing):
             return
         answer = stored.answer(
             endpoint.operation.name,
-            event.record,
+            record,
             path=endpoint.path,
             query=query,
             body=body,

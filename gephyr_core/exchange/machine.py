@@ -2,18 +2,19 @@
 
 Theory of operation
 -------------------
-``READING`` the client's body, then ``LOADING`` what Gephyr keeps and ``FETCHING`` addresses where a request needs it,
-then ``WAITING`` for an account, then ``CALLING`` it. The first bytes of a reply tell its form (``RECOGNIZING``). One
-that is a stream goes through ``PRELUDE``, where events that carry no content are held, into ``RELAYING``; any other
-reply is ``COLLECTING`` until it is whole. Until the first content byte goes to the client (the commit point), every
-failure leads back to ``WAITING`` and the next account; after it, a failure ends the client's stream with one terminal
-event. A reply is over with the terminal event of its dialect, whatever the call does then. One that has its finish
-reason, and may be followed by usage or a terminal event, is ``ENDING`` for a second at most. Reading or writing much of
-a request or of a whole reply in one go is ``COMPUTING``: the front end does it beside the other requests, and the
-exchange goes on in the state it came from.
+``Reading`` the client's body, then ``Loading`` what Gephyr keeps and ``Fetching`` addresses where a request needs it,
+then ``Waiting`` for an account, then ``Calling`` it. The first bytes of a reply tell its form (``Recognizing``). One
+that is a stream goes through ``Prelude``, where events that carry no content are held, into ``Relaying``; where the
+client asked for a whole reply, it is ``Gathering``. Any other reply is ``Collecting`` until it is whole. Until the
+first content byte goes to the client (the commit point), every failure leads back to ``Waiting`` and the next account;
+after it, a failure ends the client's stream with one terminal event. A reply is over with the terminal event of its
+dialect, whatever the call does then. One that has its finish reason, and may be followed by usage or a terminal event,
+is ``Ending`` for a second at most. Reading or writing much of a request or of a whole reply in one go is ``Computing``:
+the front end does it beside the other requests, and the exchange goes on in the state it came from.
 
-``ROWS`` is the table: which events a state takes, and the method that takes each. What is not in it is in ``ILLEGAL``.
-News of an attempt that is over is ignored in every state. All time limits are in ``next_wake`` and ``time_passed``.
+The states (:mod:`gephyr_core.exchange.states`) hold what is needed in them, and their deadlines. ``ROWS`` is the table:
+which events a state takes, and the method that takes each. ``TimePassed`` stands for its deadline, which was reached.
+What is not in the table is in ``ILLEGAL``. News of an attempt that is over is ignored in every state.
 """
 
 import math
@@ -24,7 +25,7 @@ from msgspec.json import encode
 from gephyr_core.commands import CollectMetrics, ReadBody
 from gephyr_core.computing import HEAVIER, LIGHTER
 from gephyr_core.envelope import EnvelopeError
-from gephyr_core.errors import ErrorKind, Fault, LocalProtocolError, Problem
+from gephyr_core.errors import ErrorKind, LocalProtocolError, Problem
 from gephyr_core.events import (
     ClientBlocked,
     ClientGone,
@@ -36,6 +37,7 @@ from gephyr_core.events import (
     MetricsCollected,
     RequestBody,
     RequestEnded,
+    TimePassed,
     UpstreamBody,
     UpstreamEnded,
     UpstreamFailed,
@@ -46,28 +48,34 @@ from gephyr_core.events import (
 from gephyr_core.exchange.admission import admit
 from gephyr_core.exchange.body import Body
 from gephyr_core.exchange.collapse import collapse
-from gephyr_core.exchange.computing import LONGEST_JOB, stay
+from gephyr_core.exchange.computing import stay
 from gephyr_core.exchange.plan import planned, reading_body, rewritten
 from gephyr_core.exchange.receiving import Receiving
 from gephyr_core.exchange.request import Request
-from gephyr_core.exchange.state import Cell, Row, State
-from gephyr_core.exchange.winding_up import GRACE
+from gephyr_core.exchange.state import Cell, Row
+from gephyr_core.exchange.states import (
+    Asking,
+    Calling,
+    Collecting,
+    Computing,
+    Done,
+    Ending,
+    Fetching,
+    Gathering,
+    Loading,
+    Prelude,
+    Reading,
+    Recognizing,
+    Relaying,
+    State,
+    Waiting,
+)
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD, too_large
 from gephyr_core.pins import RequestRefused
 from gephyr_core.scheduling import NEUTRAL, Search
 
 CLIENT_STALL = 60.0
 """Seconds a client may leave the data it asked for unread."""
-# For ``next_wake``, asked after nearly every event: Python 3.11 takes five times as long for an enum's member.
-_READING, _ASKING, _WAITING, _CALLING = State.READING, State.ASKING, State.WAITING, State.CALLING
-_ENDING, _COLLECTING, _DONE, _FETCHING, _LOADING, _COMPUTING = (
-    State.ENDING,
-    State.COLLECTING,
-    State.DONE,
-    State.FETCHING,
-    State.LOADING,
-    State.COMPUTING,
-)
 UpstreamEvent = UpstreamStarted | UpstreamBody | UpstreamEnded | UpstreamFailed
 
 
@@ -82,21 +90,22 @@ class Exchange(Receiving):
                 attempt.ended = isinstance(event, UpstreamEnded | UpstreamFailed)
             self.handle_upstream(event, now)
         else:
-            self._cell(event)(self, event, now)
+            self._cell(event)(self, self.state, event, now)
 
     def handle_upstream(self, event: UpstreamEvent, now: float) -> None:
         """Take news of an attempt; what is said of one that is over is ignored."""
-        attempt = self.attempt
+        state = self.state
+        attempt = state.attempt
         if attempt is not None and event.attempt == attempt.number:
             cell = self.row.get(type(event)) or self._cell(event)
-            cell(self, event, now)
+            cell(self, state, event, now)
         elif event.attempt > self.attempt_number:
             raise LocalProtocolError(f"exchange {self.id}: attempt {event.attempt} was never called")
 
     def _cell(self, event: ExchangeEvent) -> Cell:
         cell = self.row.get(type(event))
         if cell is None:
-            raise LocalProtocolError(f"exchange {self.id}: {type(event).__name__} is illegal while {self.state.value}")
+            raise LocalProtocolError(f"exchange {self.id}: {type(event).__name__} is illegal while {self.state.name}")
         return cell
 
     # -- the request --------------------------------------------------------------------------------------------
@@ -114,25 +123,25 @@ class Exchange(Receiving):
             self.reply.whole(answer.status, list(answer.headers), answer.body, now)
             self.finish("ok", now)
         elif admitted.endpoint.operation.name == "metrics":
-            self.enter(State.ASKING)
+            self.enter(Asking(now + self.shared.config.server.idle_timeout))
             self.shared.emit(CollectMetrics(self.id))
         else:
             self.shared.emit(ReadBody(self.id))
 
-    def request_body(self, event: RequestBody, now: float) -> None:
+    def request_body(self, state: Reading, event: RequestBody, now: float) -> None:
         """A piece of the body: held, within the limits."""
-        self.read_at = now
+        state.read_at = now
         self.body_size += len(event.data)
-        self.body.append(event.data)
+        state.pieces.append(event.data)
         limit = self.shared.config.server.max_body_size
         if self.body_size > limit:
             self.refuse(too_large(limit), now)
         elif not self.hold(self.body_size):
             self.refuse(TOO_MUCH_HELD, now)
 
-    def request_ended(self, _event: RequestEnded, now: float) -> None:
+    def request_ended(self, state: Reading, _event: RequestEnded, now: float) -> None:
         """The request is complete: read it, find its route, and an account."""
-        pieces, self.body = self.body, []
+        pieces, state.pieces = state.pieces, []
         job = reading_body(self.shared, self.request.head, pieces, self.request.endpoint.operation)
         size = self.body_size * HEAVIER if job.coding else self.body_size / LIGHTER
         self.compute(job, self.body_read, stay, size, now)
@@ -177,117 +186,80 @@ class Exchange(Receiving):
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
         until = now + self.shared.config.scheduling.acquire_timeout
         self.search = Search(self.id, self.request.session, self.request.tokens, now, until, self.request.owner)
+        self.enter(Waiting(self.search))
         self.acquire(now)
 
-    def metrics_collected(self, event: MetricsCollected, now: float) -> None:
+    def metrics_collected(self, _state: Asking, event: MetricsCollected, now: float) -> None:
         """The answer to ``CollectMetrics``."""
         headers = [(b"content-type", event.content_type.encode())]
         self.reply.whole(200, headers, event.data, now)
         self.finish("ok", now)
 
+    def body_stopped_coming(self, _state: Reading, _event: TimePassed, now: float) -> None:
+        """The client has not sent the rest of the body in time."""
+        self.refuse(Problem(ErrorKind.CLIENT_TIMEOUT, "the request body stopped coming"), now)
+
+    def metrics_took_too_long(self, _state: Asking, _event: TimePassed, now: float) -> None:
+        """The metrics are not waited for any more."""
+        self.refuse(Problem(ErrorKind.UNAVAILABLE, "the metrics could not be collected"), now)
+
     # -- the client ---------------------------------------------------------------------------------------------
 
-    def client_gone(self, _event: ClientGone, now: float) -> None:
+    def client_gone(self, state: State, _event: ClientGone, now: float) -> None:
         """The client left: cancel the call, and give the lease back."""
         self.reply.over = True
-        if self.attempt is not None:
-            if self.state is State.CALLING:
-                self.shared.scheduler.learning.waited_in_vain(self.attempt.lease, now - self.attempt.called_at, now)
-            self.end_attempt("cancelled", NEUTRAL, now, detail="the client left")
+        attempt = state.attempt
+        if attempt is not None:
+            if isinstance(state, Calling):
+                self.shared.scheduler.learning.waited_in_vain(attempt.lease, now - attempt.called_at, now)
+            self.end_attempt(attempt, "cancelled", NEUTRAL, now, detail="the client left")
         self.finish("client_gone", now)
 
-    def front_end_failed(self, event: FrontEndFailed, now: float) -> None:
+    def front_end_failed(self, _state: State, event: FrontEndFailed, now: float) -> None:
         """A fault of our own outside the core: end with an error, and give everything back."""
         collapse(self, event.fault, now)
 
-    def client_blocked(self, _event: ClientBlocked, now: float) -> None:
+    def client_blocked(self, _state: State, _event: ClientBlocked, now: float) -> None:
         """The client is slow: the idle clock and keep-alives stand still."""
         self.blocked_at = now
 
-    def client_ready(self, _event: ClientReady, now: float) -> None:
+    def client_ready(self, state: State, _event: ClientReady, now: float) -> None:
         """The client reads again: the clocks start anew."""
         self.blocked_at = None
         self.reply.sent_at = now
-        if self.attempt is not None:
-            self.attempt.heard_at = now
-            if self.state is State.ENDING:
-                self.attempt.finished_at = now
+        if state.attempt is not None:
+            state.attempt.heard_at = now
+        if isinstance(state, Ending):
+            state.since = now
 
     # -- time ---------------------------------------------------------------------------------------------------
 
     def next_wake(self) -> float:
         """When time alone has something to say to this exchange."""
-        server = self.shared.config.server
-        if self.state is _READING:
-            return self.read_at + server.idle_timeout
-        if self.state is _ASKING:
-            return self.started_at + server.idle_timeout
-        if self.state is _DONE:
-            return math.inf
-        if self.state is _LOADING:
-            return self.load_until
-        if self.state is _FETCHING:
-            wake = self.fetch_until
-        elif self.state is _COMPUTING:
-            assert self.computing is not None
-            wake = self.computing.since + LONGEST_JOB
-        elif self.state is _WAITING:
-            assert self.search is not None
-            wake = self.search.until
-        else:
-            wake = self._attempt_limit()
-        if self.blocked_at is not None:
-            return min(wake, self.blocked_at + CLIENT_STALL)
-        return min(wake, self._keep_alive_at()) if self.request.stream else wake
+        state, blocked_at = self.state, self.blocked_at
+        if not state.answers:
+            return state.deadline
+        if blocked_at is not None:
+            return min(state.deadline_unread, blocked_at + CLIENT_STALL)
+        return min(state.deadline, self._keep_alive_at()) if self.request.stream else state.deadline
 
     def _keep_alive_at(self) -> float:
         """When silence is to be bridged. A reply that is no stream is not: its status must not be lost."""
-        if not self.request.stream or (self.state is _COLLECTING and not self.reply.status):
+        if not self.request.stream or (isinstance(self.state, Collecting) and not self.reply.status):
             return math.inf
         return self.reply.sent_at + self.shared.config.server.keepalive_interval
 
-    def _attempt_limit(self) -> float:
-        attempt = self.attempt
-        if attempt is None:
-            return math.inf
-        total = attempt.called_at + attempt.limits.total
-        if self.state is _CALLING:
-            return min(total, attempt.called_at + attempt.limits.first_byte)
-        if self.blocked_at is not None:
-            return total
-        if self.state is _ENDING:
-            return min(total, attempt.finished_at + GRACE)
-        return min(total, attempt.heard_at + attempt.limits.idle, attempt.event_due)
-
-    def time_passed(self, now: float) -> None:
+    def time_passed(self, event: TimePassed, now: float) -> None:
         """A limit may have been reached: look, and act."""
+        state, blocked = self.state, self.blocked_at is not None
         if self.blocked_at is not None and now >= self.blocked_at + CLIENT_STALL:
             self.cut_off("the client stopped reading", now)
-        elif self.state is State.READING:
-            self.refuse(Problem(ErrorKind.CLIENT_TIMEOUT, "the request body stopped coming"), now)
-        elif self.state is State.ASKING:
-            self.refuse(Problem(ErrorKind.UNAVAILABLE, "the metrics could not be collected"), now)
-        elif self.state is State.LOADING:
-            self.loading_took_too_long(now)
-        elif self.state is State.FETCHING and now >= self.fetch_until:
-            self.fetching_took_too_long(now)
-        elif self.state is State.COMPUTING and self.computing is not None and now >= self.computing.since + LONGEST_JOB:
-            self.computing_took_too_long(now)
-        elif self.state is State.WAITING and self.search is not None and now >= self.search.until:
-            self.acquire(now)
-        elif self.state not in _WITHOUT_ATTEMPT and now >= self._attempt_limit():
-            self._timed_out(now)
-        elif self.blocked_at is None and now >= self._keep_alive_at():
+        elif now >= (state.deadline_unread if blocked else state.deadline):
+            self.row[TimePassed](self, state, event, now)
+        elif not blocked and now >= self._keep_alive_at():
             self.keep_alive(now)
 
-    def _timed_out(self, now: float) -> None:
-        attempt = self.live
-        waiting = self.state is State.CALLING or now >= attempt.event_due
-        silence = now - (attempt.called_at if waiting else attempt.heard_at)
-        self.spoiled(Fault.TIMEOUT, f"no answer for {silence:.1f} s", now)
 
-
-_WITHOUT_ATTEMPT = (State.WAITING, State.FETCHING, State.COMPUTING)
 UPSTREAM_EVENTS = (UpstreamStarted, UpstreamBody, UpstreamEnded, UpstreamFailed)
 
 _CLIENT: Row = {
@@ -296,83 +268,96 @@ _CLIENT: Row = {
     ClientBlocked: Exchange.client_blocked,
     ClientReady: Exchange.client_ready,
 }
-ROWS: dict[State, Row] = {
-    State.READING: {RequestBody: Exchange.request_body, RequestEnded: Exchange.request_ended, **_CLIENT},
-    State.ASKING: {MetricsCollected: Exchange.metrics_collected, **_CLIENT},
-    State.LOADING: {Loaded: Exchange.loaded, **_CLIENT},
-    State.FETCHING: {
-        UrlFetched: Exchange.url_fetched,
-        UrlFetchFailed: Exchange.url_fetch_failed,
+_REPLY: Row = {TimePassed: Exchange.reply_took_too_long, **_CLIENT}
+ROWS: dict[type[State], Row] = {
+    Reading: {
+        RequestBody: Exchange.request_body,
+        RequestEnded: Exchange.request_ended,
+        TimePassed: Exchange.body_stopped_coming,
         **_CLIENT,
     },
-    State.COMPUTING: {
+    Asking: {MetricsCollected: Exchange.metrics_collected, TimePassed: Exchange.metrics_took_too_long, **_CLIENT},
+    Loading: {Loaded: Exchange.loaded, TimePassed: Exchange.loading_took_too_long, **_CLIENT},
+    Fetching: {
+        UrlFetched: Exchange.url_fetched,
+        UrlFetchFailed: Exchange.url_fetch_failed,
+        TimePassed: Exchange.fetching_took_too_long,
+        **_CLIENT,
+    },
+    Computing: {
         Computed: Exchange.computed,
         UpstreamBody: Exchange.beside,
         UpstreamEnded: Exchange.beside,
         UpstreamFailed: Exchange.beside,
+        TimePassed: Exchange.computing_took_too_long,
         **_CLIENT,
     },
-    State.WAITING: {**_CLIENT},
-    State.CALLING: {UpstreamStarted: Exchange.reply_started, UpstreamFailed: Exchange.broken, **_CLIENT},
-    State.RECOGNIZING: {
+    Waiting: {TimePassed: Exchange.waited_long_enough, **_CLIENT},
+    Calling: {
+        UpstreamStarted: Exchange.reply_started,
+        UpstreamFailed: Exchange.broken,
+        TimePassed: Exchange.call_took_too_long,
+        **_CLIENT,
+    },
+    Recognizing: {
         UpstreamBody: Exchange.recognize,
         UpstreamEnded: Exchange.recognized_nothing,
         UpstreamFailed: Exchange.broken,
-        **_CLIENT,
+        **_REPLY,
     },
-    State.PRELUDE: {
+    Prelude: {
         UpstreamBody: Exchange.prelude_body,
         UpstreamEnded: Exchange.prelude_ended,
         UpstreamFailed: Exchange.broken,
-        **_CLIENT,
+        **_REPLY,
     },
-    State.COLLECTING: {
+    Collecting: {
         UpstreamBody: Exchange.collect,
         UpstreamEnded: Exchange.collected,
         UpstreamFailed: Exchange.broken,
-        **_CLIENT,
+        **_REPLY,
     },
-    State.RELAYING: {
+    Gathering: {
+        UpstreamBody: Exchange.gather,
+        UpstreamEnded: Exchange.gathered,
+        UpstreamFailed: Exchange.broken,
+        **_REPLY,
+    },
+    Relaying: {
         UpstreamBody: Exchange.relay,
         UpstreamEnded: Exchange.relay_ended,
         UpstreamFailed: Exchange.relay_broken,
-        **_CLIENT,
+        **_REPLY,
     },
-    State.ENDING: {
+    Ending: {
         UpstreamBody: Exchange.rest_of_reply,
         UpstreamEnded: Exchange.rest_ended,
         UpstreamFailed: Exchange.rest_broken,
+        TimePassed: Exchange.rest_did_not_come,
         **_CLIENT,
     },
-    State.DONE: {},
+    Done: {},
 }
 Exchange.rows = ROWS
 
 _BODY, _ANSWERS = (RequestBody, RequestEnded), (UpstreamBody, UpstreamEnded)
 _QUESTIONS = (UrlFetched, UrlFetchFailed, Loaded, Computed)
-ILLEGAL: dict[State, tuple[type, ...]] = {
-    State.READING: (MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
-    State.ASKING: (*_BODY, *UPSTREAM_EVENTS, *_QUESTIONS),
-    State.LOADING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, UrlFetched, UrlFetchFailed, Computed),
-    State.FETCHING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, Loaded, Computed),
-    State.COMPUTING: (*_BODY, MetricsCollected, UpstreamStarted, UrlFetched, UrlFetchFailed, Loaded),
-    State.WAITING: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
-    State.CALLING: (*_BODY, MetricsCollected, *_ANSWERS, *_QUESTIONS),
-    State.RECOGNIZING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
-    State.PRELUDE: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
-    State.COLLECTING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
-    State.RELAYING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
-    State.ENDING: (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS),
-    State.DONE: (
-        *_BODY,
-        MetricsCollected,
-        *UPSTREAM_EVENTS,
-        ClientGone,
-        FrontEndFailed,
-        ClientBlocked,
-        ClientReady,
-        *_QUESTIONS,
-    ),
+_IN_A_REPLY = (*_BODY, MetricsCollected, UpstreamStarted, *_QUESTIONS)
+ILLEGAL: dict[type[State], tuple[type, ...]] = {
+    Reading: (MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
+    Asking: (*_BODY, *UPSTREAM_EVENTS, *_QUESTIONS),
+    Loading: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, UrlFetched, UrlFetchFailed, Computed),
+    Fetching: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, Loaded, Computed),
+    Computing: (*_BODY, MetricsCollected, UpstreamStarted, UrlFetched, UrlFetchFailed, Loaded),
+    Waiting: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS),
+    Calling: (*_BODY, MetricsCollected, *_ANSWERS, *_QUESTIONS),
+    Recognizing: _IN_A_REPLY,
+    Prelude: _IN_A_REPLY,
+    Collecting: _IN_A_REPLY,
+    Gathering: _IN_A_REPLY,
+    Relaying: _IN_A_REPLY,
+    Ending: _IN_A_REPLY,
+    Done: (*_BODY, MetricsCollected, *UPSTREAM_EVENTS, *_QUESTIONS, *_CLIENT),
 }
 """What a front end may not say in a state. News of an attempt that is over is no offence in any state, and what comes
 for an exchange that is over never reaches it."""

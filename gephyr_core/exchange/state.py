@@ -1,6 +1,5 @@
-"""What one exchange remembers, and the names of its states."""
+"""What one exchange remembers, whatever its state."""
 
-import enum
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -8,7 +7,6 @@ from typing import Any, ClassVar
 import attrs
 
 from gephyr_core.commands import CancelUpstream, DetachUpstream
-from gephyr_core.conversation.parts import Inline
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import StreamReader
@@ -17,10 +15,10 @@ from gephyr_core.errors import Problem, quoted
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
-from gephyr_core.exchange.body import Body
 from gephyr_core.exchange.plan import Asking
 from gephyr_core.exchange.reply import Reply
 from gephyr_core.exchange.request import begun
+from gephyr_core.exchange.states import Ending, Reading, Relaying, State, Waiting
 from gephyr_core.http import Origin, header
 from gephyr_core.records import AttemptRecord, StoredObject, Usage
 from gephyr_core.routing import Target
@@ -33,40 +31,10 @@ _EXPLAIN = b"x-gephyr-explain"
 """A client that sends it is told the id of the decision that chose its account."""
 
 
-class State(enum.Enum):
-    """Where an exchange stands."""
-
-    READING = "reading"
-    ASKING = "asking"
-    LOADING = "loading"
-    FETCHING = "fetching"
-    COMPUTING = "computing"
-    WAITING = "waiting"
-    CALLING = "calling"
-    RECOGNIZING = "recognizing"
-    PRELUDE = "prelude"
-    COLLECTING = "collecting"
-    RELAYING = "relaying"
-    ENDING = "ending"
-    DONE = "done"
-
-
-Cell = Callable[[Any, Any, float], None]
+Cell = Callable[[Any, Any, Any, float], None]
+"""A method of the exchange: it takes the state that the exchange is in, the event, and the time."""
 Row = Mapping[type, Cell]
 """The events a state takes, each with the method that takes it."""
-
-
-@attrs.frozen
-class Step:
-    """What an exchange does when a job is done."""
-
-    question: int
-    came_from: State
-    """The state in which it goes on."""
-    since: float
-    take: Callable[[Callable[[], Any], float], None]
-    """Takes what the job came to: a function that returns it, or raises what the job raised."""
-    go_on: Callable[[float], None]
 
 
 class TranslationState:
@@ -96,15 +64,6 @@ class TranslationState:
         """What the latest translation lost."""
         self.prepared = False
         """The client's request was read for translation."""
-        self.fetching: dict[int, str] = {}
-        """Addresses that are being fetched, by the number of the question."""
-        self.fetch_until = math.inf
-        self.fetched: dict[str, Inline] = {}
-        self.pending: Body | None = None
-        """The request's body, while what it refers to is loaded."""
-        self.load_until = math.inf
-        self.kept_field = ""
-        """The field that refers to a kept object; ``id`` for the path."""
         self.original_body = b""
         """The client's request, where the history of a kept object was put into it."""
         self.kept_conversation: StoredObject | None = None
@@ -122,7 +81,6 @@ class AttemptsState(TranslationState):
     def __init__(self) -> None:
         super().__init__()
         self.attempt_number = 0
-        self.attempt: Attempt | None = None
         self.tried: list[tuple[Target | None, Account]] = []
         """Accounts that failed, for one target or (None) for any."""
         self.signed_in_again: list[Account] = []
@@ -137,14 +95,12 @@ class AttemptsState(TranslationState):
         """Targets whose model turned out unknown at the provider."""
         self.failures: list[Failure] = []
         self.records: list[AttemptRecord] = []
-        self.search: Search | None = None
-        """The search for an account, from the complete request on."""
 
 
 class ExchangeState(AttemptsState):
     """The fields of an exchange, and the changes they go through together."""
 
-    rows: ClassVar[Mapping[State, Row]]
+    rows: ClassVar[Mapping[type[State], Row]]
 
     def __init__(self, shared: Shared, event: RequestStarted, now: float) -> None:
         super().__init__()
@@ -154,17 +110,14 @@ class ExchangeState(AttemptsState):
         head = read_head(event)
         self.dialect = DIALECTS[head.dialect]
         self.request = begun(head)
-        self.computing: Step | None = None
-        """What is being computed for it."""
         self.question = 0
         """Number of the latest ``Compute``."""
-        self.body: list[bytes] = []
         self.body_size = 0
+        """Bytes of the request's body that came."""
         self.held = 0
         """Bytes of the request that count in ``shared.buffered``."""
         self.held_reply = 0
         """Bytes of replies that do: of the one that is coming, and of those that were failures."""
-        self.read_at = now
         self.reply = Reply(
             shared,
             self.id,
@@ -191,12 +144,15 @@ class ExchangeState(AttemptsState):
         """Where our own code failed, if that is what ends it."""
         self.scheduled_at = math.inf
         """When the gateway's heap holds this exchange next."""
-        self.enter(State.READING)
+        self.search = Search(self.id, None, 0, now, math.inf)
+        """The search for an account: what it looks for is known from the complete request on."""
+        self.state: State = Reading(now, shared.config.server.idle_timeout)
+        self.row = self.rows[Reading]
 
     def enter(self, state: State) -> None:
         """Change the state, and with it the row of the table."""
         self.state = state
-        self.row = self.rows[state]
+        self.row = self.rows[type(state)]
 
     @property
     def reply_key(self) -> str:
@@ -204,10 +160,9 @@ class ExchangeState(AttemptsState):
         return self.reply.request_id.removeprefix("req_")
 
     @property
-    def live(self) -> Attempt:
-        """The attempt under way."""
-        assert self.attempt is not None
-        return self.attempt
+    def attempt(self) -> Attempt | None:
+        """The call under way."""
+        return self.state.attempt
 
     def hold(self, size: int) -> bool:
         """Count *size* bytes of the request as held; return whether all exchanges together are within the limit."""
@@ -242,6 +197,7 @@ class ExchangeState(AttemptsState):
 
     def end_attempt(
         self,
+        attempt: Attempt,
         label: str,
         outcome: Outcome,
         now: float,
@@ -250,21 +206,21 @@ class ExchangeState(AttemptsState):
         stale: bool = False,
     ) -> None:
         """Record the attempt under way, and give its lease back. A call that has not ended is given up."""
-        attempt = self.attempt
-        assert attempt is not None
+        state, after = self.state, Waiting(self.search)
         if not attempt.ended:
-            give_up = DetachUpstream if attempt.is_over else CancelUpstream
+            give_up = DetachUpstream if state.is_over else CancelUpstream
             self.shared.emit(give_up(self.id, attempt.number))
-        self.attempt = None
+        self.enter(after)
         self.shared.proxies.closed(attempt.route)
         self.hold_reply(0)
         if self.shared.origins.dead:
             self.shared.origin_closed(attempt.lease.account.origin, attempt.route, self.id)
         record = attempt.record(label, quoted(detail), now, stale=stale)
         self.records.append(record)
-        if self.state in (State.RELAYING, State.ENDING) and attempt.reader is not None:
+        reply = state.of if isinstance(state, Ending) else state
+        if isinstance(reply, Relaying):
             # However it ends, the client got a part of it, and the tokens are spent.
-            self.served, self.usage = record, attempt.reader.usage
+            self.served, self.usage = record, reply.reader.usage
         if not stale:
             spent = _spent(self.usage) if label == "ok" or self.served is record else None
             self.shared.scheduler.release(attempt.lease, outcome, now, spent)

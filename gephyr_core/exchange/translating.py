@@ -15,11 +15,11 @@ from gephyr_core.conversation.signed_blocks import LeftOut
 from gephyr_core.dialects.anthropic.versions import USUAL
 from gephyr_core.dialects.translator import FOREIGN, Destination, ReplyContext
 from gephyr_core.errors import ErrorKind, Problem, quoted
-from gephyr_core.events import UrlFetched, UrlFetchFailed
+from gephyr_core.events import TimePassed, UrlFetched, UrlFetchFailed
 from gephyr_core.exchange.keeping import Keeping
 from gephyr_core.exchange.plan import Asking, WritingCall
 from gephyr_core.exchange.signers import divided, organization_of
-from gephyr_core.exchange.state import State
+from gephyr_core.exchange.states import Fetching, Waiting
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.providers.capabilities import capabilities_of, is_known
 from gephyr_core.providers.targets import upstream_target
@@ -78,11 +78,11 @@ class Translating(Keeping):
             makers={one.block.name: one.maker[1] for one in request.made if one.block.name and one.maker[1]},
             fetched_for=tuple(dialects) if shared.config.translation.fetch_urls else (),
         )
-        return self.compute(job, self.request_translated, self.go_on, len(request.body), now) and not self.fetching
+        return self.compute(job, self.request_translated, self.go_on, len(request.body), now) and not self._is_fetching
 
     def go_on(self, now: float) -> None:
         """A job is done that an account was not taken before: take one, unless there is something else first."""
-        if not self.fetching:
+        if not self._is_fetching:
             self.acquire(now)
 
     def request_translated(self, read: Callable[[], ReadRequest], now: float) -> None:
@@ -147,48 +147,50 @@ class Translating(Keeping):
     def _passed_on(self, leg: Leg, asking: Callable[[], Asking], _now: float) -> None:
         self.untranslated_calls.append((leg, asking()))
 
+    @property
+    def _is_fetching(self) -> bool:
+        return isinstance(self.state, Fetching)
+
     def fetch(self, urls: list[str], now: float) -> None:
         """Ask for what stands at *urls*."""
+        if not urls:
+            return
         settings = self.shared.config.translation
+        self.enter(Fetching(now + settings.fetch_timeout + _FETCH_GRACE, dict(enumerate(urls))))
         for number, url in enumerate(urls):
-            self.fetching[number] = url
             self.shared.emit(FetchUrl(self.id, number, url, settings.fetch_max_bytes, settings.fetch_timeout))
-        if urls:
-            self.fetch_until = now + settings.fetch_timeout + _FETCH_GRACE
-            self.enter(State.FETCHING)
 
-    def url_fetched(self, event: UrlFetched, now: float) -> None:
+    def url_fetched(self, state: Fetching, event: UrlFetched, now: float) -> None:
         """What stands at an address has come."""
-        url = self.fetching.pop(event.question, None)
+        url = state.missing.pop(event.question, None)
         if url is not None:
-            self.fetched[url] = Inline(event.media_type, base64.b64encode(event.data).decode())
+            state.media[url] = Inline(event.media_type, base64.b64encode(event.data).decode())
             if not self.hold(self.held + len(event.data)):
                 self.refuse(TOO_MUCH_HELD, now)
                 return
-        self._fetched_one(now)
+        self._fetched_one(state, now)
 
-    def url_fetch_failed(self, event: UrlFetchFailed, now: float) -> None:
+    def url_fetch_failed(self, state: Fetching, event: UrlFetchFailed, now: float) -> None:
         """An address could not be fetched: whoever can be given the address itself may serve the request."""
-        url = self.fetching.pop(event.question, None)
+        url = state.missing.pop(event.question, None)
         if url is not None:
             self._unfetchable(url, event.reason, ours=event.ours)
-        self._fetched_one(now)
+        self._fetched_one(state, now)
 
-    def fetching_took_too_long(self, now: float) -> None:
+    def fetching_took_too_long(self, state: Fetching, _event: TimePassed, now: float) -> None:
         """The answers that are missing are not waited for any more."""
         self.shared.emit(CancelQuestions(self.id))
-        for url in self.fetching.values():
+        for url in state.missing.values():
             self._unfetchable(url, "it did not come in time")
-        self.fetching.clear()
-        self._fetched_one(now)
+        state.missing.clear()
+        self._fetched_one(state, now)
 
-    def _fetched_one(self, now: float) -> None:
-        if self.fetching:
+    def _fetched_one(self, state: Fetching, now: float) -> None:
+        if state.missing:
             return
-        self.read_translation().inline(self.fetched)
-        self.fetched = {}
-        assert self.search is not None
+        self.read_translation().inline(state.media)
         self.search.until = now + self.shared.config.scheduling.acquire_timeout
+        self.enter(Waiting(self.search))
         self.acquire(now)
 
     def _unfetchable(self, url: str, reason: str, *, ours: bool = False) -> None:

@@ -36,7 +36,7 @@ from gephyr_core.events import (
     UpstreamBody,
     UpstreamEnded,
 )
-from gephyr_core.exchange.computing import LONGEST_JOB
+from gephyr_core.exchange.states import LONGEST_JOB
 from gephyr_core.gateway import Gateway
 from gephyr_core.records import InternalError
 
