@@ -41,9 +41,10 @@ class Hints:
 
     def unwatch(self, watcher: Watcher, account: Account) -> None:
         """Send *watcher* no hint for the account."""
-        watchers = self._watched.get(account.id)
-        if watchers is not None and watchers.pop(watcher, None) is not None and not watchers:
-            del self._watched[account.id]
+        watchers = self._watched.get(account.id, {})
+        watchers.pop(watcher, None)
+        if not watchers:
+            self._watched.pop(account.id, None)
 
     def watchers(self, account: str) -> list[Watcher]:
         """Return the watchers of the account of this id."""

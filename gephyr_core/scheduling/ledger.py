@@ -82,7 +82,7 @@ class LocalLedger:
         organization = self._organization(scopes[Kind.QUOTA, Cost.ONE].key)
         organization.members.append(candidate.account)
         if view is None:
-            view = View(candidate, organization)
+            view = View(candidate, organization, None, None)
         view.candidate, view.organization = candidate, organization
         view.per_model = scopes[Kind.QUOTA, Cost.ONE].per_model
         view.most_in_flight = scopes[Kind.GAUGE, Cost.ONE].limit

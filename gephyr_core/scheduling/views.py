@@ -43,18 +43,21 @@ class Organization:
 
 @attrs.define(eq=False)
 class View:
-    """The books of one account. The view stays the same object when the operator changes the account."""
+    """The books of one account. The view stays the same object when the operator changes the account.
+
+    The ledger that opens it sets the limits.
+    """
 
     candidate: Candidate
     """The account as claims name it."""
     organization: Organization
-    most_in_flight: int | None = None
-    """Requests it may serve at a time; None: any number."""
-    requests: RequestWindow | None = None
+    requests: RequestWindow | None
     """Requests of the last minute, where they are limited."""
-    tokens: TokenWindow | None = None
+    tokens: TokenWindow | None
     """Tokens of the last minute, where they are limited."""
-    per_model: bool = False
+    most_in_flight: int | None = attrs.field(init=False)
+    """Requests it may serve at a time; None: any number."""
+    per_model: bool = attrs.field(init=False)
     """Its provider's limits are each for one model."""
     in_flight: int = 0
     """Requests that it serves now."""

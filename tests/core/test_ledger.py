@@ -13,12 +13,28 @@ from scheduling import body
 from test_scheduler import NOW, World, account
 from ways import busy
 
-from gephyr_core.commands import CallUpstream, ReadBody
+from gephyr_core.commands import CallUpstream, Command, ReadBody, Save
 from gephyr_core.config import AuthConfig, Config
-from gephyr_core.errors import BrokenLawError
+from gephyr_core.errors import BrokenLawError, ErrorKind
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
 from gephyr_core.exchange import Exchange
-from gephyr_core.scheduling import NEUTRAL, SUCCESS, Account, Choice, Claim, Denied, Granted, Lease, Search, Wait
+from gephyr_core.providers import Verdict
+from gephyr_core.records import Cooldown
+from gephyr_core.scheduling import (
+    NEUTRAL,
+    SUCCESS,
+    Account,
+    Choice,
+    Claim,
+    Denied,
+    Granted,
+    Lease,
+    Outcome,
+    Says,
+    Search,
+    Wait,
+)
+from gephyr_core.scheduling.bindings import Bindings
 from gephyr_core.scheduling.blocks import Block, Nature
 from gephyr_core.scheduling.decisions import Rule
 from gephyr_core.scheduling.ledger import LocalLedger
@@ -141,6 +157,70 @@ def test_a_second_call_takes_the_place_of_the_first() -> None:
     assert world.pool.accounts[0].view.in_flight == 1
     world.scheduler.release(lease, NEUTRAL, NOW)
     assert world.pool.accounts[0].view.in_flight == 0
+
+
+# -- who hears of what ---------------------------------------------------------------------------------------------
+
+
+def mates() -> tuple[LocalLedger, Account, Account, list[str], list[Command]]:
+    """A ledger with two accounts of one organisation, whom it hints at, and what it emits."""
+    hinted: list[str] = []
+    told: list[Command] = []
+    kept = LocalLedger(Bindings(3600.0, 100, None), None, told.append, hinted.append)
+    first, second = account("a"), account("b")
+    for one in (first, second):
+        one.organization = "acme"
+        one.view = kept.open(one.candidate())
+    return kept, first, second, hinted, told
+
+
+def refusal(kind: ErrorKind, seconds: float | None = None) -> Outcome:
+    return Outcome(Says.REFUSED, Verdict(kind, "", fail_over=True, retry_after=seconds), 429)
+
+
+def test_the_end_of_a_probe_is_hinted_to_all_who_share_the_quota() -> None:
+    """Whoever waits for another account of the organisation may send the next probe."""
+    kept, first, second, hinted, _ = mates()
+    for number in range(1, 6):  # a minute, of which the probe is due after a quarter
+        kept.clear_estimates(first.view, "m", NOW)
+        kept.claim(claim_on(first, number=number), NOW)
+        kept.release(number, None, refusal(ErrorKind.RATE_LIMIT), NOW)
+    assert isinstance(kept.claim(claim_on(first, number=9), NOW + 16), Granted)
+    assert isinstance(kept.claim(claim_on(second, number=10), NOW + 16), Denied), "one probe at a time"
+    hinted.clear()
+    kept.release(9, None, NEUTRAL, NOW + 16)
+    assert hinted == ["a", "b"]
+    assert isinstance(kept.claim(claim_on(second, number=11), NOW + 16), Granted)
+
+
+def test_a_cleared_estimate_of_the_organisation_is_hinted_to_all_of_its_accounts() -> None:
+    kept, first, second, hinted, _ = mates()
+    kept.claim(claim_on(first), NOW)
+    kept.release(1, None, refusal(ErrorKind.RATE_LIMIT), NOW)
+    assert isinstance(kept.claim(claim_on(second, number=2), NOW), Denied)
+    hinted.clear()
+    kept.clear_estimates(first.view, "m", NOW)
+    assert hinted == ["a", "b", "a"]
+    assert isinstance(kept.claim(claim_on(second, number=3), NOW), Granted)
+    hinted.clear()
+    kept.clear_estimates(first.view, "m", NOW)
+    assert hinted == ["a"], "there is nothing of the organisation's to clear"
+
+
+def test_what_the_operator_calls_well_is_forgotten_by_the_store_too() -> None:
+    """An empty kind says that a cooldown is over."""
+    kept, first, second, hinted, told = mates()
+    for number in (1, 2):
+        kept.claim(claim_on(first, number=number), NOW)
+    for number, kind in ((1, ErrorKind.RATE_LIMIT), (2, ErrorKind.OVERLOADED)):
+        kept.release(number, None, refusal(kind, 60.0), NOW)
+    told.clear()
+    hinted.clear()
+    kept.reset(first.view, NOW + 1)
+    saved = [command.record for command in told if isinstance(command, Save)]
+    assert saved == [Cooldown("a", "m", "", NOW + 1), Cooldown("openai:acme", "", "", NOW + 1)]
+    assert hinted == ["a", "b"]
+    assert isinstance(kept.claim(claim_on(second, first, number=4), NOW + 1), Granted)
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gephyr_core.providers.limits import Measure, Quota
 from gephyr_core.scheduling.health import LONGEST_QUOTA_WAIT, Remaining
+from gephyr_core.scheduling.views import Organization
 
 NOW = 1000.0
 REQUESTS: Measure = "requests"
@@ -189,3 +190,15 @@ def test_nothing_is_scarce_and_everything_is_open_before_a_provider_spoke() -> N
     remaining.claim(10**9, NOW)
     assert remaining.share(NOW) == 1.0
     assert heard(Quota(REQUESTS, 100, 50, 10.0)).opens_at(1, NOW) == 0.0
+
+
+def test_quotas_of_models_that_clients_invent_push_out_the_oldest_ones() -> None:
+    """Of 513 models the first is forgotten, and a model that is told of again keeps its place."""
+    organization = Organization("a")
+    kept = [organization.remaining_of(f"m{number}") for number in range(512)]
+    assert organization.remaining_of("m0") is kept[0]
+    assert len(organization.remaining) == 512
+    organization.remaining_of("one more")
+    assert len(organization.remaining) == 512
+    assert organization.remaining_of("m1") is kept[1]
+    assert organization.remaining_of("m0") is not kept[0]
