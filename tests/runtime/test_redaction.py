@@ -27,6 +27,17 @@ def forms(secret: str) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("escaped", ["<>&", "<>&'+\"`", "<>&'+\"`=/"], ids=["go", "dotnet", "careful"])
+@pytest.mark.parametrize("form", ["\\u{:04x}", "\\u{:04X}"], ids=["lower", "upper"])
+def test_a_secret_is_replaced_as_writers_of_json_for_html_escape_it(escaped: str, form: str) -> None:
+    """Each escapes some characters and leaves others, which a secret may have all of."""
+    secret = SECRET + "`"
+    kept = {"\\": "\\\\", '"': '\\"'}
+    written = "".join(form.format(ord(one)) if one in escaped else kept.get(one, one) for one in secret)
+    assert json.loads(f'"{written}"') == secret
+    assert Redaction([secret]).text(f"key {written}.") == "key [redacted]."
+
+
 @given(secrets)
 def test_a_secret_is_replaced_in_each_of_its_forms(secret: str) -> None:
     redaction = Redaction([secret])

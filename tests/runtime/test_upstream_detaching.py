@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gephyr.runtime.upstream import connection as connection_module
 from gephyr.runtime.upstream.connection import Call
 from gephyr_core.events import UpstreamBody, UpstreamStarted
 from tests.runtime.upstream_world import OK, Client, News, Visitor, client, provider
@@ -106,7 +107,9 @@ async def test_a_connection_whose_response_does_not_end_serves_nobody_and_is_clo
     ],
     ids=["too-much", "broken", "excess", "until-closed", "close"],
 )
-async def test_what_cannot_be_used_again_is_closed(begun: bytes, rest: bytes) -> None:
+async def test_what_cannot_be_used_again_is_closed(begun: bytes, rest: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, not when the time for its rest is over."""
+    monkeypatch.setattr(connection_module, "_DRAINING_SECONDS", 3600.0)
     doing = Provider(begun)
     async with provider(doing.script) as world, client(world.origin) as caller:
         _, news = detached_at_once(caller)

@@ -117,6 +117,19 @@ async def test_a_refused_client_that_sends_on_and_on_is_closed() -> None:
         await client.close()
 
 
+async def test_what_waited_of_a_refused_client_takes_no_room_for_what_still_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else nobody would read on, and the refusal could be lost in a reset."""
+    monkeypatch.setattr(connection_module, "LINGER_SECONDS", 3600.0)
+    async with serving(max_header_size=1024) as world:
+        client = await world.connect()
+        client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 20_000_000)
+        await client.read_until(b"}}")
+        await until(lambda: not world.connections)
+        await client.close()
+
+
 async def test_a_refused_client_that_stays_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The half-closed connection does not wait for ever."""
     monkeypatch.setattr(connection_module, "LINGER_SECONDS", 0.05)

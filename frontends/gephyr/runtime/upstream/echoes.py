@@ -4,6 +4,7 @@ Looked for is only in errors: in every reply that is no success, and of others f
 that event. Any other piece of a stream costs one search for that word.
 """
 
+import contextlib
 from collections.abc import Iterable
 
 from gephyr.runtime.redaction import RedactedStream, Redaction
@@ -49,19 +50,17 @@ class Echoes:
             return headers
         self._error = self.watching = True
         redaction = self._begin()
-        try:
-            codings = [value for name, value in headers if name == b"content-encoding"]
+        codings = [value for name, value in headers if name == b"content-encoding"]
+        with contextlib.suppress(UnknownCodingError):  # its bytes are looked at as they are
             self._decoder = reply_decoder(codings, limit=_MOST_DECODED)
-        except UnknownCodingError:
-            self._filter = None  # nobody here can read it
-            return [(name, redaction.bytes(value)) for name, value in headers]
         dropped = _OF_THE_BYTES if self._decoder else _OF_THE_BYTES[:1]
         return [(name, redaction.bytes(value)) for name, value in headers if name not in dropped]
 
     def body(self, data: bytes) -> bytes:
         """Take bytes of the body that have the word in them, do not end with a line, or come while it watches."""
         if self._error:
-            return data if self._filter is None else self._filter.feed(self._decoded(data))
+            assert self._filter is not None
+            return self._filter.feed(self._decoded(data))
         if not self._credentials:
             return data
         if self._filter is None:
