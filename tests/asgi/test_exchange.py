@@ -42,6 +42,14 @@ async def test_a_whole_reply_is_two_messages() -> None:
     assert sent[1] == {"type": "http.response.body", "body": b"refused", "more_body": False}
 
 
+async def test_who_is_not_said_to_be_anybody_is_who_its_keys_say() -> None:
+    world = World()
+    talk = world.talk("/refuse")
+    await talk.over()
+    started = world.core.started[1]
+    assert (started.caller, started.ownerless) == ("", False)
+
+
 async def test_what_the_core_sends_together_stays_alone() -> None:
     """Although the host was slow to take what came before: an error event is read in a write of its own."""
     world, sent, proceed = World(), [], asyncio.Event()

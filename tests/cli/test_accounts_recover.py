@@ -207,6 +207,17 @@ def test_a_newer_token_and_a_later_command_stay(world: World) -> None:
         assert book.states() == []
 
 
+def test_an_older_token_gives_way(world: World) -> None:
+    """The file of before may hold one that was rotated since the copy that is in use was made."""
+    filled(world)
+    older = attrs.evolve(NEW, access_token="access-MARKED-older", obtained_at=NEW.obtained_at - 1.0)
+    with world.book() as book:
+        book.sign_in(older)
+    assert "token of signs-in: recovered" in recovered(world)
+    with world.book() as book:
+        assert NEW in book.tokens.tokens()
+
+
 def test_what_the_missing_token_led_to_does_not_hold_any_more(world: World) -> None:
     """With the token of the file, long used up, the account was found to be signed out."""
     filled(world)

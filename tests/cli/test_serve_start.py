@@ -30,6 +30,7 @@ def test_where_it_listens_is_told_before_it_serves_and_how_it_stopped_is_the_exi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     ports: list[int] = []
+    before = set(threading.enumerate())
 
     async def stopped(_service: object, listener: Listener, _drained: object) -> int:
         ports.append(listener.port)
@@ -46,6 +47,7 @@ def test_where_it_listens_is_told_before_it_serves_and_how_it_stopped_is_the_exi
     result = CliRunner().invoke(main, ["serve", "--config", str(config)])
     assert f"gephyr listening on http://127.0.0.1:{ports[0]}\n" in result.output
     assert result.exit_code == code
+    assert set(threading.enumerate()) - before == set(), "the store was closed"
 
 
 def test_what_is_odd_about_the_configuration_is_told_at_start(tmp_path: Path) -> None:

@@ -147,7 +147,9 @@ def refusals(bodies: Iterable[Any], answer: Callable[[Any], Got]) -> Iterator[st
             fates: dict[str, list[str]] = {}
             for value in ("(gone)", *ODD):
                 got = answer(with_value(body, path, value, gone=value == "(gone)"))
-                fate = "200" if got.status == 200 else f"{got.status} {got.json['error']['message'][:160]}"
+                error = {} if got.status == 200 else got.json["error"]
+                marks = ", ".join(f"{error[name]}" for name in ("type", "param", "code", "status") if name in error)
+                fate = f"{got.status} {error['message'][:160]} ({marks})" if error else "200"
                 fates.setdefault(fate, []).append(repr(value))
             yield f"## {place}"
             yield from (f"{fate}: {', '.join(values)}" for fate, values in fates.items())
@@ -222,10 +224,11 @@ def test_simulated_providers_refuse_what_is_wrong_beside_generation_as_was_appro
 
 
 def test_simulated_providers_answer_beside_generation_as_was_approved() -> None:
-    asker = Asker()
-    lines = [
-        f"{method} {target} {body}: {shown(asker.request(method, target, body))}" for method, target, body in OTHERS
-    ]
+    asker = Asker(SimulatedSettings(latency=0.5, pace=0.01))
+    lines = []
+    for method, target, body in OTHERS:
+        got = asker.request(method, target, body)
+        lines.append(f"{method} {target} {body}: {shown(got)}, in {sum(got.delays):.4f} s")
     kept = asker.post("/v1/responses", {"model": "m", "input": "hi", "store": True}).json["id"]
     for method, path, body in (
         ("GET", "", None),

@@ -75,6 +75,16 @@ def test_the_table_ends_with_a_verdict():
     assert max(map(len, lines[:-2])) < 120
 
 
+def test_the_verdict_tells_the_better_and_then_the_worse_each_topic_once():
+    found = compare(data(*GOOD), data(*GOOD[:10], *[refused(duration=4.0)] * 10))
+    assert verdict("b", found).startswith("b is worse in served, ")
+    back = compare(data(*GOOD[:10], *[refused(duration=4.0)] * 10), data(*GOOD))
+    assert verdict("b", back).startswith("b is better in served, ")
+    both = verdict("b", [*back, *found])
+    assert both == verdict("b", back)[:-1] + "; worse in " + verdict("b", found).removeprefix("b is worse in ")
+    assert both.count("served") == 4
+
+
 def test_two_runs_in_which_nothing_happened_can_be_compared():
     assert {change.judgement for change in compare(data(accounts=()), data(accounts=()))} == {"same"}
 

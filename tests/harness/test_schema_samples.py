@@ -37,6 +37,8 @@ from gephyr.harness.providers.schema_samples import sample
         ({"allOf": [{"type": "object", "properties": {"a": {"type": "integer"}}}, {"required": ["a"]}]}, {"a": 1}),
         ({"$ref": "#/$defs/x~1y", "$defs": {"x/y": {"type": "boolean"}}}, True),
         ({"type": "object", "properties": {"a": {"type": "string"}}}, {}),
+        ({"$ref": "https://elsewhere.test/schema"}, "example"),
+        ({"$ref": "#/nowhere"}, "example"),
     ],
 )
 def test_a_sample_satisfies_its_schema(schema: dict[str, Any], value: object) -> None:

@@ -1,5 +1,6 @@
 """The simulated provider's Chat Completions, Completions, embeddings and moderations."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -207,3 +208,11 @@ def test_moderation_finds_nothing() -> None:
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", CHAT, 405), ("POST", "/v1/nothing", 404)])
 def test_wrong_methods_and_paths_are_refused(method: str, path: str, status: int) -> None:
     assert Asker().request(method, path).status == status
+
+
+@pytest.mark.parametrize("schema", [{"type": "string", "minLength": 10**30}, {"type": "integer", "minimum": 10**400}])
+def test_a_schema_that_nobody_can_fill_is_refused(schema: object) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    got = Asker().request("POST", CHAT, json.dumps(HELLO | {"response_format": form}).encode())
+    assert got.status == 400
+    assert "Invalid schema" in got.json["error"]["message"]

@@ -49,6 +49,13 @@ def test_what_is_right_is_answered(changes: dict[str, Any]) -> None:
     assert refusal(CHAT, changed(HELLO, **changes)) == ""
 
 
+def test_a_model_without_system_messages_names_the_value_that_it_does_not_support() -> None:
+    messages = [{"role": "system", "content": "Be brief."}, USER]
+    got = ask(StrictProvider(), CHAT, changed(HELLO, model="o1-mini", messages=messages))
+    error = got.json["error"]
+    assert (got.status, error["param"], error["code"]) == (400, "messages[0].role", "unsupported_value")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

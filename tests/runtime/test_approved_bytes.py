@@ -131,6 +131,7 @@ CODED = (
     *(b"5;" + b"x" * (MAX_SIZE_LINE - more) + b"\r\nhello\r\n0\r\n\r\n" for more in (3, 4, 5)),
     *(b"0\r\nx: " + b"y" * (MAX_TRAILERS - more) + b"\r\n\r\n" for more in (4, 5, 6)),
     *(b"0\r\n" + b"x: y\r\n" * many + b"\r\n" for many in (2730, 2731)),
+    *(b"g\r\n" + b"x" * MAX_SIZE_LINE, b"g" + b"x" * MAX_SIZE_LINE, b"0\r\nx y\r\n" + b"x" * MAX_TRAILERS),
 )
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import platform
 
 import attrs
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from gephyr import __version__
 from gephyr.runtime.observers import Metrics, Observers, RequestLog, configure_logging
 from gephyr_core.records import AccountEvent, AttemptRecord, OriginEvent, ProxyEvent, RequestRecord, Usage
 
@@ -238,7 +240,8 @@ def test_a_request_is_counted_under_bounded_labels():
     ]
     for name, labels, value in expected:
         assert found[name, tuple(sorted(labels.items()))] == value, name
-    assert any(name == "gephyr_build_info" for name, _ in found)
+    running = (("python", platform.python_version()), ("version", __version__))
+    assert found["gephyr_build_info", running] == 1
     assert any(name == "process_resident_memory_bytes" for name, _ in found)
 
 

@@ -79,6 +79,7 @@ def test_what_is_no_key_file_is_refused_with_the_reason(text, message):
 def test_a_key_does_not_show_itself():
     shown = repr(ServiceAccountGrant.parse(key_file()))
     assert "PRIVATE" not in shown
+    assert "kid-1" not in shown
     assert "RSA" not in shown
 
 

@@ -62,6 +62,7 @@ async def test_a_bad_request_over_tls_is_answered_and_closed(certificate: Certif
         client.send(b"nonsense\r\n\r\n")
         assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
         await client.close()
+        assert not world.core.of(FrontEndFailed)
 
 
 async def test_a_client_that_leaves_and_a_response_that_is_cut_over_tls(certificate: Certificate) -> None:
