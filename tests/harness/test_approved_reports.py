@@ -1,8 +1,10 @@
 """What a report says of given facts, and what clients plan to do, in tables that were read and approved."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import click
@@ -15,7 +17,9 @@ from gephyr.harness.report.measurements import Measurements
 from gephyr.harness.report.summary import summary
 from gephyr.harness.scenario import load_scenario
 from gephyr.harness.scenario.load import scenario_of
+from gephyr.harness.scenario.schema import About, Burst, Expectations, ProviderTable, Workload
 from gephyr.harness.scenario.workload import planned_sessions
+from gephyr.harness.world.settings import ClientSettings, Fault, PlannedChange
 from gephyr.harness.world.world import Violation
 from gephyr_core.config import ConfigError
 from gephyr_core.records import AccountEvent, ProxyEvent, Usage
@@ -180,3 +184,43 @@ def test_each_mistake_of_a_scenario_is_told_as_was_approved(tmp_path: Path) -> N
                 told = " | ".join(str(problem) for problem in error.problems)
             lines.append(f"{section} = {value}: {told}")
     check_table("scenario-mistakes", [line.replace(str(tmp_path), "FOLDER") for line in lines])
+
+
+VALUES: tuple[Any, ...] = (
+    *(True, -1, 0, 1e-9, 0.5, 1, 1.5, 2, 23.5, 24, 24.5, 1e6, 1e6 + 1, 1e9, 1e9 + 1, "", "x", "90s", "25h", "-1s"),
+    *("x" * 65, [], ["x"], [1.0] * 24, [[]], {}, {"median": 1, "p95": 2}, {"median": 2, "p95": 1}, {"anthropic": 0.5}),
+)
+NEEDED: dict[str, dict[str, Any]] = {
+    "faults": {"kind": "outage"},
+    "changes": {"at": 1.0, "disable": ["a"]},
+    "bursts": {"at": 1.0, "sessions": 1},
+}
+SECTIONS = {
+    **{"scenario": About, "providers": ProviderTable, "workloads": Workload, "bursts": Burst, "faults": Fault},
+    **{"changes": PlannedChange, "clients": ClientSettings, "expect": Expectations},
+}
+
+
+def with_setting(section: str, name: str, value: Any) -> dict[str, Any]:
+    """A scenario in which one setting has a value."""
+    table = {**NEEDED.get(section, {}), name: value}
+    if section == "bursts":
+        return LEAST | {"workloads": [{"sessions_per_minute": 1, "bursts": [table]}]}
+    return LEAST | {section: table if section in {"scenario", "clients", "expect"} else [table]}
+
+
+def test_each_setting_of_a_scenario_is_read_or_refused_as_was_approved(tmp_path: Path) -> None:
+    lines = []
+    for section, made in SECTIONS.items():
+        for field in attrs.fields(made):
+            lines.append(f"## {section}.{field.name}")
+            fates: dict[str, list[str]] = {}
+            for value in VALUES:
+                try:
+                    scenario_of(with_setting(section, field.name, value), tmp_path / "s.toml")
+                    fate = "well"
+                except ConfigError as error:
+                    fate = re.sub(r", got .*?(?= \| |$)", "", " | ".join(str(problem) for problem in error.problems))
+                fates.setdefault(fate, []).append(f"{value!r:.30}")
+            lines += [f"{fate}: {', '.join(values)}" for fate, values in fates.items()]
+    check_table("scenario-settings", [line.replace(str(tmp_path), "FOLDER") for line in lines])

@@ -9,14 +9,17 @@ import attrs
 import pytest
 
 import gephyr
+from gephyr.runtime.tokens.grants import TokenRequest
 
-SECRET = re.compile(r"(^|_)(secrets?|password|api_key|access_token|refresh_token|private_key|token|form)$")
+SECRET = re.compile(
+    r"(^|_)(secrets?|password|api_key|access_token|refresh_token|private_key|private_key_id|token|form|headers|table)$"
+)
 """How fields are named that hold one."""
 
 
 def _is_text(kind: object) -> bool:
     """Whether values of a type hold text themselves: another class answers for its own fields."""
-    return kind in (str, bytes) or str(kind).startswith("tuple[")
+    return kind in (str, bytes) or str(kind).startswith(("tuple[", "dict[", "collections.abc.Mapping["))
 
 
 def classes() -> Iterator[type]:
@@ -52,3 +55,10 @@ def test_the_names_of_secrets_are_recognised(name: str) -> None:
 def test_the_classes_that_hold_secrets_are_looked_at() -> None:
     names = {one.__name__ for one in classes()}
     assert {"OAuthSecrets", "ProxyUrl", "TokenRequest", "TokenAnswer", "RefreshGrant"} <= names
+
+
+def test_a_request_for_a_token_shows_where_it_goes_and_nothing_else() -> None:
+    """The client's secret may be in a header (RFC 6749 section 2.3.1)."""
+    headers = ((b"authorization", b"Basic MARKED"),)
+    request = TokenRequest("https://id.test/token", (("code", "MARKED"),), headers, ("MARKED",))
+    assert repr(request) == "TokenRequest(url='https://id.test/token')"

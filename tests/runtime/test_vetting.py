@@ -1,6 +1,7 @@
 """What may be fetched from: public addresses, however they are written, and what the operator allows."""
 
 import ipaddress
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -93,6 +94,13 @@ def test_what_the_operator_allows_is_let_through(allowed: str, addresses: list[s
     with pytest.raises(FetchError, match="no public address"):
         Vetting().vet("FILES.lan", 80, addresses)
     Vetting((allowed,)).vet("FILES.lan", 80, addresses)
+
+
+@pytest.mark.parametrize("addresses", [*permutations(["10.1.2.3", "10.9.9.9", "1.1.1.1"])])
+def test_an_allowed_address_does_not_vouch_for_the_others(addresses: tuple[str, ...]) -> None:
+    """In whatever order the name's addresses come."""
+    with pytest.raises(FetchError, match="no public address"):
+        Vetting(["10.1.0.0/16"]).vet("inside.test", 443, addresses)
 
 
 def test_what_is_allowed_may_have_any_port_and_nothing_else_may() -> None:
