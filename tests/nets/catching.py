@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 import attrs
 
@@ -95,8 +96,12 @@ def _made(tasks: list[_Task], workers: int) -> Iterator[list[Caught]]:
     if workers == 1:
         yield from map(_work, tasks)
         return
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
-        yield from pool.imap(_work, tasks)
+    # Not multiprocessing's own pool: it ends its workers by a signal, which may hit one that holds the others' lock.
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"))
+    try:
+        yield from pool.map(_work, tasks)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _work(task: _Task) -> list[Caught]:
