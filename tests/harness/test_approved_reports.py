@@ -196,8 +196,14 @@ NEEDED: dict[str, dict[str, Any]] = {
     "bursts": {"at": 1.0, "sessions": 1},
 }
 SECTIONS = {
-    **{"scenario": About, "providers": ProviderTable, "workloads": Workload, "bursts": Burst, "faults": Fault},
-    **{"changes": PlannedChange, "clients": ClientSettings, "expect": Expectations},
+    "scenario": About,
+    "providers": ProviderTable,
+    "workloads": Workload,
+    "bursts": Burst,
+    "faults": Fault,
+    "changes": PlannedChange,
+    "clients": ClientSettings,
+    "expect": Expectations,
 }
 
 

@@ -12,7 +12,7 @@ import gephyr
 from gephyr.runtime.tokens.grants import TokenRequest
 
 SECRET = re.compile(
-    r"(^|_)(secrets?|password|api_key|access_token|refresh_token|private_key|private_key_id|token|form|headers|table)$"
+    r"(^|_)(secrets?|password|api_key|access_token|refresh_token|private_key|private_key_id|token|form|table)$"
 )
 """How fields are named that hold one."""
 
