@@ -95,14 +95,14 @@ def test_a_second_result_of_a_call_becomes_text() -> None:
 
 
 def test_an_id_may_come_again_in_a_later_turn() -> None:
-    """Some clients count the calls of each turn anew."""
+    """Some clients count the calls of each turn anew; no two calls of a request have one id."""
     turns = [assistant(call("1")), user(result("1", "a")), assistant(call("1")), user(result("1", "b"))]
-    assert told(answered(turns, Report())) == [["1?"], ["1=a"], ["1?"], ["1=b"]]
+    assert told(answered(turns, Report())) == [["1?"], ["1=a"], ["1_2?"], ["1_2=b"]]
 
 
 def test_calls_that_share_an_id_in_one_turn_are_answered_in_order() -> None:
     turns = [assistant(call("", "a"), call("", "b")), user(result("", "one"), result("", "two"))]
-    assert told(answered(turns, Report())) == [["?", "?"], ["=one", "=two"]]
+    assert told(answered(turns, Report())) == [["call?", "call_2?"], ["call=one", "call_2=two"]]
 
 
 def test_a_system_message_between_call_and_result_waits() -> None:

@@ -61,7 +61,9 @@ class World:
     """A scheduler with its accounts, all in one pool."""
 
     def __init__(self, *accounts: Account, most: int | None = None, seed: int = 1) -> None:
-        compliance = ComplianceConfig(enabled=most is not None, max_global_requests_per_minute=most)
+        compliance = ComplianceConfig(
+            enabled=most is not None, max_global_requests_per_minute=most, risk_cooldown_seconds=0
+        )
         config = SchedulingConfig(last_used_lock_seconds=0)
         self.told: list[Command] = []
         self.scheduler = Scheduler(accounts, config, compliance, random.Random(seed), self.told.append)
