@@ -266,8 +266,8 @@ class Scheduler:
 
     def claim_again(self, lease: Lease) -> Claim:
         """Return the claim for sending the call of a lease a second time."""
-        candidates = (lease.current.view.candidate,)
-        return Claim(lease.claim, candidates, lease.model, lease.search.tokens, "", self._scopes, again=True)
+        candidates, tokens = (lease.current.view.candidate,), lease.search.tokens
+        return Claim(lease.claim, candidates, lease.model, tokens, scopes=self._scopes, again=True)
 
     def granted_again(self, lease: Lease, now: float) -> None:
         """Count the second call of a lease, which the ledger granted."""

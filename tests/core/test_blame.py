@@ -84,6 +84,7 @@ def test_a_failure_keeps_away_whom_it_is_for(
     world, first, second = mates(per_model=per_model)
     world.scheduler.release(world.lease(), failed(kind, seconds=seconds, scope=scope), NOW)
     assert kept_away(first, second) == away
+    assert first.health.success_rate(NOW) == 0.8, "it counts as a failure in the score"
 
 
 @pytest.mark.parametrize(

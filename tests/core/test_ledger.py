@@ -241,6 +241,19 @@ def test_who_was_overtaken_between_choice_and_claim_is_denied_and_chooses_anew()
     assert lease.account.id == "b"
 
 
+def test_of_two_that_were_compared_the_other_one_is_granted_if_the_better_one_was_taken_meanwhile() -> None:
+    """In the same claim, which costs one trip to a ledger that is elsewhere."""
+    world = World(account("a", most=1), account("b", most=1))
+    search = Search(1, None, 10, NOW, NOW + 5)
+    choice = world.scheduler.choose(world.pool, search, (), NOW)
+    assert isinstance(choice, Choice)
+    better, other = choice.accounts
+    busy(better)
+    lease = grant(world.scheduler, choice, search, NOW)
+    assert (lease.account, lease.rule) == (other, Rule.BEST_OF_TWO)
+    assert world.scheduler.decisions.latest[-1].account == other.id
+
+
 @given(places=st.integers(1, 4), rivals=st.integers(1, 8), seed=st.integers(0, 99))
 def test_however_many_choose_before_anybody_claims_no_place_is_granted_twice(
     places: int, rivals: int, seed: int
