@@ -21,6 +21,7 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of one object; a larger one is not kept."""
 _LARGEST_PAGE = 100
 _DEFAULT_PAGE = 20
+_AS_GIVEN = {"order": ["asc"]}
 
 
 class _Kept(msgspec.Struct):
@@ -141,7 +142,7 @@ def answer(
             return KeptAnswer(_ENCODE(conversation), attrs.evolve(record, data=data))
         case "conversations.items.create":
             items = _numbered(items_of(read_envelope(body).value("items")), key)
-            return KeptAnswer(_page(items, {}), with_items(record, items, key=key, now=now, lifetime=lifetime))
+            return KeptAnswer(_page(items, _AS_GIVEN), with_items(record, items, key=key, now=now, lifetime=lifetime))
     return _one_item(operation, record, kept, path.rpartition("/")[2])
 
 
@@ -158,7 +159,7 @@ def _one_item(operation: str, record: StoredObject, kept: _Kept, item_id: str) -
 
 def _page(items: list[dict[str, Any]], query: dict[str, list[str]]) -> bytes:
     """A list as OpenAI pages it: newest first unless ``order=asc``, ``limit`` and ``after``."""
-    ordered = items if query.get("order") == ["asc"] or not query else items[::-1]
+    ordered = items if query.get("order") == ["asc"] else items[::-1]
     after = query.get("after", [""])[0]
     start = next((index + 1 for index, item in enumerate(ordered) if item["id"] == after), 0) if after else 0
     asked = query.get("limit", [""])[0]
