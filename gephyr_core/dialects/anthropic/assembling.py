@@ -33,7 +33,7 @@ class MessageAssembly:
                 self._message = mapping(event.get("message")) or {}
             case "content_block_start" if isinstance(number, int):
                 self._blocks[number] = mapping(event.get("content_block")) or {}
-            case "content_block_delta" if number in self._blocks:
+            case "content_block_delta" if isinstance(number, int) and number in self._blocks:
                 self._grow(number, mapping(event.get("delta")) or {})
             case "message_delta":
                 self._change(event)
@@ -122,7 +122,8 @@ def _deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
     elif member is not None and value:
         kind = "compaction_delta" if member == "content" else f"{member}_delta"
         yield {"type": kind, member: value}
-    for citation in (block.get("citations") or ()) if member is not None else ():
+    citations = None if member is None else block.get("citations")
+    for citation in citations if isinstance(citations, list) else ():
         yield {"type": "citations_delta", "citation": citation}
     if member is not None and block.get("signature"):
         yield {"type": "signature_delta", "signature": block["signature"]}

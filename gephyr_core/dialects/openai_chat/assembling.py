@@ -74,7 +74,8 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 def events_of(body: bytes) -> bytes:
     """Write the stream: what is said, then why it ended with the usage, then the end."""
     reply = read_object(body) or {}
-    choices = [choice for choice in reply.pop("choices", None) or () if isinstance(choice, dict)]
+    given = reply.pop("choices", None)
+    choices = [choice for choice in given if isinstance(choice, dict)] if isinstance(given, list) else []
     usage = reply.pop("usage", None)
     name = reply.get("object")
     if isinstance(name, str) and name.endswith(".completion"):

@@ -79,7 +79,7 @@ class _Writer:
         member = "refusal" if part.get("type") == "refusal" else "text"
         told = part.get(member)
         begun = {**part, member: ""} if isinstance(told, str) else part
-        annotations = part.get("annotations") or []
+        annotations = given if isinstance(given := part.get("annotations"), list) else []
         self.event("content_part.added", **where, part={**begun, "annotations": []} if annotations else begun)
         if isinstance(told, str):
             name = "refusal" if member == "refusal" else "output_text"
