@@ -144,6 +144,15 @@ def test_legacy_functions_are_tools_whose_calls_have_ids() -> None:
     assert again == prompt
 
 
+def test_a_legacy_result_is_the_last_calls_and_one_whose_call_was_cut_away_has_an_id() -> None:
+    """Clients cut the beginning of a long conversation off."""
+    call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    result = {"role": "function", "name": "f", "content": "1"}
+    prompt = read(functions=[{"name": "f", "parameters": SCHEMA}], messages=[result, call, result, call, result])
+    found = [(part.call_id, part.name) for turn in prompt.turns for part in turn.parts if isinstance(part, ToolResult)]
+    assert found == [("call_function_0", "f"), ("call_function_0", "f"), ("call_function_1", "f")]
+
+
 @pytest.mark.parametrize(
     ("written", "choice"),
     [

@@ -120,6 +120,25 @@ def test_reasoning_details_are_parts_with_their_proofs() -> None:
     )
 
 
+def test_each_piece_of_reasoning_keeps_its_own_proof() -> None:
+    """A provider refuses a text under another one's signature."""
+    text = {"type": "reasoning.text", "format": "anthropic-claude-v1"}
+    details = [
+        {**text, "text": "a", "signature": "one", "index": 0},
+        {**text, "text": "b", "index": 1},
+        {**text, "signature": "two", "index": 1},
+        {**text, "text": "c", "index": 2},
+    ]
+    one, two = (Signature(value, OWN.origin, OWN.id) for value in ("one", "two"))
+    parts = (Thinking("a", one), Thinking("b", two))
+    streamed = collected(deltas(*(chunk({"reasoning_details": [detail]}) for detail in details[:3]), END))
+    assert streamed.parts == parts
+    assert collected(deltas(chunk({"reasoning_details": details[:3]}), END)).parts == parts
+    more = collected(deltas(*(chunk({"reasoning_details": [detail]}) for detail in details), END)).parts
+    assert more[:2] == parts
+    assert [part.text for part in more if isinstance(part, Thinking)] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     ("message", "part"),
     [

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from chat_replies import CHAT, CONTEXT, OWN, SIGNED, USAGE, collected, read, reply_of, written
+from chat_replies import CHAT, CONTEXT, END, OWN, SIGNED, USAGE, chunk, collected, deltas, read, reply_of, written
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
@@ -65,8 +65,8 @@ def test_the_sdk_makes_of_a_stream_what_the_whole_reply_says() -> None:
     )
     whole, chunks, _ = written(reply)
     state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
-    for chunk in chunks:
-        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    for one in chunks:
+        state.handle_chunk(ChatCompletionChunk.model_validate(one))
     streamed = state.get_final_completion().model_dump(mode="json")
     message, expected = streamed["choices"][0]["message"], whole["choices"][0]["message"]
     for name in ("annotations", "images"):
@@ -154,3 +154,25 @@ def test_a_service_tier_is_told_only_where_the_sdk_knows_it() -> None:
     assert json.loads(CHAT.write_reply(reply, CONTEXT))["service_tier"] == "priority"
     other = Reply("r", "m", (), Stop(StopReason.END), USAGE, "batch")
     assert "service_tier" not in json.loads(CHAT.write_reply(other, CONTEXT))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "arguments"),
+    [
+        (('{"a":{}', "}"), ['{"a":{}}']),
+        (('{"a":', "1}"), ['{"a":1}']),
+        (("{}", "{}"), ["{}", "{}"]),
+        (('{"a":1}', '{"b":'), ['{"a":1}', '{"b":']),
+        (('{"a":1}', ""), ['{"a":1}']),
+        (('"a"', '"b"'), ['"a""b"']),
+    ],
+)
+def test_a_provider_that_repeats_id_and_name_calls_again_only_after_whole_arguments(
+    pieces: tuple[str, ...], arguments: list[str]
+) -> None:
+    """Some repeat both with each piece of one call; some give two calls one id and one index."""
+    fragments = [
+        {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": piece}} for piece in pieces
+    ]
+    reply = collected(deltas(*(chunk({"tool_calls": [one]}) for one in fragments), END))
+    assert [part.arguments for part in reply.parts if isinstance(part, ToolCall)] == arguments

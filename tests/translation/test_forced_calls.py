@@ -245,3 +245,20 @@ def test_a_tool_of_the_providers_cannot_be_called_where_a_schema_stands_in() -> 
         call("openai-responses", {**body, "tools": [search]}, "claude-5.5")
     with pytest.raises(UntranslatableError):
         call("openai-responses", {**body, "tools": [*body["tools"], search], "tool_choice": search}, "claude-5.5")
+
+
+def test_a_tool_that_stands_in_for_a_schema_is_none_of_the_clients() -> None:
+    """The client may have one of the name that it would have had, and of the next."""
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": STRICT_ANSWER}}
+    names = ["reply", "reply_", "reply__"]
+    tools = [{"type": "function", "function": {"name": name, "parameters": CITY}} for name in names]
+    for taken in range(4):
+        body = chat("required", "weather", response_format=form) | {"tools": tools[:taken]}
+        body |= {"tool_choice": "auto"} if taken else {"tool_choice": None}
+        made = call("openai-chat", {**body, "messages": body["messages"]}, "openrouter-4.5", structured_output=False)
+        sent = json.loads(made.body)
+        stands_in = f"reply{'_' * taken}"
+        assert [tool["function"]["name"] for tool in sent["tools"]] == [*names[:taken], stands_in]
+        assert made.written.structured == stands_in
+        named = {"type": "function", "function": {"name": stands_in}}
+        assert sent["tool_choice"] == ("required" if taken else named)
