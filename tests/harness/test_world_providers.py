@@ -1,6 +1,7 @@
 """Simulated providers: their pace, their limits, their refusals, and what clients make of those."""
 
 import datetime
+import itertools
 import random
 
 import attrs
@@ -133,7 +134,7 @@ def test_replies_are_json_to_the_last_piece(dialect: str) -> None:
     assert all(piece.endswith((b"\n\n", b"\r\n\r\n")) for piece in pieces)
 
 
-def requests_of_one_session(clients: ClientSettings, status: int) -> list[float]:
+def requests_of_one_session(clients: ClientSettings, status: int, seed: int = 1) -> list[float]:
     """Times at which one session asks a provider that always answers *status*."""
     settings = config(accounts(1))
     asked: list[float] = []
@@ -142,7 +143,7 @@ def requests_of_one_session(clients: ClientSettings, status: int) -> list[float]
         {"a0": ProviderSettings(hints="none")},
         (Fault(kind="error_status", status=status),),
         sessions(1, turns=1, dialects=("openai-chat",)),
-        1,
+        seed,
         lambda fact: asked.append(getattr(fact, "started_at", 0.0)),
         clients=clients,
     )
@@ -154,6 +155,16 @@ def test_clients_try_again_as_sdks_do() -> None:
     assert len(requests_of_one_session(ClientSettings(retries=2), 500)) == 3
     assert len(requests_of_one_session(ClientSettings(retries=0), 500)) == 1
     assert len(requests_of_one_session(ClientSettings(retries=2), 400)) == 1
+
+
+def test_clients_wait_longer_before_each_try_and_each_a_little_less_than_the_last_would() -> None:
+    """Twice as long as before, up to 8 seconds, less up to a quarter, as the SDKs do: many that failed together do not come together."""
+    for seed in range(3):
+        begun = requests_of_one_session(ClientSettings(retries=3, backoff=4.0), 409, seed)
+        waits = [after - before for before, after in itertools.pairwise(begun)]
+        assert len(waits) == 3
+        for wait, longest in zip(waits, (4.0, 8.0, 8.0), strict=True):
+            assert 0.75 * longest <= wait <= longest + 1.0, "the answer takes less than a second"
 
 
 def test_a_session_ends_after_a_failure_where_clients_give_up() -> None:
