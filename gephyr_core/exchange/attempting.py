@@ -2,14 +2,13 @@
 
 import attrs
 
-from gephyr_core.errors import ErrorKind, Fault, Sent
+from gephyr_core.errors import Fault, Sent
 from gephyr_core.events import TimePassed, UpstreamFailed
 from gephyr_core.exchange.attempts import UNLIMITED, Attempt, Failure, of_closed_route, of_cut_reply, of_fault
 from gephyr_core.exchange.plan import upstream_call
 from gephyr_core.exchange.states import Answered, Calling, Collecting, Computing, Done, Waiting
 from gephyr_core.exchange.translating import Translating
-from gephyr_core.scheduling import NEUTRAL, Account, Choice, Claim, Denied, Granted, Lease, Pool, Says, Wait
-from gephyr_core.scheduling.scheduler import LONGEST_COOLDOWN_WAIT
+from gephyr_core.scheduling import NEUTRAL, Choice, Claim, Denied, Granted, Lease, Pool, Wait
 from gephyr_core.shared import Leg
 
 
@@ -25,11 +24,10 @@ class Attempting(Translating):
         if len(self.failures) >= self.shared.most_attempts:
             self.give_up(now)
             return
+        itinerary, search = self.itinerary, self.itinerary.search
         waits: list[Pool] = []
         refused: list[Pool] = []
-        for leg in self.legs:
-            if leg.target in self.dead_targets or leg in self.closed_legs:
-                continue
+        for leg in itinerary.open_legs():
             if leg.dialect and not self.prepared:
                 if self.prepare(now):
                     self.acquire(now)
@@ -38,23 +36,22 @@ class Attempting(Translating):
                 if isinstance(self.state, Computing | Done):
                     return
                 continue
-            tried = [account for where, account in self.tried if where is None or where == leg.target]
             pool = self.shared.pool(leg)
-            answer = self.shared.scheduler.choose(pool, self.search, tried, now)
+            answer = self.shared.scheduler.choose(pool, search, itinerary.tried_for(leg), now)
             if isinstance(answer, Choice):
-                claim = self.shared.scheduler.claim(answer, self.search)
+                claim = self.shared.scheduler.claim(answer, search)
                 self.claimed(leg, answer, claim, self.shared.scheduler.ledger.claim(claim, now), now)
                 return
             if isinstance(answer, Wait):
                 waits.append(answer.pool)
                 continue
             refused.append(pool)
-        if waits and now < self.search.until:
-            self.enter(Waiting(self.search))
+        if waits and now < search.until:
+            self.enter(Waiting(search))
             self.shared.scheduler.queue.enter(self.id, [*waits, *refused])
-        elif self.shared.scheduler.clear_estimates(self._open_pools(), self.search, self._tried_anywhere(), now):
-            self.enter(Waiting(self.search))  # for no time at all: whoever waited before is asked first
-            self.shared.scheduler.queue.enter(self.id, self._open_pools())
+        elif self.shared.scheduler.clear_estimates(itinerary.open_pools(), search, itinerary.tried_anywhere(), now):
+            self.enter(Waiting(search))  # for no time at all: whoever waited before is asked first
+            self.shared.scheduler.queue.enter(self.id, itinerary.open_pools())
         else:
             self.give_up(now)
 
@@ -62,41 +59,24 @@ class Attempting(Translating):
         """The wait for an account is over: take what there is, or give up."""
         self.acquire(now)
 
-    def _open_pools(self) -> list[Pool]:
-        """Pools of the legs on which the request can still be asked."""
-        legs = [leg for leg in self.legs if leg.target not in self.dead_targets and leg not in self.closed_legs]
-        return list(dict.fromkeys(self.shared.pool(leg) for leg in legs))
-
-    def _tried_anywhere(self) -> list[Account]:
-        return [account for _, account in self.tried]
-
     def claimed(self, leg: Leg, choice: Choice, claim: Claim, answer: Granted | Denied, now: float) -> None:
         """Take the ledger's answer to a claim: call the account that it granted. If others were faster, and it denied
         the claim, choose anew: the accounts' views show the blocks."""
         if isinstance(answer, Denied):
             self.acquire(now)
             return
-        self.begin(self.shared.scheduler.granted(choice, self.search, claim, answer, now), leg, now)
+        self.begin(self.shared.scheduler.granted(choice, self.itinerary.search, claim, answer, now), leg, now)
 
     def begin(self, lease: Lease, leg: Leg, now: float) -> None:
         """Call the account of a lease, by an outbound route that the operator set for it."""
-        route = self._way_to(lease.account, now)
+        route = self.itinerary.way_to(lease.account, now)
         if route is not None:
             self._call(Attempt(0, lease, leg, UNLIMITED, now, now, route=route))
             return
         self.shared.scheduler.release(lease, NEUTRAL, now)
-        self.tried.append((None, lease.account))
+        self.itinerary.no_way_to(lease.account)
         self.failures.append(of_closed_route())
         self.acquire(now)
-
-    def _way_to(self, account: Account, now: float) -> str | None:
-        """Choose an outbound route: none that failed this request before, and none by which the host is known dead."""
-        avoiding = self.failed_routes
-        if self.dead_ends:
-            avoiding = [*avoiding, *(route for origin, route in self.dead_ends if origin == account.origin)]
-        if self.shared.origins.dead:
-            avoiding = [*avoiding, *self.shared.origins.dead_routes(account.origin, now)]
-        return self.shared.proxies.choose(account.id, now, avoiding)
 
     def _call(self, attempt: Attempt) -> None:
         self.shared.scheduler.queue.leave(self.id)
@@ -123,81 +103,16 @@ class Attempting(Translating):
 
     def fail(self, attempt: Attempt, failure: Failure, now: float) -> None:
         """Take in the failure of the attempt under way: before the commit point, go on to the next account."""
-        lease = attempt.lease
-        everywhere = failure.status is None or failure.kind in {ErrorKind.CREDENTIAL, ErrorKind.MONEY}
-        if failure.label == Fault.PROXY.value:
-            self.shared.proxy_failed(attempt.route, now)
-            self.failed_routes.append(attempt.route)
-        elif failure.outcome.says is Says.UNREACHABLE:
-            self._note_dead_end(attempt, failure, now)
-        renewed = self._signs_in_again(failure, lease, now)
-        if not (renewed or self._goes_another_way(failure, lease, now) or self._soon_over(failure)):
-            self.tried.append((None if everywhere else attempt.target, lease.account))
-        if failure.next_target:
-            self.dead_targets.append(attempt.target)
+        renewed = self.itinerary.failed(attempt, failure, now)
         outcome = NEUTRAL if renewed else failure.outcome
         self.end_attempt(attempt, failure.label, outcome, now, detail=failure.detail or failure.message)
         self.failures.append(attrs.evolve(failure, record=self.records[-1]))
         self.hold_reply(0)
-        self.search.since, self.search.until = now, now + self.shared.config.scheduling.acquire_timeout
-        if failure.fail_over or (failure.next_target and self._has_targets_left()):
+        self.itinerary.look_again(now)
+        if failure.fail_over or (failure.next_target and self.itinerary.has_targets_left):
             self.acquire(now)
         else:
             self.give_up(now)
-
-    def _goes_another_way(self, failure: Failure, lease: Lease, now: float) -> bool:
-        """Whether the account can be asked again through another proxy than those that failed."""
-        if not self.shared.config.proxy_pool.auto_failover:
-            return False
-        if failure.outcome.says is Says.UNREACHABLE:
-            account = lease.current
-            return any(
-                (account.origin, route) not in self.dead_ends for route in self.shared.proxies.routes(account.id)
-            )
-        if failure.label != Fault.PROXY.value:
-            return False
-        route = self.shared.proxies.choose(lease.account.id, now, self.failed_routes)
-        return route is not None and route not in self.failed_routes
-
-    def _note_dead_end(self, attempt: Attempt, failure: Failure, now: float) -> None:
-        """No connection could be made: the accounts of the host are not asked in vain by the same routes.
-
-        A failure that came fast (a refusal, a name that is not found) may be a moment's: the host is tried a second
-        time where it may be tried again soon. A failure that took longer is not waited for twice.
-        """
-        shared, origin = self.shared, attempt.lease.account.origin
-        shared.origin_failed(origin, attempt.route, self.id, attempt.called_at, failure.detail or failure.label, now)
-        end = (origin, attempt.route)
-        lost = max(now - attempt.called_at, shared.origins.dead[end].until - now)
-        if end in self.dead_ends or lost > LONGEST_COOLDOWN_WAIT:
-            self.closed_ends.append(end)
-        self.dead_ends.append(end)
-        self.search.unreachable = tuple(
-            account
-            for account in shared.scheduler.accounts.values()
-            if all((account.origin, route) in self.closed_ends for route in shared.proxies.routes(account.id))
-        )
-
-    def _soon_over(self, failure: Failure) -> bool:
-        """Whether the provider itself asks to come back so soon that it is waited for."""
-        wait = failure.outcome.retry_after
-        return failure.outcome.blames_account and wait is not None and 0.0 < wait <= LONGEST_COOLDOWN_WAIT
-
-    def _signs_in_again(self, failure: Failure, lease: Lease, now: float) -> bool:
-        """A 401 for a token that should be good: another one is had, once for a request, and the account asked again.
-
-        Then the refusal was the token's, and says nothing against the account.
-        """
-        account = lease.account
-        if failure.status != 401 or account in self.signed_in_again:
-            return False
-        if not self.shared.sign_in.rejected(account, lease.token_number, now):
-            return False
-        self.signed_in_again.append(account)
-        return True
-
-    def _has_targets_left(self) -> bool:
-        return any(leg.target not in self.dead_targets for leg in self.legs)
 
     def broken(self, state: Calling | Answered, event: UpstreamFailed, now: float) -> None:
         """The call broke before the commit point."""

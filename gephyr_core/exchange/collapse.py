@@ -31,7 +31,7 @@ def collapse(exchange: Endings, fault: InternalError, now: float) -> None:
     exchange.shared.emit(Observe(attrs.evolve(fault, at=now, request_id=exchange.reply.request_id)))
     _end_call(exchange, now)
     with suppress(Exception):
-        exchange.shared.scheduler.abandon(exchange.search, now)
+        exchange.shared.scheduler.abandon(exchange.itinerary.search, now)
     if not exchange.reply.over:
         exchange.reply.take_back()
         try:

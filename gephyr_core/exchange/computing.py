@@ -45,7 +45,7 @@ class HavingComputed(Endings):
         if event.question != state.question:
             return
         self.enter(state.came_from)
-        self.search.until += now - state.since  # it is no wait for an account
+        self.itinerary.search.until += now - state.since  # it is no wait for an account
         state.take(event.take, now)
         if not isinstance(self.state, Done):
             state.go_on(now)

@@ -48,8 +48,8 @@ class Endings(ExchangeState):
         """
         self.enter(DONE)
         self.shared.scheduler.queue.leave(self.id)
-        if self.search.strikes:
-            self.shared.scheduler.learning.conclude(self.search, now)
+        if self.itinerary.search.strikes:
+            self.shared.scheduler.learning.conclude(self.itinerary.search, now)
         self.hold_nothing()
         self.shared.finished.append(self.id)
         self.shared.emit(Observe(self._record(outcome, now, error)))
@@ -64,8 +64,7 @@ class Endings(ExchangeState):
     def give_up(self, now: float) -> None:
         """No account is left to ask: tell the client the most useful of the failures."""
         if not self.failures:
-            untranslatable = self.refusals and all(leg in self.closed_legs for leg in self.legs)
-            self.refuse(self.refusals[0] if untranslatable else self._no_account(now), now)
+            self.refuse(self.itinerary.refusal or self._no_account(now), now)
             return
         failure = most_useful(self.failures)
         final = self.failures[-1]
@@ -209,9 +208,10 @@ class Endings(ExchangeState):
 
     def _no_account(self, now: float) -> Problem:
         """Why no account could even be asked."""
-        scheduler, pools, tokens = self.shared.scheduler, self.pools(), self.search.tokens
+        scheduler, itinerary = self.shared.scheduler, self.itinerary
+        pools, tokens = itinerary.pools(), itinerary.search.tokens
         kind = scheduler.refusal_kind(pools, now, tokens)
-        self.reply.decision = scheduler.refuse(pools, self.search, [account for _, account in self.tried], now)
+        self.reply.decision = scheduler.refuse(pools, itinerary.search, itinerary.tried_anywhere(), now)
         told = _reasons(pools, tokens, now, by_name=self.shared.config.server.expose_account)
         if (held := scheduler.held(now)) is not None:
             told.append(held.reason)
@@ -238,13 +238,9 @@ class Endings(ExchangeState):
         account = None if failure.record is None else failure.record.account
         self.reply.whole(failure.status, headers, failure.body, now, account)
 
-    def pools(self) -> list[Pool]:
-        """Every pool of the route, once."""
-        return list(dict.fromkeys(self.shared.pool(leg) for leg in self.legs if leg.accounts))
-
     def _soonest(self, now: float) -> float | None:
         """Seconds until the first of the route's accounts may be asked again; None where one may be asked now."""
-        return self.shared.scheduler.soonest_reset(self.pools(), now, sure=True)
+        return self.shared.scheduler.soonest_reset(self.itinerary.pools(), now, sure=True)
 
     def _record(self, outcome: str, now: float, error: ErrorKind | None) -> RequestRecord:
         request, reply, served = self.request, self.reply, self.served

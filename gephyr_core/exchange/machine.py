@@ -180,13 +180,13 @@ class Exchange(Receiving):
             return
         if self.request.renamed:
             self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.request.renamed]
-        self.legs = list(route)
         if self.kept_conversation is not None:  # what is said has to come back in a form that can be kept
-            self.legs = list(rewritten(route, self.dialect.name))
+            route = rewritten(route, self.dialect.name)
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
         until = now + self.shared.config.scheduling.acquire_timeout
-        self.search = Search(self.id, self.request.session, self.request.tokens, now, until, self.request.owner)
-        self.enter(Waiting(self.search))
+        search = Search(self.id, self.request.session, self.request.tokens, now, until, self.request.owner)
+        self.itinerary.begin(search, route)
+        self.enter(Waiting(search))
         self.acquire(now)
 
     def metrics_collected(self, _state: Asking, event: MetricsCollected, now: float) -> None:

@@ -11,18 +11,18 @@ from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import StreamReader
 from gephyr_core.dialects.translator import ReplyContext
-from gephyr_core.errors import Problem, quoted
+from gephyr_core.errors import quoted
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
+from gephyr_core.exchange.itinerary import Itinerary
 from gephyr_core.exchange.plan import Asking
 from gephyr_core.exchange.reply import Reply
 from gephyr_core.exchange.request import begun
 from gephyr_core.exchange.states import Ending, Reading, Relaying, State, Waiting
-from gephyr_core.http import Origin, header
+from gephyr_core.http import header
 from gephyr_core.records import AttemptRecord, StoredObject, Usage
-from gephyr_core.routing import Target
-from gephyr_core.scheduling import Account, Outcome, Search
+from gephyr_core.scheduling import Outcome, Search
 from gephyr_core.shared import Leg, Shared
 from gephyr_core.translation.requests import RequestTranslation, TranslatedCall
 from gephyr_core.translation.showing import NOTHING
@@ -41,12 +41,6 @@ class TranslationState:
     """The fields of an exchange whose request may have to be translated."""
 
     def __init__(self) -> None:
-        self.legs: list[Leg] = []
-        """The stages of the route, those of a translated request split by whose reasoning they can take."""
-        self.closed_legs: list[Leg] = []
-        """Legs on which the request cannot be asked, since it cannot be translated for them."""
-        self.refusals: list[Problem] = []
-        """Why, in the order of ``closed_legs``."""
         self.translation: RequestTranslation | None = None
         self.translated_calls: list[tuple[Leg, TranslatedCall | None]] = []
         """What was written for the legs so far; None where the leg's dialect cannot count tokens."""
@@ -81,18 +75,6 @@ class AttemptsState(TranslationState):
     def __init__(self) -> None:
         super().__init__()
         self.attempt_number = 0
-        self.tried: list[tuple[Target | None, Account]] = []
-        """Accounts that failed, for one target or (None) for any."""
-        self.signed_in_again: list[Account] = []
-        """Accounts whose token this request was refused with: another one is fetched once."""
-        self.failed_routes: list[str] = []
-        """Outbound routes whose proxies failed this request."""
-        self.dead_ends: list[tuple[Origin, str]] = []
-        """Hosts to which this request got no connection, each with the outbound route."""
-        self.closed_ends: list[tuple[Origin, str]] = []
-        """Those of them that it does not ask again."""
-        self.dead_targets: list[Target] = []
-        """Targets whose model turned out unknown at the provider."""
         self.failures: list[Failure] = []
         self.records: list[AttemptRecord] = []
 
@@ -144,8 +126,7 @@ class ExchangeState(AttemptsState):
         """Where our own code failed, if that is what ends it."""
         self.scheduled_at = math.inf
         """When the gateway's heap holds this exchange next."""
-        self.search = Search(self.id, None, 0, now, math.inf)
-        """The search for an account: what it looks for is known from the complete request on."""
+        self.itinerary = Itinerary(shared, Search(self.id, None, 0, now, math.inf))
         self.state: State = Reading(now, shared.config.server.idle_timeout)
         self.row = self.rows[Reading]
 
@@ -206,7 +187,7 @@ class ExchangeState(AttemptsState):
         stale: bool = False,
     ) -> None:
         """Record the attempt under way, and give its lease back. A call that has not ended is given up."""
-        state, after = self.state, Waiting(self.search)
+        state, after = self.state, Waiting(self.itinerary.search)
         if not attempt.ended:
             give_up = DetachUpstream if state.is_over else CancelUpstream
             self.shared.emit(give_up(self.id, attempt.number))

@@ -18,7 +18,7 @@ from gephyr_core.errors import ErrorKind, Problem, quoted
 from gephyr_core.events import TimePassed, UrlFetched, UrlFetchFailed
 from gephyr_core.exchange.keeping import Keeping
 from gephyr_core.exchange.plan import Asking, WritingCall
-from gephyr_core.exchange.signers import divided, organization_of
+from gephyr_core.exchange.signers import organization_of
 from gephyr_core.exchange.states import Fetching, Waiting
 from gephyr_core.guards.body_limit import TOO_MUCH_HELD
 from gephyr_core.providers.capabilities import capabilities_of, is_known
@@ -65,7 +65,7 @@ class Translating(Keeping):
         memory: Memories | None = None
         if shared.memory is not None and self.request.owns:
             memory = shared.memory.of(self.request.owner, now, lasting=len(request.body) >= shared.heavy)
-        dialects = dict.fromkeys(leg.dialect for leg in self.legs if leg.dialect)
+        dialects = dict.fromkeys(leg.dialect for leg in self.itinerary.translated_legs)
         job = ReadingRequest(
             operation.dialect,
             request.body,
@@ -90,31 +90,29 @@ class Translating(Keeping):
         try:
             found = read()
         except (FieldError, UntranslatableError) as error:
-            for leg in self.legs:
-                if leg.dialect:
-                    self.refuse_leg(leg, error)
+            for leg in self.itinerary.translated_legs:
+                self.refuse_leg(leg, error)
             return
         self.translation, self.wanted_urls = found.translation, found.wanted_urls
         self.shown, self.said = found.shown, found.said
         problem = None if self.request.envelope is None else self.decide_keeping(self.request.envelope)
         if problem is not None:
-            for leg in self.legs:
-                if leg.dialect:
-                    self.closed_legs.append(leg)
-                    self.refusals.append(problem)
+            for leg in self.itinerary.translated_legs:
+                self.itinerary.close(leg, problem)
             return
         self.split_by_organization()
         wanted: dict[str, str] = {}
-        for leg in self.legs:
+        for leg in self.itinerary.legs:
             wanted.update(self.wanted_urls.get(leg.dialect, {}))
         self.fetch(list(wanted)[:MOST_URLS], now)
 
     def opens(self, leg: Leg, now: float) -> bool:
         """Whether the request is ready to be asked on the leg. If not, the leg is closed, or the request is still being
         written for it, or has been answered: it counts tokens, and those are estimated."""
-        if leg.without is not None and self.shared.config.translation.strict and leg not in self.closed_legs:
+        closed = self.itinerary.closed
+        if leg.without is not None and self.shared.config.translation.strict and leg not in closed:
             self._refuse_strictly(leg, leg.without)
-        if leg in self.closed_legs or not self.is_written(leg, now) or leg in self.closed_legs:
+        if leg in closed or not self.is_written(leg, now) or leg in closed:
             return False
         if leg.dialect and self.translated_call(leg) is None:
             self.answer_estimate(now)
@@ -189,13 +187,14 @@ class Translating(Keeping):
         if state.missing:
             return
         self.read_translation().inline(state.media)
-        self.search.until = now + self.shared.config.scheduling.acquire_timeout
-        self.enter(Waiting(self.search))
+        search = self.itinerary.search
+        search.until = now + self.shared.config.scheduling.acquire_timeout
+        self.enter(Waiting(search))
         self.acquire(now)
 
     def _unfetchable(self, url: str, reason: str, *, ours: bool = False) -> None:
-        for leg in self.legs:
-            if leg.dialect and leg not in self.closed_legs:
+        for leg in self.itinerary.translated_legs:
+            if leg not in self.itinerary.closed:
                 wanted = self.wanted_urls.get(leg.dialect, {})
                 if url in wanted:
                     error = UntranslatableError(wanted[url], f"{quoted(url)} could not be fetched: {reason}")
@@ -269,7 +268,7 @@ class Translating(Keeping):
         """Divide the legs by who made the conversation's reasoning, what Gephyr remembered of it included."""
         makers, newest = self.read_translation().makers()
         if makers:
-            self.legs = divided(self.legs, makers, self.dialect.name, newest)
+            self.itinerary.prefer(makers, self.dialect.name, newest)
 
     def refuse_leg(self, leg: Leg, error: FieldError | UntranslatableError, *, ours: bool = False) -> None:
         """Note that the request cannot be asked on *leg*, and what the client is told if no other leg is open. It may
@@ -277,8 +276,7 @@ class Translating(Keeping):
         problem = Problem(ErrorKind.BAD_REQUEST, str(error)[:2000], param=error.path or None)
         if ours:
             problem = Problem(ErrorKind.UNAVAILABLE, str(error)[:2000], retry_after=1.0)
-        self.closed_legs.append(leg)
-        self.refusals.append(problem)
+        self.itinerary.close(leg, problem)
 
     def give_up(self, now: float) -> None:
         """No account is left to ask. A translated count is estimated then, unless the request itself is at fault."""

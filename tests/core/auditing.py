@@ -98,15 +98,16 @@ class Auditor:
             other = self.gateway._exchanges.get(number)
             if other is None or number not in self.scheduler.queue.places or number == call.exchange:
                 continue
-            assert other.search is not None
-            assert taker.search is not None
             for pool, ticket in places:
                 account = self.scheduler.accounts.get(call.account)
                 if pool.model != model or account is None or not pool.holds(account) or ticket > own:
                     continue
                 if pool not in self.scheduler.queue.places[number]:
                     continue  # it waits for the session's own account now
-                if account not in self._passed_over(other, pool, now) and other.search.tokens <= taker.search.tokens:
+                if (
+                    account not in self._passed_over(other, pool, now)
+                    and other.itinerary.search.tokens <= taker.itinerary.search.tokens
+                ):
                     raise AssertionError(f"at {now} {call.exchange} overtook {number} at {call.account}")
 
     def _nothing_is_exceeded(self, now: float) -> None:
@@ -144,17 +145,15 @@ class Auditor:
             return
         for number, pools in self.scheduler.queue.places.items():
             exchange = self.gateway._exchanges[number]
-            assert exchange.search is not None
             for pool in pools:
                 for account in pool.accounts:
                     if account not in self._passed_over(exchange, pool, now):
-                        block = account.block(pool.model, exchange.search.tokens, now)
+                        block = account.block(pool.model, exchange.itinerary.search.tokens, now)
                         assert block is not None, f"{number} waits while {account.id} is free"
 
     def _passed_over(self, exchange: Exchange, pool: Pool, now: float) -> list[object]:
         """Accounts that failed the request before, or its session twice in a row."""
-        search = exchange.search
-        assert search is not None
+        search = exchange.itinerary.search
         avoided = search.avoids.get(pool.model)
         if avoided is None:
             avoided = self.scheduler.learning.avoidance.avoided(search.who, pool.model, now)
@@ -193,6 +192,7 @@ def tried(exchange: Exchange, pool: Pool) -> list[object]:
     """Accounts that failed the request before, where *pool* is asked."""
     return [
         account
-        for where, account in exchange.tried
-        if where is None or any(leg.target == where and exchange.shared.pool(leg) is pool for leg in exchange.legs)
+        for where, account in exchange.itinerary.tried
+        if where is None
+        or any(leg.target == where and exchange.shared.pool(leg) is pool for leg in exchange.itinerary.legs)
     ]

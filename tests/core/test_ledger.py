@@ -313,11 +313,10 @@ def test_an_exchange_goes_on_from_the_answer_to_its_claim() -> None:
     exchange.handle(RequestBody(1, body()), NOW)
     exchange.handle(RequestEnded(1), NOW)
     assert [type(command) for command in shared.take_commands()] == [ReadBody]
-    assert exchange.search is not None
-    (leg,) = exchange.legs
+    (leg,) = exchange.itinerary.legs
     choice = Choice(shared.pool(leg), (one,), Rule.ONLY_ONE, ())
     for room in (False, True):
-        claim = shared.scheduler.claim(choice, exchange.search)
+        claim = shared.scheduler.claim(choice, exchange.itinerary.search)
         if room:
             shared.scheduler.release(taken, SUCCESS, NOW)
         exchange.claimed(leg, choice, claim, shared.scheduler.ledger.claim(claim, NOW), NOW)
