@@ -28,7 +28,7 @@ class Attempting(Translating):
         waits: list[Pool] = []
         refused: list[Pool] = []
         for leg in itinerary.open_legs():
-            if leg.dialect and not self.prepared:
+            if leg.dialect and not self.translation.prepared:
                 if self.prepare(now):
                     self.acquire(now)
                 return

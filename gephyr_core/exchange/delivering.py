@@ -8,7 +8,6 @@ from gephyr_core.commands import Save
 from gephyr_core.conversation.assembly import Assembler
 from gephyr_core.conversation.parts import Origin
 from gephyr_core.conversation.reply import Reply, StopReason
-from gephyr_core.conversation.report import Report
 from gephyr_core.conversation.signatures import organization_digest
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import Dialect, StreamReader
@@ -65,7 +64,7 @@ class Delivering(Attempting):
         return TranslatingReader(
             self._framer(form),
             self._source_reader(attempt),
-            TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses()),
+            TRANSLATORS[attempt.leg.dialect].delta_reader(self.translation.losses()),
             self._restorer(attempt),
             self._presenter(attempt),
             self._writer(now),
@@ -81,7 +80,7 @@ class Delivering(Attempting):
             source = self.dialect.stream_reader(max_line=max_line, choices=self._choices(), signed=False)
             return NativeCollector(framer, source, self.dialect.assembly())
         source = self._source_reader(attempt)
-        reader = TRANSLATORS[attempt.leg.dialect].delta_reader(self._losses())
+        reader = TRANSLATORS[attempt.leg.dialect].delta_reader(self.translation.losses())
         return ReplyCollector(framer, source, reader, self._restorer(attempt))
 
     def source(self, attempt: Attempt) -> Dialect:
@@ -102,16 +101,15 @@ class Delivering(Attempting):
     def writing(self, attempt: Attempt, now: float) -> Writing:
         """Return how a translated reply of the attempt is written."""
         client, released = CLIENTS[self.dialect.name], dict(self.released)
-        presenter, request = self._presenter(attempt), self.request
-        return Writing(
-            client, self.context(now), self.dialect, presenter, request.stream, request.array, released, self.said
-        )
+        context, presenter, request = self.context(now), self._presenter(attempt), self.request
+        stream, array, said = request.stream, request.array, self.translation.said
+        return Writing(client, context, self.dialect, presenter, stream, array, released, said)
 
     def deliver(self, attempt: Attempt, read: Callable[[], Delivery], now: float) -> None:
         """Give the client a translated reply that is complete, in the form it asked for."""
         delivery = read()
         reply = delivery.reply
-        self._losses().add(delivery.report)
+        self.translation.losses().add(delivery.report)
         if reply.stop.reason is StopReason.BAD_TOOL_CALL:
             self.fail(attempt, of_bad_call(UNREADABLE_CALL), now)
             return
@@ -119,7 +117,7 @@ class Delivering(Attempting):
         self.pin(attempt, attempt.made, now)
         self.remember(attempt, reply, delivery.found, now)
         if not self.reply.status:
-            self.reply.dropped = self._losses().dropped_header()
+            self.reply.dropped = self.translation.losses().dropped_header()
         headers = self.translated_headers(attempt)
         account = attempt.lease.account.id
         if self.request.stream and not self.reply.status:
@@ -144,7 +142,7 @@ class Delivering(Attempting):
         held = reader.take_assembler()
         if held is not None:
             reply, text = held.reply(), held.text if isinstance(held, ReasoningAssembler) else None
-            self.remember(attempt, reply, memorable(reply.parts, self.said, text), now)
+            self.remember(attempt, reply, memorable(reply.parts, self.translation.said, text), now)
 
     def translated_headers(self, attempt: Attempt) -> list[Header]:
         """The head of a translated reply."""
@@ -169,7 +167,7 @@ class Delivering(Attempting):
         self.served = self.records[-1]
 
     def _writer(self, now: float) -> DeltaWriter:
-        context = attrs.evolve(self.context(now), report=self._losses())
+        context = attrs.evolve(self.context(now), report=self.translation.losses())
         writer = CLIENTS[self.dialect.name].delta_writer(context)
         return ArrayForm(writer) if self.request.array else writer
 
@@ -188,18 +186,12 @@ class Delivering(Attempting):
             return None
         if self.dialect.name == CARRIED:
             maker = Origin(attempt.leg.dialect, "", organization_digest(attempt.lease.account.organization))
-            return CarryingPresenter(self.shown, maker)
-        return None if self.shown.everything else Presenter(self.shown)
-
-    def _losses(self) -> Report:
-        """The report that takes in what the reply loses too."""
-        if self.report is None:
-            self.report = Report()
-        return self.report
+            return CarryingPresenter(self.translation.shown, maker)
+        return None if self.translation.shown.everything else Presenter(self.translation.shown)
 
     def _assembler(self, attempt: Attempt) -> Assembler | None:
         """Return what holds the reply until its end, to be kept; or what there is to be remembered of it."""
-        if self.keeps_reply:
+        if self.kept.keeps_reply:
             return Assembler()
         signs = attempt.leg.dialect != "openai-chat" or attempt.lease.account.signs
         return ReasoningAssembler() if signs else None
@@ -210,11 +202,18 @@ class Delivering(Attempting):
             for record in self.shared.memory.learn(self.request.owner, found, now):
                 self.shared.emit(Save(record))
         elif found:
-            note_lost(reply.parts, self.dialect.name, self.shown, self._losses())
-        if self.keeps_reply:
+            note_lost(reply.parts, self.dialect.name, self.translation.shown, self.translation.losses())
+        if self.kept.keeps_reply:
             presenter = self._presenter(attempt)
             parts = reply.parts if presenter is None else presenter.parts(reply.parts)
-            self.keep_reply(attrs.evolve(reply, parts=parts), now)
+            self._keep(attrs.evolve(reply, parts=parts), now)
+
+    def _keep(self, reply: Reply, now: float) -> None:
+        """Keep a reply, with what led to it."""
+        response = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
+        lifetime = self.shared.config.translation.stored_responses_ttl
+        for record in self.kept.records(response, self.request.owner, self.reply_key, now, lifetime):
+            self.shared.emit(Save(record))
 
 
 def _of_type(headers: list[Header], content_type: bytes) -> list[Header]:

@@ -266,7 +266,7 @@ class Endings(ExchangeState):
             duration=now - self.started_at,
             session=request.session,
             keepalives=reply.keepalives,
-            translation=() if self.report is None else tuple(self.report.entries),
+            translation=() if self.translation.report is None else tuple(self.translation.report.entries),
             fault=self.failed_at,
         )
 

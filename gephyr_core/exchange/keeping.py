@@ -4,9 +4,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from gephyr_core.commands import Load, Save
-from gephyr_core.conversation.reply import Reply
-from gephyr_core.dialects.translator import ReplyContext
-from gephyr_core.envelope import Envelope, EnvelopeError, read_envelope
+from gephyr_core.envelope import EnvelopeError
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.events import Loaded, TimePassed
 from gephyr_core.exchange.body import Body, Splicing
@@ -15,7 +13,6 @@ from gephyr_core.exchange.ownerless import refuse_references
 from gephyr_core.exchange.states import Loading
 from gephyr_core.records import StoredObject
 from gephyr_core.translation import stored
-from gephyr_core.translation.dialects import CLIENTS
 
 _LOAD_LIMIT = 10.0
 """Seconds that the store is given."""
@@ -72,9 +69,7 @@ class Keeping(HavingComputed):
             self.refuse(Problem(ErrorKind.BAD_REQUEST, str(error), param=error.param), now)
             return
         assert envelope is not None
-        if record.kind == "conversation":
-            self.kept_conversation = record
-        self.original_body = body.data
+        self.kept.go_on_from(record, body.data)
         job = Splicing(envelope, record, field, self.request.endpoint.operation)
         self.compute(job, self.go, stay, len(body.data) + len(record.data), now)
 
@@ -82,46 +77,8 @@ class Keeping(HavingComputed):
         """The store does not answer."""
         self.refuse(Problem(ErrorKind.UNAVAILABLE, "the store of responses does not answer"), now)
 
-    def decide_keeping(self, envelope: Envelope) -> Problem | None:
-        """Decide whether the reply is kept; return what the client is told if it must be and may not."""
-        if self.request.endpoint.operation.name != "responses":
-            return None
-        if not self.request.owns:
-            return None
-        store = envelope.value("store")
-        if self.shared.config.translation.stored_responses == "refuse":
-            if store is True:
-                message = "store: the provider keeps no responses, and this gateway is configured not to"
-                return Problem(ErrorKind.BAD_REQUEST, message, param="store")
-            return None
-        self.keeps_reply = store is not False or self.kept_conversation is not None
-        if self.keeps_reply:
-            self.kept_input = bytes(envelope.fields.get("input", b"[]"))
-            self.new_input = self.kept_input
-            if self.original_body:
-                self.new_input = bytes(read_envelope(self.original_body).fields.get("input", b"[]"))
-        return None
-
-    def keep_reply(self, reply: Reply, now: float) -> None:
-        """Keep a reply, with what led to it."""
-        lifetime = self.shared.config.translation.stored_responses_ttl
-        response = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
-        owner = self.request.owner
-        record = stored.response_record(owner, response, _decoded(self.kept_input), now=now, lifetime=lifetime)
-        if record is not None:
-            self.shared.emit(Save(record))
-        if self.kept_conversation is not None:
-            items = [*stored.items_of(_decoded(self.new_input)), *stored.output_of(response)]
-            gone_on = stored.with_items(self.kept_conversation, items, key=self.reply_key, now=now, lifetime=lifetime)
-            self.shared.emit(Save(gone_on))
-        self.kept_input = self.new_input = b""
-
     def go(self, read: Callable[[], Body], now: float) -> None:
         """Make a plan for the body that *read* returns, and take an account."""
-        raise NotImplementedError
-
-    def context(self, now: float) -> ReplyContext:
-        """Return what writing the reply needs to know."""
         raise NotImplementedError
 
     def _answer_kept(self, record: StoredObject, body: bytes, now: float) -> None:
@@ -164,7 +121,3 @@ class Keeping(HavingComputed):
 
     def _has_native_account(self) -> bool:
         return any("openai-responses" in account.dialects for account in self.shared.scheduler.accounts.values())
-
-
-def _decoded(raw: bytes) -> object:
-    return read_envelope(b'{"input":' + raw + b"}").value("input")

@@ -180,7 +180,7 @@ class Exchange(Receiving):
             return
         if self.request.renamed:
             self.renaming = [(encode(upstream_id), encode(seen)) for seen, upstream_id in self.request.renamed]
-        if self.kept_conversation is not None:  # what is said has to come back in a form that can be kept
+        if self.kept.conversation is not None:  # what is said has to come back in a form that can be kept
             route = rewritten(route, self.dialect.name)
         self.reply.sent_at = now  # keep-alives bridge the provider's silence, not the client's own upload
         until = now + self.shared.config.scheduling.acquire_timeout

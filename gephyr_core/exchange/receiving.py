@@ -179,7 +179,7 @@ class Receiving(WholeReplies):
             return self.hold_reply(state.size)
         if self.hold_reply(state.size + reader.assembled):
             return True
-        if self.keeps_reply:
+        if self.kept.keeps_reply:
             return False
         reader.forget_reply()
         return self.hold_reply(state.size)

@@ -7,25 +7,22 @@ from typing import Any, ClassVar
 import attrs
 
 from gephyr_core.commands import CancelUpstream, DetachUpstream
-from gephyr_core.conversation.report import Report
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import StreamReader
-from gephyr_core.dialects.translator import ReplyContext
 from gephyr_core.errors import quoted
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
 from gephyr_core.exchange.itinerary import Itinerary
-from gephyr_core.exchange.plan import Asking
+from gephyr_core.exchange.kept import Kept
 from gephyr_core.exchange.reply import Reply
 from gephyr_core.exchange.request import begun
 from gephyr_core.exchange.states import Ending, Reading, Relaying, State, Waiting
+from gephyr_core.exchange.translated import Translation
 from gephyr_core.http import header
-from gephyr_core.records import AttemptRecord, StoredObject, Usage
+from gephyr_core.records import AttemptRecord, Usage
 from gephyr_core.scheduling import Outcome, Search
-from gephyr_core.shared import Leg, Shared
-from gephyr_core.translation.requests import RequestTranslation, TranslatedCall
-from gephyr_core.translation.showing import NOTHING
+from gephyr_core.shared import Shared
 
 _EXPLAIN = b"x-gephyr-explain"
 """A client that sends it is told the id of the decision that chose its account."""
@@ -37,61 +34,25 @@ Row = Mapping[type, Cell]
 """The events a state takes, each with the method that takes it."""
 
 
-class TranslationState:
-    """The fields of an exchange whose request may have to be translated."""
-
-    def __init__(self) -> None:
-        self.translation: RequestTranslation | None = None
-        self.translated_calls: list[tuple[Leg, TranslatedCall | None]] = []
-        """What was written for the legs so far; None where the leg's dialect cannot count tokens."""
-        self.untranslated_calls: list[tuple[Leg, Asking]] = []
-        """The same for legs in the client's dialect, where that was a job for the front end."""
-        self.wanted_urls: Mapping[str, Mapping[str, str]] = {}
-        """Dialect to the addresses that its providers have to be given as bytes, each with where the client wrote
-        it."""
-        self.reply_context: ReplyContext | None = None
-        self.shown = NOTHING
-        """What of reasoning the client asked to be shown in a translated reply."""
-        self.said = ""
-        """A digest of what the user said last."""
-        self.report: Report | None = None
-        """What the latest translation lost."""
-        self.prepared = False
-        """The client's request was read for translation."""
-        self.original_body = b""
-        """The client's request, where the history of a kept object was put into it."""
-        self.kept_conversation: StoredObject | None = None
-        self.kept_input = b""
-        """The input that is kept with the reply, with its history."""
-        self.new_input = b""
-        """The input as the client sent it."""
-        self.keeps_reply = False
-        """The reply is kept for the client to refer to."""
-
-
-class AttemptsState(TranslationState):
-    """The fields of an exchange that leads from account to account."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attempt_number = 0
-        self.failures: list[Failure] = []
-        self.records: list[AttemptRecord] = []
-
-
-class ExchangeState(AttemptsState):
+class ExchangeState:
     """The fields of an exchange, and the changes they go through together."""
 
     rows: ClassVar[Mapping[type[State], Row]]
 
     def __init__(self, shared: Shared, event: RequestStarted, now: float) -> None:
-        super().__init__()
         self.shared = shared
         self.id = event.exchange
         self.started_at = now
         head = read_head(event)
         self.dialect = DIALECTS[head.dialect]
         self.request = begun(head)
+        self.translation = Translation()
+        self.kept = Kept()
+        self.attempt_number = 0
+        """Number of the latest call."""
+        self.failures: list[Failure] = []
+        self.records: list[AttemptRecord] = []
+        """Of the attempts that are over."""
         self.question = 0
         """Number of the latest ``Compute``."""
         self.body_size = 0
@@ -100,15 +61,7 @@ class ExchangeState(AttemptsState):
         """Bytes of the request that count in ``shared.buffered``."""
         self.held_reply = 0
         """Bytes of replies that do: of the one that is coming, and of those that were failures."""
-        self.reply = Reply(
-            shared,
-            self.id,
-            shared.request_id(),
-            shared.cors.response_headers(event.headers),
-            head_only=event.method == "HEAD",
-            explains=header(event.headers, _EXPLAIN) is not None,
-            now=now,
-        )
+        self.reply = _reply(shared, event, now)
         self.blocked_at: float | None = None
         self.usage: Usage | None = None
         self.served: AttemptRecord | None = None
@@ -165,10 +118,8 @@ class ExchangeState(AttemptsState):
     def let_go_of_body(self) -> None:
         """The request will not be sent again: a stream may run for long, and its body need not stay as long."""
         self.request = attrs.evolve(self.request, body=b"", envelope=None)
-        self.translation = None
-        self.translated_calls.clear()
-        self.untranslated_calls.clear()
-        self.hold(len(self.kept_input) + len(self.original_body))
+        self.translation.let_go()
+        self.hold(self.kept.size)
 
     def renamed(self, data: bytes) -> bytes:
         """Write the provider's ids as those that the client has seen."""
@@ -205,6 +156,18 @@ class ExchangeState(AttemptsState):
         if not stale:
             spent = _spent(self.usage) if label == "ok" or self.served is record else None
             self.shared.scheduler.release(attempt.lease, outcome, now, spent)
+
+
+def _reply(shared: Shared, event: RequestStarted, now: float) -> Reply:
+    return Reply(
+        shared,
+        event.exchange,
+        shared.request_id(),
+        shared.cors.response_headers(event.headers),
+        head_only=event.method == "HEAD",
+        explains=header(event.headers, _EXPLAIN) is not None,
+        now=now,
+    )
 
 
 def _spent(usage: Usage | None) -> int | None:

@@ -10,7 +10,7 @@ from gephyr_core.commands import CancelQuestions, DescribeModel, FetchUrl
 from gephyr_core.computing import LIGHTER
 from gephyr_core.conversation.fields import FieldError
 from gephyr_core.conversation.parts import Inline
-from gephyr_core.conversation.report import Fate, Report, UntranslatableError
+from gephyr_core.conversation.report import Fate, UntranslatableError
 from gephyr_core.conversation.signed_blocks import LeftOut
 from gephyr_core.dialects.anthropic.versions import USUAL
 from gephyr_core.dialects.translator import FOREIGN, Destination, ReplyContext
@@ -30,7 +30,6 @@ from gephyr_core.translation.memory import Memories
 from gephyr_core.translation.reading import ReadingRequest, ReadRequest, WritingRequest
 from gephyr_core.translation.requests import (
     MOST_URLS,
-    RequestTranslation,
     TranslatedCall,
     reply_context,
 )
@@ -56,11 +55,11 @@ class Translating(Keeping):
 
     def translated_call(self, leg: Leg) -> TranslatedCall | None:
         """Return what was written for a translated leg. None: it counts tokens, and the leg's dialect cannot."""
-        return next(written for known, written in self.translated_calls if known is leg)
+        return self.translation.calls[leg]
 
     def prepare(self, now: float) -> bool:
         """Read the request for the legs that need it translated. False: there is something to be waited for first."""
-        self.prepared = True
+        self.translation.prepared = True
         request, operation, shared = self.request, self.request.endpoint.operation, self.shared
         memory: Memories | None = None
         if shared.memory is not None and self.request.owns:
@@ -93,9 +92,8 @@ class Translating(Keeping):
             for leg in self.itinerary.translated_legs:
                 self.refuse_leg(leg, error)
             return
-        self.translation, self.wanted_urls = found.translation, found.wanted_urls
-        self.shown, self.said = found.shown, found.said
-        problem = None if self.request.envelope is None else self.decide_keeping(self.request.envelope)
+        self.translation.take(found)
+        problem = self.kept.decide(self.request, self.shared.config.translation)
         if problem is not None:
             for leg in self.itinerary.translated_legs:
                 self.itinerary.close(leg, problem)
@@ -103,7 +101,7 @@ class Translating(Keeping):
         self.split_by_organization()
         wanted: dict[str, str] = {}
         for leg in self.itinerary.legs:
-            wanted.update(self.wanted_urls.get(leg.dialect, {}))
+            wanted.update(self.translation.wanted_urls.get(leg.dialect, {}))
         self.fetch(list(wanted)[:MOST_URLS], now)
 
     def opens(self, leg: Leg, now: float) -> bool:
@@ -125,25 +123,25 @@ class Translating(Keeping):
         if not leg.dialect:
             weight = size / LIGHTER if leg.without is None else size
             heavy = weight >= self.shared.heavy
-            if not heavy or any(known is leg for known, _ in self.untranslated_calls):
+            if not heavy or leg in self.translation.passed_on:
                 return True
             passing = self._passing(leg)
             return self.compute(passing, partial(self._passed_on, leg), self.acquire, weight, now)
-        if any(known is leg for known, _ in self.translated_calls):
+        if leg in self.translation.calls:
             return True
-        translation = attrs.evolve(self.read_translation())
+        translation = attrs.evolve(self.translation.read())
         destination = self._destination(leg)
         job = WritingRequest(translation, destination, self.asks_for_stream(leg))
         return self.compute(job, partial(self._written, leg), self.acquire, size, now)
 
     def _written(self, leg: Leg, call: Callable[[], TranslatedCall | None], _now: float) -> None:
         try:
-            self.translated_calls.append((leg, call()))
+            self.translation.calls[leg] = call()
         except (FieldError, UntranslatableError) as error:
             self.refuse_leg(leg, error)
 
     def _passed_on(self, leg: Leg, asking: Callable[[], Asking], _now: float) -> None:
-        self.untranslated_calls.append((leg, asking()))
+        self.translation.passed_on[leg] = asking()
 
     @property
     def _is_fetching(self) -> bool:
@@ -186,7 +184,7 @@ class Translating(Keeping):
     def _fetched_one(self, state: Fetching, now: float) -> None:
         if state.missing:
             return
-        self.read_translation().inline(state.media)
+        self.translation.read().inline(state.media)
         search = self.itinerary.search
         search.until = now + self.shared.config.scheduling.acquire_timeout
         self.enter(Waiting(search))
@@ -195,7 +193,7 @@ class Translating(Keeping):
     def _unfetchable(self, url: str, reason: str, *, ours: bool = False) -> None:
         for leg in self.itinerary.translated_legs:
             if leg not in self.itinerary.closed:
-                wanted = self.wanted_urls.get(leg.dialect, {})
+                wanted = self.translation.wanted_urls.get(leg.dialect, {})
                 if url in wanted:
                     error = UntranslatableError(wanted[url], f"{quoted(url)} could not be fetched: {reason}")
                     self.refuse_leg(leg, error, ours=ours)
@@ -203,11 +201,6 @@ class Translating(Keeping):
     def acquire(self, now: float) -> None:
         """Take an account and call it; wait for one; or give up."""
         raise NotImplementedError
-
-    def read_translation(self) -> RequestTranslation:
-        """Return the client's request, which was read."""
-        assert self.translation is not None
-        return self.translation
 
     def asks_for_stream(self, leg: Leg) -> bool:
         """Whether a stream is asked for on the leg: the client wants one, or its whole reply is collected from one."""
@@ -218,14 +211,13 @@ class Translating(Keeping):
             case "always":
                 return True
             case "auto" if leg.dialect:
-                return (self.read_translation().prompt.sampling.max_tokens or 0) > _LONG_REPLY
+                return (self.translation.read().prompt.sampling.max_tokens or 0) > _LONG_REPLY
         return False
 
     def asking(self, leg: Leg) -> Asking:
         """Return what is sent on the leg, which :meth:`is_open` found to be open."""
         if not leg.dialect:
-            done = next((asking for known, asking in self.untranslated_calls if known is leg), None)
-            return done or self._passing(leg)()
+            return self.translation.passed_on.get(leg) or self._passing(leg)()
         call = self.translated_call(leg)
         assert call is not None
         return Asking(call.path, call.query, call.headers, call.body, self.asks_for_stream(leg), leg.target.model)
@@ -244,29 +236,24 @@ class Translating(Keeping):
     def note_losses(self, leg: Leg) -> None:
         """The leg is taken: what its translation lost is what the client and the record are told."""
         written = self.translated_call(leg) if leg.dialect else leg.without
-        self.report = None
-        self.reply.dropped = b""
-        if written is not None:
-            self.report = Report()
-            self.report.add(written.report)
-            self.reply.dropped = self.report.dropped_header()
+        self.reply.dropped = self.translation.begin_report(None if written is None else written.report)
 
     def context(self, now: float) -> ReplyContext:
         """Return what writing the reply needs to know; the same for each attempt."""
-        if self.reply_context is None:
-            self.reply_context = reply_context(
-                self.read_translation().prompt,
+        if self.translation.context is None:
+            self.translation.context = reply_context(
+                self.translation.read().prompt,
                 key=self.reply_key,
                 created=int(now),
                 model=self.request.model or "",
-                stored=self.keeps_reply,
-                body=self.original_body or self.request.body,
+                stored=self.kept.keeps_reply,
+                body=self.kept.body or self.request.body,
             )
-        return self.reply_context
+        return self.translation.context
 
     def split_by_organization(self) -> None:
         """Divide the legs by who made the conversation's reasoning, what Gephyr remembered of it included."""
-        makers, newest = self.read_translation().makers()
+        makers, newest = self.translation.read().makers()
         if makers:
             self.itinerary.prefer(makers, self.dialect.name, newest)
 
@@ -280,15 +267,15 @@ class Translating(Keeping):
 
     def give_up(self, now: float) -> None:
         """No account is left to ask. A translated count is estimated then, unless the request itself is at fault."""
-        counted = self.request.endpoint.operation.counts and self.translation is not None and bool(self.failures)
-        if counted and self.failures[-1].kind not in _REQUESTS_FAULT:
+        counts = self.request.endpoint.operation.counts and self.translation.request is not None
+        if counts and self.failures and self.failures[-1].kind not in _REQUESTS_FAULT:
             self.answer_estimate(now)
         else:
             super().give_up(now)
 
     def answer_estimate(self, now: float) -> None:
         """Answer a count of tokens that no provider can make."""
-        prompt = self.read_translation().prompt
+        prompt = self.translation.read().prompt
         body = CLIENTS[self.request.endpoint.operation.dialect].write_count_reply(estimate_tokens(prompt))
         self.reply.whole(200, [(b"content-type", b"application/json"), ESTIMATED], body, now)
         self.finish("ok", now)

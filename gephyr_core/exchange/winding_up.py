@@ -32,7 +32,7 @@ class WindingUp(Delivering):
     def hold_assembled(self, attempt: Attempt, reader: TranslatingReader, now: float) -> None:
         """Count what is kept of a translated stream until its end: the reply to be stored, or its reasoning."""
         if reader.assembled and not self.hold_reply(reader.assembled):
-            if self.keeps_reply:  # the client was told that it is
+            if self.kept.keeps_reply:  # the client was told that it is
                 self.break_off_full(attempt, now)
             else:
                 reader.forget_reply()
