@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from gephyr_core.exchange import ILLEGAL, ROWS, STATES, Exchange
+from gephyr_core.exchange import ILLEGAL, ROWS, STATES, machine
 
 PAGE = Path(__file__).with_name("states.md")
 
@@ -21,8 +21,8 @@ def page() -> str:
         lines += ["", f"## While {state.name}", "", *_says(state), ""]
         if ROWS[state]:
             lines += ["| event | taken by | which says |", "|---|---|---|"]
-        for event, method in ROWS[state].items():
-            lines.append(f"| `{event.__name__}` | `{method.__name__}` | {_says(method)[0]} |")
+        for event, function in ROWS[state].items():
+            lines.append(f"| `{event.__name__}` | `{function.__name__}` | {_says(function)[0]} |")
         refused = ", ".join(f"`{event.__name__}`" for event in ILLEGAL[state])
         lines += ["", f"Illegal here: {refused}."]
     return "\n".join(lines) + "\n"
@@ -35,7 +35,7 @@ def _says(thing: object) -> list[str]:
 
 def _theory() -> list[str]:
     """The part of the module's docstring that explains the states."""
-    text = sys.modules[Exchange.__module__].__doc__ or ""
+    text = machine.__doc__ or ""
     return text.partition("-------------------\n")[2].strip().splitlines()
 
 

@@ -34,7 +34,10 @@ from gephyr_core.events import (
     UpstreamBody,
 )
 from gephyr_core.exchange import Exchange
+from gephyr_core.exchange.attempting import acquire
 from gephyr_core.exchange.collapse import collapse, refuse_unmade
+from gephyr_core.exchange.endings import shut_down
+from gephyr_core.exchange.machine import next_wake, start, time_passed
 from gephyr_core.faults import internal_error
 from gephyr_core.operations import Operations
 from gephyr_core.providers.capabilities import learn
@@ -194,7 +197,7 @@ class Gateway:
             self._on_fault(error)
             refuse_unmade(self._shared, event, internal_error(error, "RequestStarted", now), now)
             return
-        self._step(exchange, "RequestStarted", exchange.start, now)
+        self._step(exchange, "RequestStarted", start, exchange, now)
 
     def _pass_on(self, event: ExchangeEvent, now: float) -> None:
         exchange = self._exchanges.get(event.exchange)
@@ -262,7 +265,7 @@ class Gateway:
                 queue.time_passed(now)
             while (number := queue.next(now)) is not None:
                 waiter = self._exchanges[number]
-                self._step(waiter, "waiting", waiter.acquire, now)
+                self._step(waiter, "waiting", acquire, waiter, now)
             queue.asked()
         except Exception as error:
             self._broke_beside(error, "waiting")
@@ -281,7 +284,7 @@ class Gateway:
     # -- time ---------------------------------------------------------------------------------------------------
 
     def _schedule(self, exchange: Exchange) -> None:
-        wake = exchange.next_wake()
+        wake = next_wake(exchange)
         if wake < exchange.scheduled_at:
             exchange.scheduled_at = wake
             heapq.heappush(self._heap, (wake, exchange.id))
@@ -303,7 +306,7 @@ class Gateway:
         if now >= self._drain_until:
             self._drain_until = math.inf
             for running in list(self._exchanges.values()):  # before any lease is offered on: nothing new is called
-                self._step(running, "draining", running.shut_down, now)
+                self._step(running, "draining", shut_down, running, now)
         while self._heap and self._heap[0][0] <= now:
             when, number = heapq.heappop(self._heap)
             exchange = self._exchanges.get(number)
@@ -314,8 +317,8 @@ class Gateway:
 
     @staticmethod
     def _wake(exchange: Exchange, event: TimePassed, now: float) -> None:
-        if exchange.next_wake() <= now:
-            exchange.time_passed(event, now)
+        if next_wake(exchange) <= now:
+            time_passed(exchange, event, now)
 
     def _do_what_is_due(self, now: float) -> None:
         """What is done beside all exchanges: one that fails does not keep the other from being done."""

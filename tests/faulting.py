@@ -14,7 +14,7 @@ CORE = (
 )
 NOT_RUN_WHEN_CALLED = inspect.CO_GENERATOR | inspect.CO_COROUTINE
 DOORS = (
-    *("Exchange.handle", "Exchange._cell", "ExchangeState.enter"),
+    *("Exchange.handle", "Exchange._cell", "Exchange.enter"),
     *("Connection.__init__", "RequestReader.__init__"),
     *("Connection.connection_made", "Connection.connection_lost", "Connection.failed", "guarded.<locals>.call"),
 )

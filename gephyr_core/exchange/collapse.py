@@ -14,7 +14,8 @@ from gephyr_core.dialects import DIALECTS
 from gephyr_core.errors import ErrorKind, Fault, Problem
 from gephyr_core.events import RequestStarted
 from gephyr_core.exchange.admission import NOT_ROUTED, error_dialect
-from gephyr_core.exchange.endings import Endings
+from gephyr_core.exchange.endings import finish, tell_problem
+from gephyr_core.exchange.exchange import Exchange
 from gephyr_core.exchange.reply import Reply
 from gephyr_core.exchange.states import DONE
 from gephyr_core.faults import MESSAGE
@@ -25,7 +26,7 @@ from gephyr_core.shared import Shared
 _FAILED = Problem(ErrorKind.SERVER, MESSAGE)
 
 
-def collapse(exchange: Endings, fault: InternalError, now: float) -> None:
+def collapse(exchange: Exchange, fault: InternalError, now: float) -> None:
     """End *exchange* with an error in its dialect; everything it holds is given back."""
     exchange.failed_at = fault.place
     exchange.shared.emit(Observe(attrs.evolve(fault, at=now, request_id=exchange.reply.request_id)))
@@ -35,13 +36,13 @@ def collapse(exchange: Endings, fault: InternalError, now: float) -> None:
     if not exchange.reply.over:
         exchange.reply.take_back()
         try:
-            exchange.tell(_FAILED, now)
+            tell_problem(exchange, _FAILED, now)
         except Exception:
             exchange.reply.cut(fault.place)
     _finish(exchange, now)
 
 
-def _end_call(exchange: Endings, now: float) -> None:
+def _end_call(exchange: Exchange, now: float) -> None:
     attempt = exchange.attempt
     if attempt is None:
         return
@@ -53,10 +54,10 @@ def _end_call(exchange: Endings, now: float) -> None:
     exchange.enter(DONE)
 
 
-def _finish(exchange: Endings, now: float) -> None:
+def _finish(exchange: Exchange, now: float) -> None:
     if not exchange.recorded:
         with suppress(Exception):
-            exchange.finish("failed", now, ErrorKind.SERVER)
+            finish(exchange, "failed", now, ErrorKind.SERVER)
     with suppress(Exception):
         exchange.shared.scheduler.queue.leave(exchange.id)
     exchange.enter(DONE)

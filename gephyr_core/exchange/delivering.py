@@ -12,8 +12,11 @@ from gephyr_core.conversation.signatures import organization_digest
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import Dialect, StreamReader
 from gephyr_core.dialects.translator import DeltaWriter, Written
-from gephyr_core.exchange.attempting import Attempting
+from gephyr_core.exchange.attempting import fail
 from gephyr_core.exchange.attempts import Attempt, of_bad_call
+from gephyr_core.exchange.endings import finish, pin_objects
+from gephyr_core.exchange.exchange import Exchange
+from gephyr_core.exchange.translating import context_of, translated_call
 from gephyr_core.exchange.whole import Delivery, Translating, Writing
 from gephyr_core.forwarding import to_client, translated_to_client
 from gephyr_core.http import Header, media_type
@@ -37,183 +40,203 @@ NO_CONTENT = (204, 205)
 UNREADABLE_CALL = "the model called a tool in a way that the provider could not read"
 
 
-class Delivering(Attempting):
-    """Gives the client a provider's reply in the client's dialect and form."""
+def reader_of(exchange: Exchange, attempt: Attempt, form: Form, now: float) -> StreamReader:
+    """Return what reads a provider's stream, which came in *form*, as the client is to get it."""
+    if attempt.leg.dialect:
+        return _translating_reader(exchange, attempt, form, now)
+    array, max_line = exchange.request.array, exchange.shared.config.upstream.max_sse_line
+    return exchange.dialect.stream_reader(
+        max_line=max_line,
+        array=array,
+        reframed=form is not (Form.ARRAY if array else Form.EVENTS),
+        choices=_choices(exchange),
+        signed=attempt.lease.account.signs,
+    )
 
-    def reader(self, attempt: Attempt, form: Form, now: float) -> StreamReader:
-        """Return what reads a provider's stream, which came in *form*, as the client is to get it."""
-        if attempt.leg.dialect:
-            return self._translating_reader(attempt, form, now)
-        array, max_line = self.request.array, self.shared.config.upstream.max_sse_line
-        return self.dialect.stream_reader(
-            max_line=max_line,
-            array=array,
-            reframed=form is not (Form.ARRAY if array else Form.EVENTS),
-            choices=self._choices(),
-            signed=attempt.lease.account.signs,
-        )
 
-    def _choices(self) -> int:
-        """How many choices the client asked for."""
-        envelope = self.request.envelope
-        return 1 if envelope is None else self.dialect.choices(envelope.fields)
+def _choices(exchange: Exchange) -> int:
+    """How many choices the client asked for."""
+    envelope = exchange.request.envelope
+    return 1 if envelope is None else exchange.dialect.choices(envelope.fields)
 
-    def _translating_reader(self, attempt: Attempt, form: Form, now: float) -> TranslatingReader:
-        """Return what reads a provider's stream as if it came in the client's dialect."""
-        max_line = self.shared.config.upstream.max_sse_line
-        return TranslatingReader(
-            self._framer(form),
-            self._source_reader(attempt),
-            TRANSLATORS[attempt.leg.dialect].delta_reader(self.translation.losses()),
-            self._restorer(attempt),
-            self._presenter(attempt),
-            self._writer(now),
-            self.dialect.stream_reader(max_line=max_line, array=self.request.array),
-            self._assembler(attempt),
-            objects=attempt.made,
-        )
 
-    def collector(self, attempt: Attempt, form: Form) -> Collector:
-        """Return what collects a provider's stream, which came in *form*."""
-        framer, max_line = self._framer(form), self.shared.config.upstream.max_sse_line
-        if not attempt.leg.dialect:
-            source = self.dialect.stream_reader(max_line=max_line, choices=self._choices(), signed=False)
-            return NativeCollector(framer, source, self.dialect.assembly())
-        source = self._source_reader(attempt)
-        reader = TRANSLATORS[attempt.leg.dialect].delta_reader(self.translation.losses())
-        return ReplyCollector(framer, source, reader, self._restorer(attempt))
+def _translating_reader(exchange: Exchange, attempt: Attempt, form: Form, now: float) -> TranslatingReader:
+    """Return what reads a provider's stream as if it came in the client's dialect."""
+    max_line = exchange.shared.config.upstream.max_sse_line
+    return TranslatingReader(
+        _framer(exchange, form),
+        _source_reader(exchange, attempt),
+        TRANSLATORS[attempt.leg.dialect].delta_reader(exchange.translation.losses()),
+        _restorer(exchange, attempt),
+        _presenter(exchange, attempt),
+        _writer(exchange, now),
+        exchange.dialect.stream_reader(max_line=max_line, array=exchange.request.array),
+        _assembler(exchange, attempt),
+        objects=attempt.made,
+    )
 
-    def source(self, attempt: Attempt) -> Dialect:
-        """The dialect that the attempt's provider is asked in."""
-        return DIALECTS[attempt.leg.dialect] if attempt.leg.dialect else self.dialect
 
-    def _source_reader(self, attempt: Attempt) -> StreamReader:
-        return self.source(attempt).stream_reader(max_line=self.shared.config.upstream.max_sse_line)
+def collector_of(exchange: Exchange, attempt: Attempt, form: Form) -> Collector:
+    """Return what collects a provider's stream, which came in *form*."""
+    framer, max_line = _framer(exchange, form), exchange.shared.config.upstream.max_sse_line
+    if not attempt.leg.dialect:
+        source = exchange.dialect.stream_reader(max_line=max_line, choices=_choices(exchange), signed=False)
+        return NativeCollector(framer, source, exchange.dialect.assembly())
+    source = _source_reader(exchange, attempt)
+    reader = TRANSLATORS[attempt.leg.dialect].delta_reader(exchange.translation.losses())
+    return ReplyCollector(framer, source, reader, _restorer(exchange, attempt))
 
-    def _framer(self, form: Form) -> SseFramer | ArrayAsEvents:
-        max_line = self.shared.config.upstream.max_sse_line
-        return ArrayAsEvents(max_line) if form is Form.ARRAY else SseFramer(max_line)
 
-    def translating(self, attempt: Attempt, now: float) -> Translating:
-        """Return how a whole reply of the attempt is translated."""
-        return Translating(TRANSLATORS[attempt.leg.dialect], self._restorer(attempt), self.writing(attempt, now))
+def source_of(exchange: Exchange, attempt: Attempt) -> Dialect:
+    """The dialect that the attempt's provider is asked in."""
+    return DIALECTS[attempt.leg.dialect] if attempt.leg.dialect else exchange.dialect
 
-    def writing(self, attempt: Attempt, now: float) -> Writing:
-        """Return how a translated reply of the attempt is written."""
-        client, released = CLIENTS[self.dialect.name], dict(self.released)
-        context, presenter, request = self.context(now), self._presenter(attempt), self.request
-        stream, array, said = request.stream, request.array, self.translation.said
-        return Writing(client, context, self.dialect, presenter, stream, array, released, said)
 
-    def deliver(self, attempt: Attempt, read: Callable[[], Delivery], now: float) -> None:
-        """Give the client a translated reply that is complete, in the form it asked for."""
-        delivery = read()
-        reply = delivery.reply
-        self.translation.losses().add(delivery.report)
-        if reply.stop.reason is StopReason.BAD_TOOL_CALL:
-            self.fail(attempt, of_bad_call(UNREADABLE_CALL), now)
-            return
-        self.usage = reply.usage
-        self.pin(attempt, attempt.made, now)
-        self.remember(attempt, reply, delivery.found, now)
-        if not self.reply.status:
-            self.reply.dropped = self.translation.losses().dropped_header()
-        headers = self.translated_headers(attempt)
-        account = attempt.lease.account.id
-        if self.request.stream and not self.reply.status:
-            self.reply.start(200, headers, account)
-        self._end_well(attempt, now)
-        if self.request.stream:
-            self.reply.end(delivery.body, now)
-        else:
-            self.reply.whole(200, headers, delivery.body, now, account)
-        self.finish("ok", now)
+def _source_reader(exchange: Exchange, attempt: Attempt) -> StreamReader:
+    return source_of(exchange, attempt).stream_reader(max_line=exchange.shared.config.upstream.max_sse_line)
 
-    def deliver_count(self, attempt: Attempt, body: bytes, now: float) -> None:
-        """Give the client a count of tokens. Raises ``ValueError`` when *body* is none."""
-        tokens = TRANSLATORS[attempt.leg.dialect].read_count(body)
-        headers, account = self.translated_headers(attempt), attempt.lease.account.id
-        self._end_well(attempt, now)
-        self.reply.whole(200, headers, CLIENTS[self.dialect.name].write_count_reply(tokens), now, account)
-        self.finish("ok", now)
 
-    def told_all(self, attempt: Attempt, reader: TranslatingReader, now: float) -> None:
-        """A translated stream has come to its end, as far as the client is concerned: it may come back at once."""
-        held = reader.take_assembler()
-        if held is not None:
-            reply, text = held.reply(), held.text if isinstance(held, ReasoningAssembler) else None
-            self.remember(attempt, reply, memorable(reply.parts, self.translation.said, text), now)
+def _framer(exchange: Exchange, form: Form) -> SseFramer | ArrayAsEvents:
+    max_line = exchange.shared.config.upstream.max_sse_line
+    return ArrayAsEvents(max_line) if form is Form.ARRAY else SseFramer(max_line)
 
-    def translated_headers(self, attempt: Attempt) -> list[Header]:
-        """The head of a translated reply."""
-        return translated_to_client(
-            attempt.headers, dialect=self.dialect.name, stream=self.request.stream, array=self.request.array
-        )
 
-    def stream_headers(self, attempt: Attempt) -> list[Header]:
-        """The head of a stream, whatever the provider's said of what it is the head of."""
-        if attempt.leg.dialect:
-            return self.translated_headers(attempt)
-        kind = b"application/json; charset=UTF-8" if self.request.array else b"text/event-stream; charset=utf-8"
-        return _of_type(to_client(attempt.headers), kind)
+def translating_of(exchange: Exchange, attempt: Attempt, now: float) -> Translating:
+    """Return how a whole reply of the attempt is translated."""
+    return Translating(
+        TRANSLATORS[attempt.leg.dialect], _restorer(exchange, attempt), writing_of(exchange, attempt, now)
+    )
 
-    def whole_headers(self, attempt: Attempt) -> list[Header]:
-        """The head of a reply that is passed on, or collected, whole."""
-        headers = to_client(attempt.headers)
-        return headers if attempt.status in NO_CONTENT else _of_type(headers, b"application/json")
 
-    def _end_well(self, attempt: Attempt, now: float) -> None:
-        self.end_attempt(attempt, "ok", SUCCESS, now)
-        self.served = self.records[-1]
+def writing_of(exchange: Exchange, attempt: Attempt, now: float) -> Writing:
+    """Return how a translated reply of the attempt is written."""
+    client, released = CLIENTS[exchange.dialect.name], dict(exchange.released)
+    context, presenter, request = context_of(exchange, now), _presenter(exchange, attempt), exchange.request
+    stream, array, said = request.stream, request.array, exchange.translation.said
+    return Writing(client, context, exchange.dialect, presenter, stream, array, released, said)
 
-    def _writer(self, now: float) -> DeltaWriter:
-        context = attrs.evolve(self.context(now), report=self.translation.losses())
-        writer = CLIENTS[self.dialect.name].delta_writer(context)
-        return ArrayForm(writer) if self.request.array else writer
 
-    def _restorer(self, attempt: Attempt) -> Restores:
-        account = attempt.lease.account
-        call = self.translated_call(attempt.leg) if attempt.leg.dialect else None
-        written = Written({}) if call is None else call.written
-        same = self.dialect.name if attempt.leg.dialect == self.dialect.name else ""
-        restorer = Restorer(written, organization_digest(account.organization), self.reply_key, same, made=attempt.made)
-        return restorer if written.stand_in is None else CallingRestorer(restorer, CallOfText(written.stand_in))
+def deliver(exchange: Exchange, attempt: Attempt, read: Callable[[], Delivery], now: float) -> None:
+    """Give the client a translated reply that is complete, in the form it asked for."""
+    delivery = read()
+    reply = delivery.reply
+    exchange.translation.losses().add(delivery.report)
+    if reply.stop.reason is StopReason.BAD_TOOL_CALL:
+        fail(exchange, attempt, of_bad_call(UNREADABLE_CALL), now)
+        return
+    exchange.usage = reply.usage
+    pin_objects(exchange, attempt, attempt.made, now)
+    remember(exchange, attempt, reply, delivery.found, now)
+    if not exchange.reply.status:
+        exchange.reply.dropped = exchange.translation.losses().dropped_header()
+    headers = translated_headers(exchange, attempt)
+    account = attempt.lease.account.id
+    if exchange.request.stream and not exchange.reply.status:
+        exchange.reply.start(200, headers, account)
+    _end_well(exchange, attempt, now)
+    if exchange.request.stream:
+        exchange.reply.end(delivery.body, now)
+    else:
+        exchange.reply.whole(200, headers, delivery.body, now, account)
+    finish(exchange, "ok", now)
 
-    def _presenter(self, attempt: Attempt) -> Presenter | None:
-        """Return what keeps back reasoning that the client did not ask for; None where nothing is kept back: what was
-        made in the client's own dialect is what its clients expect."""
-        if attempt.leg.dialect == self.dialect.name:
-            return None
-        if self.dialect.name == CARRIED:
-            maker = Origin(attempt.leg.dialect, "", organization_digest(attempt.lease.account.organization))
-            return CarryingPresenter(self.translation.shown, maker)
-        return None if self.translation.shown.everything else Presenter(self.translation.shown)
 
-    def _assembler(self, attempt: Attempt) -> Assembler | None:
-        """Return what holds the reply until its end, to be kept; or what there is to be remembered of it."""
-        if self.kept.keeps_reply:
-            return Assembler()
-        signs = attempt.leg.dialect != "openai-chat" or attempt.lease.account.signs
-        return ReasoningAssembler() if signs else None
+def deliver_count(exchange: Exchange, attempt: Attempt, body: bytes, now: float) -> None:
+    """Give the client a count of tokens. Raises ``ValueError`` when *body* is none."""
+    tokens = TRANSLATORS[attempt.leg.dialect].read_count(body)
+    headers, account = translated_headers(exchange, attempt), attempt.lease.account.id
+    _end_well(exchange, attempt, now)
+    exchange.reply.whole(200, headers, CLIENTS[exchange.dialect.name].write_count_reply(tokens), now, account)
+    finish(exchange, "ok", now)
 
-    def remember(self, attempt: Attempt, reply: Reply, found: Mapping[str, Remembered], now: float) -> None:
-        """Keep what a later request of the client will need. *found*: what there is to remember of the reply."""
-        if found and self.shared.memory is not None and self.request.owns:
-            for record in self.shared.memory.learn(self.request.owner, found, now):
-                self.shared.emit(Save(record))
-        elif found:
-            note_lost(reply.parts, self.dialect.name, self.translation.shown, self.translation.losses())
-        if self.kept.keeps_reply:
-            presenter = self._presenter(attempt)
-            parts = reply.parts if presenter is None else presenter.parts(reply.parts)
-            self._keep(attrs.evolve(reply, parts=parts), now)
 
-    def _keep(self, reply: Reply, now: float) -> None:
-        """Keep a reply, with what led to it."""
-        response = CLIENTS[self.dialect.name].write_reply(reply, self.context(now))
-        lifetime = self.shared.config.translation.stored_responses_ttl
-        for record in self.kept.records(response, self.request.owner, self.reply_key, now, lifetime):
-            self.shared.emit(Save(record))
+def told_all(exchange: Exchange, attempt: Attempt, reader: TranslatingReader, now: float) -> None:
+    """A translated stream has come to its end, as far as the client is concerned: it may come back at once."""
+    held = reader.take_assembler()
+    if held is not None:
+        reply, text = held.reply(), held.text if isinstance(held, ReasoningAssembler) else None
+        remember(exchange, attempt, reply, memorable(reply.parts, exchange.translation.said, text), now)
+
+
+def translated_headers(exchange: Exchange, attempt: Attempt) -> list[Header]:
+    """The head of a translated reply."""
+    return translated_to_client(
+        attempt.headers, dialect=exchange.dialect.name, stream=exchange.request.stream, array=exchange.request.array
+    )
+
+
+def stream_headers(exchange: Exchange, attempt: Attempt) -> list[Header]:
+    """The head of a stream, whatever the provider's said of what it is the head of."""
+    if attempt.leg.dialect:
+        return translated_headers(exchange, attempt)
+    kind = b"application/json; charset=UTF-8" if exchange.request.array else b"text/event-stream; charset=utf-8"
+    return _of_type(to_client(attempt.headers), kind)
+
+
+def whole_headers(attempt: Attempt) -> list[Header]:
+    """The head of a reply that is passed on, or collected, whole."""
+    headers = to_client(attempt.headers)
+    return headers if attempt.status in NO_CONTENT else _of_type(headers, b"application/json")
+
+
+def _end_well(exchange: Exchange, attempt: Attempt, now: float) -> None:
+    exchange.end_attempt(attempt, "ok", SUCCESS, now)
+    exchange.served = exchange.records[-1]
+
+
+def _writer(exchange: Exchange, now: float) -> DeltaWriter:
+    context = attrs.evolve(context_of(exchange, now), report=exchange.translation.losses())
+    writer = CLIENTS[exchange.dialect.name].delta_writer(context)
+    return ArrayForm(writer) if exchange.request.array else writer
+
+
+def _restorer(exchange: Exchange, attempt: Attempt) -> Restores:
+    account = attempt.lease.account
+    call = translated_call(exchange, attempt.leg) if attempt.leg.dialect else None
+    written = Written({}) if call is None else call.written
+    same = exchange.dialect.name if attempt.leg.dialect == exchange.dialect.name else ""
+    restorer = Restorer(written, organization_digest(account.organization), exchange.reply_key, same, made=attempt.made)
+    return restorer if written.stand_in is None else CallingRestorer(restorer, CallOfText(written.stand_in))
+
+
+def _presenter(exchange: Exchange, attempt: Attempt) -> Presenter | None:
+    """Return what keeps back reasoning that the client did not ask for; None where nothing is kept back: what was
+    made in the client's own dialect is what its clients expect."""
+    if attempt.leg.dialect == exchange.dialect.name:
+        return None
+    if exchange.dialect.name == CARRIED:
+        maker = Origin(attempt.leg.dialect, "", organization_digest(attempt.lease.account.organization))
+        return CarryingPresenter(exchange.translation.shown, maker)
+    return None if exchange.translation.shown.everything else Presenter(exchange.translation.shown)
+
+
+def _assembler(exchange: Exchange, attempt: Attempt) -> Assembler | None:
+    """Return what holds the reply until its end, to be kept; or what there is to be remembered of it."""
+    if exchange.kept.keeps_reply:
+        return Assembler()
+    signs = attempt.leg.dialect != "openai-chat" or attempt.lease.account.signs
+    return ReasoningAssembler() if signs else None
+
+
+def remember(exchange: Exchange, attempt: Attempt, reply: Reply, found: Mapping[str, Remembered], now: float) -> None:
+    """Keep what a later request of the client will need. *found*: what there is to remember of the reply."""
+    if found and exchange.shared.memory is not None and exchange.request.owns:
+        for record in exchange.shared.memory.learn(exchange.request.owner, found, now):
+            exchange.shared.emit(Save(record))
+    elif found:
+        note_lost(reply.parts, exchange.dialect.name, exchange.translation.shown, exchange.translation.losses())
+    if exchange.kept.keeps_reply:
+        presenter = _presenter(exchange, attempt)
+        parts = reply.parts if presenter is None else presenter.parts(reply.parts)
+        _keep(exchange, attrs.evolve(reply, parts=parts), now)
+
+
+def _keep(exchange: Exchange, reply: Reply, now: float) -> None:
+    """Keep a reply, with what led to it."""
+    response = CLIENTS[exchange.dialect.name].write_reply(reply, context_of(exchange, now))
+    lifetime = exchange.shared.config.translation.stored_responses_ttl
+    for record in exchange.kept.records(response, exchange.request.owner, exchange.reply_key, now, lifetime):
+        exchange.shared.emit(Save(record))
 
 
 def _of_type(headers: list[Header], content_type: bytes) -> list[Header]:

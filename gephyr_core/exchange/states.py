@@ -1,8 +1,8 @@
 """The states of an exchange. Each holds what is needed in it, and knows until when it may last.
 
-What is done in a state is in the table (``ROWS``, :mod:`gephyr_core.exchange.machine`): the methods there get the state
-that the exchange is in, so that none has to ask whether something is there. A state that has a deadline has a row for
-``TimePassed``, the method that acts on it; a test holds the two to each other.
+What is done in a state is in the table (``ROWS``, :mod:`gephyr_core.exchange.machine`): the functions there get the
+state that the exchange is in, so that none has to ask whether something is there. A state that has a deadline has a row
+for ``TimePassed``, the function that acts on it; a test holds the two to each other.
 """
 
 import math
@@ -115,6 +115,8 @@ class Fetching(State):
     name: ClassVar[str] = "fetching"
 
     until: float
+    go_on: Callable[[float], None]
+    """What is done when nothing is missing any more."""
     missing: dict[int, str]
     """Addresses of which nothing was heard yet, by the number of the question."""
     media: dict[str, Inline] = attrs.field(factory=dict)

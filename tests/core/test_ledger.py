@@ -18,6 +18,8 @@ from gephyr_core.config import AuthConfig, Config
 from gephyr_core.errors import BrokenLawError, ErrorKind
 from gephyr_core.events import RequestBody, RequestEnded, RequestStarted
 from gephyr_core.exchange import Exchange
+from gephyr_core.exchange.attempting import claimed
+from gephyr_core.exchange.machine import start
 from gephyr_core.providers import Verdict
 from gephyr_core.records import Cooldown
 from gephyr_core.scheduling import (
@@ -309,7 +311,7 @@ def test_an_exchange_goes_on_from_the_answer_to_its_claim() -> None:
     rival = Search(99, None, 10, NOW, NOW + 5)
     taken = grant(shared.scheduler, Choice(shared.scheduler.pool("m", (one,)), (one,), Rule.ONLY_ONE, ()), rival, NOW)
     exchange = Exchange(shared, RequestStarted(1, "POST", "/v1/chat/completions", [], (), "127.0.0.1"), NOW)
-    exchange.start(NOW)
+    start(exchange, NOW)
     exchange.handle(RequestBody(1, body()), NOW)
     exchange.handle(RequestEnded(1), NOW)
     assert [type(command) for command in shared.take_commands()] == [ReadBody]
@@ -319,6 +321,6 @@ def test_an_exchange_goes_on_from_the_answer_to_its_claim() -> None:
         claim = shared.scheduler.claim(choice, exchange.itinerary.search)
         if room:
             shared.scheduler.release(taken, SUCCESS, NOW)
-        exchange.claimed(leg, choice, claim, shared.scheduler.ledger.claim(claim, NOW), NOW)
+        claimed(exchange, leg, choice, claim, shared.scheduler.ledger.claim(claim, NOW), NOW)
         calls = [command for command in shared.take_commands() if isinstance(command, CallUpstream)]
         assert [call.account for call in calls] == ["a"] * room

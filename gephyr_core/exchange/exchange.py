@@ -9,8 +9,15 @@ import attrs
 from gephyr_core.commands import CancelUpstream, DetachUpstream
 from gephyr_core.dialects import DIALECTS
 from gephyr_core.dialects.base import StreamReader
-from gephyr_core.errors import quoted
-from gephyr_core.events import RequestStarted
+from gephyr_core.errors import LocalProtocolError, quoted
+from gephyr_core.events import (
+    ExchangeEvent,
+    RequestStarted,
+    UpstreamBody,
+    UpstreamEnded,
+    UpstreamFailed,
+    UpstreamStarted,
+)
 from gephyr_core.exchange.admission import read_head
 from gephyr_core.exchange.attempts import Attempt, Failure
 from gephyr_core.exchange.itinerary import Itinerary
@@ -29,13 +36,15 @@ _EXPLAIN = b"x-gephyr-explain"
 
 
 Cell = Callable[[Any, Any, Any, float], None]
-"""A method of the exchange: it takes the state that the exchange is in, the event, and the time."""
+"""A function that takes the exchange, the state that it is in, the event, and the time."""
 Row = Mapping[type, Cell]
-"""The events a state takes, each with the method that takes it."""
+"""The events a state takes, each with the function that takes it."""
+UpstreamEvent = UpstreamStarted | UpstreamBody | UpstreamEnded | UpstreamFailed
+UPSTREAM_EVENTS = (UpstreamStarted, UpstreamBody, UpstreamEnded, UpstreamFailed)
 
 
-class ExchangeState:
-    """The fields of an exchange, and the changes they go through together."""
+class Exchange:
+    """One request being served: what outlasts its states, and the changes that this goes through together."""
 
     rows: ClassVar[Mapping[type[State], Row]]
 
@@ -87,6 +96,32 @@ class ExchangeState:
         """Change the state, and with it the row of the table."""
         self.state = state
         self.row = self.rows[type(state)]
+
+    def handle(self, event: ExchangeEvent, now: float) -> None:
+        """Take an event. Raises ``LocalProtocolError`` for one that is illegal in this state."""
+        if isinstance(event, UPSTREAM_EVENTS):
+            attempt = self.attempt
+            if attempt is not None and event.attempt == attempt.number:
+                attempt.ended = isinstance(event, UpstreamEnded | UpstreamFailed)
+            self.handle_upstream(event, now)
+        else:
+            self._cell(event)(self, self.state, event, now)
+
+    def handle_upstream(self, event: UpstreamEvent, now: float) -> None:
+        """Take news of an attempt; what is said of one that is over is ignored."""
+        state = self.state
+        attempt = state.attempt
+        if attempt is not None and event.attempt == attempt.number:
+            cell = self.row.get(type(event)) or self._cell(event)
+            cell(self, state, event, now)
+        elif event.attempt > self.attempt_number:
+            raise LocalProtocolError(f"exchange {self.id}: attempt {event.attempt} was never called")
+
+    def _cell(self, event: ExchangeEvent) -> Cell:
+        cell = self.row.get(type(event))
+        if cell is None:
+            raise LocalProtocolError(f"exchange {self.id}: {type(event).__name__} is illegal while {self.state.name}")
+        return cell
 
     @property
     def reply_key(self) -> str:
