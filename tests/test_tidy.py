@@ -17,6 +17,7 @@ TEXT = (".py", ".md", ".toml", ".ini", ".cfg", ".yml", ".yaml", ".sh", ".txt", "
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
+MOST_ASSERTIONS_OF_AN_EXCHANGE = 5
 
 
 def shown(path: Path) -> str:
@@ -74,6 +75,31 @@ def test_a_function_fits_on_a_page(path: Path) -> None:
         > LONGEST_FUNCTION
     ]
     assert too_long == []
+
+
+def test_the_states_of_an_exchange_hold_what_is_needed_in_them() -> None:
+    """So that few assertions are needed of what must be there: 5 today, of 88 while every exchange had every field."""
+    trees = {path: parsed(path) for path in PRODUCT if path.parent == ROOT / "gephyr_core" / "exchange"}
+    found = [
+        f"{shown(path)}:{node.lineno}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+    ]
+    assert len(found) <= MOST_ASSERTIONS_OF_AN_EXCHANGE, found
+
+
+def test_no_part_of_an_exchange_waits_to_be_overridden() -> None:
+    """Its functions call those of the files they import, and are given what to go on with where that is not enough."""
+    stubs = [
+        shown(path)
+        for path in PRODUCT
+        if path.parent == ROOT / "gephyr_core" / "exchange" and "NotImplementedError" in path.read_text("utf-8")
+    ]
+    assert stubs == []
+    exchange = parsed(ROOT / "gephyr_core" / "exchange" / "exchange.py")
+    (bases,) = [node.bases for node in exchange.body if isinstance(node, ast.ClassDef) and node.name == "Exchange"]
+    assert bases == []
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=shown)
