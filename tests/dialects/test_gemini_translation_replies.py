@@ -39,6 +39,7 @@ from gephyr_core.conversation.signatures import SEAL
 from gephyr_core.dialects.gemini.stops import finish_reason, read_stop
 from gephyr_core.errors import ErrorKind, Problem
 from gephyr_core.records import Usage
+from tests.translation.laws import broken_law
 
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
 GROUNDING = {
@@ -115,6 +116,16 @@ def test_a_blocked_prompt_is_a_reply_without_content() -> None:
         assert reply.usage.input == 3
     whole, chunks = written(reply_of(reason=StopReason.PROMPT_BLOCKED, detail="JAILBREAK"))
     assert whole["promptFeedback"] == chunks[0]["promptFeedback"] == {"blockReason": "JAILBREAK"}
+
+
+@pytest.mark.parametrize("later", [{}, {"promptFeedback": {}}, {"promptFeedback": {"blockReason": ""}}])
+def test_a_prompt_that_was_blocked_stays_so_when_its_usage_comes_later(later: dict[str, Any]) -> None:
+    """And its reply begins like any other."""
+    blocked = {"promptFeedback": {"blockReason": "SAFETY"}}
+    deltas = stream(blocked, {**later, "usageMetadata": {"promptTokenCount": 3}})
+    assert broken_law(deltas) == broken_law(stream(blocked)) == ""
+    assert collected(deltas).stop == Stop(StopReason.PROMPT_BLOCKED, detail="SAFETY")
+    assert collected(deltas).usage.input == 3
 
 
 @pytest.mark.parametrize(
@@ -226,6 +237,21 @@ def test_searches_and_citations_stand_in_the_last_chunk() -> None:
         ]
         assert candidate["citationMetadata"] == {"citations": [{"uri": "https://b"}]}
     assert len(chunks) == 2
+
+
+def test_pages_that_were_read_stand_beside_the_text_each_with_what_came_of_it() -> None:
+    """One whose result was not told was read: only an error says otherwise."""
+    calls = [HostedCall(name, "web_fetch", "f", json.dumps({"url": f"https://{name}.test"})) for name in "abc"]
+    results = [HostedResult("a", "web_fetch"), HostedResult("b", "web_fetch", is_error=True)]
+    whole, chunks = written(reply_of(*calls, *results, Text("Hi")))
+    for reply in (whole, chunks[-1]):
+        assert reply["candidates"][0]["urlContextMetadata"] == {
+            "urlMetadata": [
+                {"retrievedUrl": "https://a.test", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"},
+                {"retrievedUrl": "https://b.test", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_ERROR"},
+                {"retrievedUrl": "https://c.test", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"},
+            ]
+        }
 
 
 def test_a_refusal_is_text_and_a_reason_of_safety() -> None:

@@ -137,6 +137,28 @@ def test_the_arguments_go_on_as_they_come() -> None:
     assert "".join(pieces) == '{"text": "one two three"}'
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"a":"say \\"hi\\""}',
+        '{"a":"C:\\\\","b":"}"}',
+        '{"a":"\\u007d","b":[{"c":"]"},{}]}',
+        '[["\\\\\\""],[]]',
+        '"a,b"',
+        "7",
+        "-1.5e3",
+        "true",
+    ],
+)
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 200])
+def test_the_arguments_end_where_their_json_does_however_it_is_cut(arguments: str, length: int) -> None:
+    """Quotes, brackets and commas in a text are no marks, nor is what a backslash stands before, in the piece before
+    too; what comes behind the arguments is none of theirs."""
+    text = f'{{"call": {{"name": "f", "arguments": {arguments} , "more": {{}}}}}}'
+    reply = read(SEVERAL, stream(text, [*range(0, len(text), length)]))
+    assert the_call(reply).arguments.rstrip() == arguments
+
+
 @pytest.mark.parametrize("stand_in", [ONE, SEVERAL])
 @pytest.mark.parametrize("said", ["I cannot do that.", "", "  \n", "[1, 2]", '"text"'])
 def test_what_is_no_call_stays_text(stand_in: StandIn, said: str) -> None:
