@@ -147,3 +147,20 @@ def test_any_schema_loses_its_references_and_stays_as_it_was(schema: dict[str, A
     assert schema == before
     assert not any(isinstance(one.get("$ref"), str) for one in every(written))
     assert put_in_place(written)[0] is written
+
+
+def chain(length: int) -> dict[str, Any]:
+    """References one into the next, each a level below the last."""
+    places = {f"d{at}": {"properties": {"a": {"$ref": f"#/$defs/d{at + 1}"}}} for at in range(length)}
+    return {"$defs": {**places, f"d{length}": {"type": "string"}}, "$ref": "#/$defs/d0"}
+
+
+def test_a_chain_of_references_is_followed_to_the_depth_that_there_may_be_and_cut_below() -> None:
+    """Each reference counts as a level, and so does each property."""
+    longest = (DEEPEST - 1) // 2
+    whole, reasons = put_in_place(chain(longest))
+    assert reasons == []
+    assert every(whole)[-1] == {"type": "string"}
+    cut, reasons = put_in_place(chain(longest + 1))
+    assert reasons == [f"the schema is nested deeper than {DEEPEST} levels: cut there"]
+    assert every(cut)[-1] == {}

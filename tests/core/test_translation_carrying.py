@@ -8,7 +8,17 @@ import pytest
 from gephyr_core.conversation.assembly import Assembler, deltas_of
 from gephyr_core.conversation.parts import Origin, Part, Signature, Text, Thinking, ToolCall
 from gephyr_core.conversation.prompt import Prompt, Role, Turn
-from gephyr_core.conversation.reply import Delta, Ended, Failed, PartStarted, Reply, Started, Stop, StopReason
+from gephyr_core.conversation.reply import (
+    Delta,
+    Ended,
+    Failed,
+    PartEnded,
+    PartStarted,
+    Reply,
+    Started,
+    Stop,
+    StopReason,
+)
 from gephyr_core.translation.carrying import CarryingPresenter, returned
 from gephyr_core.translation.showing import EVERYTHING, NOTHING, Shown
 
@@ -46,6 +56,15 @@ def test_the_signature_stands_in_a_block_of_its_own_before_its_call() -> None:
     assert carrier.text == ""
     assert isinstance(call, ToolCall)
     assert call.arguments == '{"a":1}'
+
+
+def test_a_block_that_carries_a_signature_has_ended_when_its_call_begins() -> None:
+    begins = PartStarted(3, CALL)
+    started, ended, call = CarryingPresenter(EVERYTHING, GEMINI).feed(begins)
+    assert call is begins
+    assert isinstance(started, PartStarted)
+    assert isinstance(ended, PartEnded)
+    assert started.index == ended.index != begins.index
 
 
 def test_what_the_client_sends_back_is_what_the_provider_said() -> None:

@@ -160,6 +160,18 @@ def test_what_is_too_large_is_not_remembered() -> None:
     assert restored(memory, conversation(BARE)) == (BARE,)
 
 
+@pytest.mark.parametrize("shared", [0, 1, LARGEST // 2, LARGEST])
+def test_what_is_said_and_what_proves_it_count_together_and_are_not_even_kept_for_a_moment(shared: int) -> None:
+    proof = Signature("x" * (LARGEST - shared), SIGNED.origin)
+    for more, kept in ((0, True), (1, False)):
+        thought = Thinking("x" * (shared + more), proof)
+        assert bool(memorable([thought, BARE], "")) is kept
+        assert bool(memorable([BARE, thought], "")) is kept
+        assert bool(memorable([thought, TEXT], "")) is (kept and bool(proof.value))
+    signed = Text("a", signature=attrs.evolve(proof, value="x" * (LARGEST + 1)))
+    assert memorable([signed, BARE], "") == {}
+
+
 def test_half_a_surrogate_pair_is_not_remembered_and_disturbs_nobody() -> None:
     memory = learned(Thinking("\ud83d", SIGNED), BARE)
     assert restored(memory, conversation(BARE)) == (BARE,)

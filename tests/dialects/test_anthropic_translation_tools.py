@@ -152,6 +152,13 @@ def test_other_hosted_tools_are_refused_by_name() -> None:
             {"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}]},
             {"type": "object", "properties": {"a": {}, "b": {}}},
         ),
+        *(
+            (
+                {key: [{"$ref": "#/$defs/P"}], "$defs": {"P": {"type": "object", "properties": {"a": {}}}}},
+                {"type": "object", "properties": {"a": {}}},
+            )
+            for key in ("anyOf", "oneOf", "allOf")
+        ),
         (
             {"$ref": "#/$defs/P", "$defs": {"P": {"type": "object", "properties": {"a": {"type": "string"}}}}},
             {"type": "object", "properties": {"a": {"type": "string"}}},

@@ -43,3 +43,21 @@ def test_nothing_takes_the_place_of_something() -> None:
     assert grown_of({"id": "a", "type": "t"}, {"id": "", "type": "t"}) == {"id": "a", "type": "t"}
     assert grown_of({"a": "x", "b": None}, {"a": None, "b": None, "c": None}) == {"a": "x", "b": None, "c": None}
     assert grown_of({"n": 1, "o": {"a": "x"}}, {"n": 2, "o": {"a": "y"}}) == {"n": 2, "o": {"a": "xy"}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"a": 1}, 7),
+        (7, {"a": 1}),
+        ("x", {"a": 1}),
+        ({"a": 1}, "x"),
+        ([1], {"a": 1}),
+        ({"a": 1}, [1]),
+        (7, "x"),
+        ([1], 7),
+    ],
+)
+def test_of_values_that_cannot_be_joined_the_later_one_counts(first: object, second: object) -> None:
+    """A provider's odd piece ends nobody's reply."""
+    assert grown_of({"o": first}, {"o": second}) == {"o": second}

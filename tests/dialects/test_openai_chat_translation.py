@@ -217,3 +217,15 @@ def test_a_field_of_the_wrong_kind_is_named(fields: dict[str, Any], path: str) -
 def test_a_content_part_of_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UntranslatableError, match=r"messages\[0\].content\[0\].*'hologram'"):
         read(messages=[{"role": "user", "content": [{"type": "hologram"}]}])
+
+
+@pytest.mark.parametrize("summary", ["auto", "concise", "detailed", ""])
+@pytest.mark.parametrize("exclude", [None, True, False])
+def test_a_wanted_summary_of_the_reasoning_is_read_and_where_it_is_not_to_be_shown(
+    summary: str, exclude: bool | None
+) -> None:
+    """OpenRouter's field for it; who wants a summary is shown one unless it is excluded."""
+    asked = {"effort": "high", "summary": summary, "exclude": exclude}
+    reasoning = read(messages=[], reasoning=asked, include_reasoning=True).reasoning
+    assert reasoning is not None
+    assert (reasoning.summary, reasoning.shown) == (summary, True if exclude is None else not exclude)

@@ -182,6 +182,8 @@ def test_calls_of_the_clients_typed_tools_have_their_own_items(
     assert isinstance(again, ToolCall)
     if item["type"] != "function_call":
         assert json.loads(again.arguments).items() >= json.loads(arguments).items()
+    cut, _, _ = written(reply_of(ToolCall("c", "tool", arguments), reason=StopReason.MAX_TOKENS), typed)
+    assert cut["output"][0]["type"] == item["type"]  # what is whole is told so, wherever the reply was cut off
 
 
 def test_a_call_into_a_namespace_is_told_by_both_names() -> None:

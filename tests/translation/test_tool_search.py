@@ -226,6 +226,22 @@ def test_a_search_in_anthropics_reply_is_told_to_a_responses_client() -> None:
     assert not report.paths(Fate.DROPPED)
 
 
+def test_what_was_found_in_a_namespace_is_told_in_it_alone() -> None:
+    """Another namespace may have a function of the same name, and so may the client outside of all."""
+    inner = [{"type": "function", "name": name, "parameters": SCHEMA, "strict": False} for name in ("gauge", "mouth")]
+    spaces = [{"type": "namespace", "name": name, "tools": inner} for name in ("rivers", "lakes")]
+    tools: list[dict[str, Any]] = [{"type": "tool_search"}, RESPONSES_TOOLS[1], *spaces]
+    passage = from_responses("anthropic", tools=tools)
+    found = [{"type": "tool_reference", "tool_name": name} for name in ("lakes__mouth", "gauge", "rivers__gauge", "no")]
+    content = {"type": "tool_search_tool_search_result", "tool_references": found}
+    result: dict[str, Any] = {**SEARCH[1], "content": content}
+    reply = {"type": "message", "model": "m", "stop_reason": "end_turn", "content": [SEARCH[0], result]}
+    told = [{**spaces[1], "tools": [inner[1]]}, RESPONSES_TOOLS[1], {**spaces[0], "tools": [inner[0]]}]
+    assert passage.reply(reply)["output"][1]["tools"] == told
+    events = passage.stream(messages_stream(SEARCH[0], result))
+    assert events[-1]["response"]["output"][1]["tools"] == told
+
+
 def test_a_search_in_openais_reply_is_told_to_a_messages_client() -> None:
     """Whole and streamed; the result names its call."""
     passage = from_anthropic("openai-responses")
