@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
+
 from gephyr_core.dialects.gemini.schema_merging import described, merged
 from gephyr_core.dialects.openai_responses.client_tools import CALL_TYPES, OUTPUT_TYPES, read_call, write_call
+from gephyr_core.providers import PROVIDERS
 from tests.approved import check_table
 
 BOUNDS = (
@@ -89,3 +92,13 @@ def typed_calls() -> Iterator[str]:
 def test_calls_of_typed_tools_are_read_and_written_as_approved() -> None:
     """What does not fit the type's shape stays a function's call."""
     check_table("calls-of-typed-tools", typed_calls())
+
+
+def test_what_is_known_of_each_kind_of_provider_is_as_approved() -> None:
+    """Where it is, what it speaks, and what is particular to it."""
+    lines: list[str] = []
+    for provider in PROVIDERS.values():
+        fields = attrs.asdict(provider, recurse=False)
+        lines.append(f"## {fields.pop('name')}")
+        lines += [f"{name} = {value}" for name, value in fields.items() if value not in (False, "")]
+    check_table("providers", lines)

@@ -145,3 +145,14 @@ def test_googles_names_of_types_are_read_in_json_schemas_too() -> None:
     assert plain_schema(plain) is plain
     googles = {"type": "object", "properties": {"n": {"type": "INTEGER"}, "type": {"type": "STRING"}}}
     assert plain_schema(googles)["properties"] == {"n": {"type": "integer"}, "type": {"type": "string"}}
+
+
+def test_many_alternatives_beside_many_properties_do_not_multiply() -> None:
+    """What stands beside alternatives is written with each: a request of some kilobytes would become hundreds of
+    megabytes."""
+    properties = {f"p{number}": {"type": "string"} for number in range(800)}
+    branches = [{"type": "object", "required": [f"p{number}"]} for number in range(800)]
+    schema = {"type": "object", "properties": properties, "anyOf": branches}
+    found = written(schema)
+    assert len(found["anyOf"]) > 1
+    assert len(json.dumps(found)) < 20 * len(json.dumps(schema))

@@ -262,3 +262,18 @@ def test_a_tool_that_stands_in_for_a_schema_is_none_of_the_clients() -> None:
         assert made.written.structured == stands_in
         named = {"type": "function", "function": {"name": stands_in}}
         assert sent["tool_choice"] == ("required" if taken else named)
+
+
+@pytest.mark.parametrize("target", [target for target in REFUSING if target != "gemini"])
+def test_what_names_a_whole_schema_does_not_stand_inside_another(target: str) -> None:
+    """A second ``$id`` or ``$schema`` changes what references mean, and providers refuse it there."""
+    named = {**CITY, "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://x.test/city"}
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": named, "description": "d"}} for name in ("a", "b")
+    ]
+    made = call("openai-chat", {**chat("required", "weather"), "tools": tools}, target, **REFUSING[target])
+    schema = schema_of(json.loads(made.body))
+    assert schema is not None
+    branches = schema["properties"]["call"]["anyOf"]
+    assert [sorted(branch["properties"]["arguments"]["properties"]) for branch in branches] == [["city"], ["city"]]
+    assert not {"$schema", "$id"} & {key for branch in branches for key in branch["properties"]["arguments"]}

@@ -171,3 +171,11 @@ def test_what_comes_at_once_is_written_as_what_comes_in_pieces(
         for said in ([PartStarted(0, at_once)], [PartStarted(0, started), *in_pieces])
     )
     assert streamed(dialect, first) == streamed(dialect, second)
+
+
+def test_of_a_reply_that_was_cut_off_before_its_tokens_were_told_nothing_is_known_of_them() -> None:
+    """Providers tell them at the beginning, at the end, or never."""
+    for told, usage in ((None, Usage()), (Usage(input=3), Usage(input=3))):
+        assembler = Assembler()
+        assembler.add(Started("r", "m", told))
+        assert assembler.reply().usage == usage
