@@ -95,6 +95,10 @@ def test_any_schema_is_cleaned_to_the_subset(schema: dict[str, Any]) -> None:
         ),
         ({"type": "object", "additionalProperties": {"type": "string"}}, {"type": "OBJECT"}),
         ({"type": "array", "items": {"type": "number"}}, {"type": "ARRAY", "items": {"type": "NUMBER"}}),
+        # Counts have 64 bits at Google.
+        ({"type": "string", "maxLength": 2**63 - 1}, {"type": "STRING", "maxLength": 2**63 - 1}),
+        ({"type": "string", "maxLength": 2**63, "minLength": 1e30}, {"type": "STRING"}),
+        ({"type": "string", "maxLength": -1, "minLength": 1.5}, {"type": "STRING"}),
     ],
 )
 def test_what_the_subset_says_in_other_words(schema: dict[str, Any], expected: dict[str, Any]) -> None:

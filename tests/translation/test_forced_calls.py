@@ -181,9 +181,10 @@ def test_a_model_that_does_not_think_in_this_reply_is_made_to_call() -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), CASES)
-def test_only_a_model_that_takes_neither_is_not_asked(source: str, target: str) -> None:
+@pytest.mark.parametrize("choice", ["weather", "required"])
+def test_only_a_model_that_takes_neither_is_not_asked(source: str, target: str, choice: str) -> None:
     with pytest.raises(UntranslatableError) as caught:
-        call(source, CLIENTS[source]("weather", "weather"), target, forced_tools=False, structured_output=False)
+        call(source, CLIENTS[source](choice, "weather"), target, forced_tools=False, structured_output=False)
     assert caught.value.path.startswith(("tool_choice", "toolConfig"))
 
 
