@@ -125,7 +125,8 @@ def listed(survivors: Path) -> list[Mutant]:
         "\n".join(re.findall(r"^(?:\[\[mutant\]\]|(?:file|function|was|becomes|why) = .*)$", text, re.MULTILINE))
     )
     keys = {(row["file"], row["function"], row["was"], row["becomes"]): None for row in rows.get("mutant", [])}
-    found = (mutant for path in dict.fromkeys(key[0] for key in keys) for mutant in mutants_of(path))
+    paths = [path for path in dict.fromkeys(key[0] for key in keys) if (ROOT / path).exists()]
+    found = (mutant for path in paths for mutant in mutants_of(path))
     return [mutant for mutant in found if mutant.key in keys]
 
 
