@@ -105,7 +105,7 @@ class Bindings:
         self._save(key, bound, now)
         self._make_room(now)
 
-    def release(self, key: str, change: BindingChange, model: str, now: float, reason: str = "") -> None:
+    def release(self, key: str, change: BindingChange, model: str, now: float, reason: str) -> None:
         """Let a session go from its account."""
         self._remove(key, change, now, model, reason)
 

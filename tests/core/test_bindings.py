@@ -33,7 +33,7 @@ def test_what_is_kept_outlives_no_more_than_a_binding_in_use(idle: float) -> Non
 def test_a_binding_that_is_let_go_is_deleted_on_the_disk() -> None:
     bindings, saved = saving()
     bindings.bind("s", "a", "m", NOW)
-    bindings.release("s", BindingChange.RELEASED_FOR_A_LONG_WAIT, "m", NOW + 1)
+    bindings.release("s", BindingChange.RELEASED_FOR_A_LONG_WAIT, "m", NOW + 1, "rate limit")
     assert (saved[-1].session, saved[-1].expires_at) == ("s", NOW + 1)
     assert len(bindings) == 0
 
@@ -165,7 +165,7 @@ def test_what_was_kept_comes_back_within_the_number_that_there_may_be() -> None:
     assert bindings.find("s", NOW) == "a"
     unsaved = Bindings(3600.0, 10, None)
     unsaved.bind("s", "a", "m", NOW)
-    unsaved.release("s", BindingChange.EXPIRED, "m", NOW)
+    unsaved.release("s", BindingChange.EXPIRED, "m", NOW, "idle")
     assert len(unsaved) == 0
 
 

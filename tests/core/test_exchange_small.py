@@ -217,3 +217,16 @@ def test_the_stored_reply_is_the_one_that_the_client_was_told() -> None:
     _, sent, _ = play.expect(StartResponse, SendBody, EndResponse)
     assert decoded(sent.data) == told
     assert told["output"][0]["content"][0]["text"] == HELLO["choices"][0]["message"]["content"]  # type: ignore[index]
+
+
+def test_the_record_tells_when_the_first_byte_came() -> None:
+    """Seconds after the request began: what an operator compares providers by."""
+    play = Play(account("a"))
+    call = play.request(body())
+    play.now += 1.5
+    play.head(call, headers=JSON)
+    play.body(call, b"{}")
+    play.now += 0.5
+    play.end(call)
+    play.expect(StartResponse, SendBody, EndResponse)
+    assert (play.records[-1].first_byte, play.records[-1].duration) == (2.0, 2.0)

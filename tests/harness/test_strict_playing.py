@@ -302,3 +302,8 @@ def test_each_strict_model_is_described_as_was_approved() -> None:
             got = ask(StrictProvider(), f"{path}{family}", None, headers, "GET")
             lines.append(f"{got.status} {got.body.decode()}")
     check_table("strict-descriptions", lines)
+
+
+def test_a_path_that_no_provider_has_is_not_found() -> None:
+    got = ask(StrictProvider(), "/v1/mysteries", {})
+    assert (got.status, got.json["error"]["message"]) == (404, "Invalid URL (POST /v1/mysteries)")

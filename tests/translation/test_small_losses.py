@@ -381,3 +381,12 @@ def test_a_citation_is_the_same_whenever_it_comes() -> None:
         for one in (EARLY[0][1], late)
     ]
     assert cited[0] == cited[1] == [attrs.evolve(cited[0][0], url=CITED)]
+
+
+def test_what_is_not_known_of_reasoning_is_said_by_its_path() -> None:
+    body = {"messages": [{"role": "user", "content": "x"}], "reasoning": {"effort": "low", "mystery": 1}}
+    request = read_request("openai-chat", json.dumps(body).encode(), model="m", stream=False, headers=())
+    known = capabilities_of("anthropic", "anthropic", "claude-opus-4-8", {}, None)
+    made = request.call(Destination("anthropic", "anthropic", "claude-opus-4-8", known), stream=False)
+    assert made is not None
+    assert "reasoning.mystery" in made.report.paths(Fate.DROPPED)
