@@ -183,8 +183,9 @@ class Translator(ClientTranslator, Protocol):
         The same turns always give the same bytes, whatever comes after them: providers cache by prefix.
         """
 
-    def lacking(self, prompt: Prompt, destination: Destination) -> dict[int, str]:
-        """The hosted tools that *destination* cannot be given: their places among those of *prompt*, and why."""
+    def lacks(self, tool: HostedTool, destination: Destination, *, alone: bool) -> str:
+        """Why *destination* cannot be given a hosted tool; empty where it can. *alone*: no other kind of tool is
+        offered."""
 
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply with status 200. Raises ``ValueError`` when it is none."""

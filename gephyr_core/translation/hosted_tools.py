@@ -21,7 +21,7 @@ def with_what_is_there(prompt: Prompt, destination: Destination, report: Report)
     """
     if prompt.dialect == destination.dialect:
         return prompt
-    lacking = TRANSLATORS[destination.dialect].lacking(prompt, destination)
+    lacking = lacking_tools(prompt, destination)
     set_up = {path: native for path, native in prompt.native.items() if native.hosted and native.essential}
     if not lacking and not set_up:
         return prompt
@@ -32,6 +32,16 @@ def with_what_is_there(prompt: Prompt, destination: Destination, report: Report)
         report.dropped(prompt.tools[place].path, reason)
     native = {path: Native(one.value) if path in set_up else one for path, one in prompt.native.items()}
     return attrs.evolve(prompt, tools=left, tool_choice=_choice(prompt, left, report), native=native)
+
+
+def lacking_tools(prompt: Prompt, destination: Destination) -> dict[int, str]:
+    """Return the hosted tools that *destination* cannot be given: their places among those of *prompt*, and why."""
+    hosted = {place: tool for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool)}
+    if not hosted:
+        return {}
+    translator, alone = TRANSLATORS[destination.dialect], len(hosted) == len(prompt.tools)
+    reasons = {place: translator.lacks(tool, destination, alone=alone) for place, tool in hosted.items()}
+    return {place: reason for place, reason in reasons.items() if reason}
 
 
 def _can_do_without(prompt: Prompt, left: tuple[Tool, ...]) -> bool:

@@ -10,7 +10,7 @@ from gephyr_core.conversation.parts import HostedCall, HostedResult, Part
 from gephyr_core.conversation.prompt import TOOL_SEARCH, ClientTool, HostedTool, Prompt, Tool, Turn, is_search
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.translator import Destination
-from gephyr_core.translation.dialects import TRANSLATORS
+from gephyr_core.translation.hosted_tools import lacking_tools
 
 
 def with_loaded_tools(prompt: Prompt, destination: Destination, report: Report) -> Prompt:
@@ -18,7 +18,7 @@ def with_loaded_tools(prompt: Prompt, destination: Destination, report: Report) 
     if prompt.dialect == destination.dialect:
         return prompt
     searches = [place for place, tool in enumerate(prompt.tools) if is_search(tool)]
-    lacking = TRANSLATORS[destination.dialect].lacking(prompt, destination) if searches else {}
+    lacking = lacking_tools(prompt, destination) if searches else {}
     if any(place not in lacking for place in searches):
         return prompt
     for place in searches:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gephyr_core.conversation.prompt import Prompt
+from gephyr_core.conversation.prompt import HostedTool, Prompt
 from gephyr_core.conversation.reply import Reply
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.anthropic.deltas_reading import AnthropicDeltaReader
@@ -14,7 +14,7 @@ from gephyr_core.dialects.anthropic.names import NAME
 from gephyr_core.dialects.anthropic.reply import read_reply, write_reply
 from gephyr_core.dialects.anthropic.request_reading import read_request
 from gephyr_core.dialects.anthropic.request_writing import write_count, write_request
-from gephyr_core.dialects.anthropic.tool_writing import lacking
+from gephyr_core.dialects.anthropic.tool_writing import lacks
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter, Destination, ReplyContext, Written
 
@@ -41,9 +41,9 @@ class AnthropicTranslator:
         """Write a request for a provider."""
         return write_request(prompt, destination, report)
 
-    def lacking(self, prompt: Prompt, destination: Destination) -> dict[int, str]:
-        """The hosted tools that the destination cannot be given."""
-        return lacking(prompt, destination)
+    def lacks(self, tool: HostedTool, destination: Destination, *, alone: bool) -> str:  # noqa: ARG002
+        """Why the destination cannot be given a hosted tool; empty where it can."""
+        return lacks(tool, destination)
 
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply."""

@@ -169,13 +169,13 @@ class ToolWriter:
         self.body.setdefault("toolConfig", {})["functionCallingConfig"] = calling
 
 
-def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
-    """The hosted tools that the destination cannot be given: their places, with the reason."""
-    hosted = {place: tool for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool)}
-    foreign = {place: tool for place, tool in hosted.items() if tool.dialect != NAME}
-    if len(hosted) < len(prompt.tools) and not destination.capabilities.signatures_required:
-        return {place: _beside_functions(tool, destination) for place, tool in foreign.items()}
-    return {place: not_available(tool, destination) for place, tool in foreign.items() if tool.kind not in OFFERED}
+def lacks(tool: HostedTool, destination: Destination, *, alone: bool) -> str:
+    """Why the destination cannot be given a hosted tool; empty where it can. *alone*: no functions are offered."""
+    if tool.dialect == NAME:
+        return ""
+    if alone or destination.capabilities.signatures_required:
+        return "" if tool.kind in OFFERED else not_available(tool, destination)
+    return _beside_functions(tool, destination)
 
 
 def _beside_functions(tool: HostedTool, destination: Destination) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gephyr_core.conversation.prompt import Prompt
+from gephyr_core.conversation.prompt import HostedTool, Prompt
 from gephyr_core.conversation.reply import Reply
 from gephyr_core.conversation.report import Report
 from gephyr_core.dialects.decoding import decode
@@ -15,7 +15,7 @@ from gephyr_core.dialects.gemini.messages import NAME
 from gephyr_core.dialects.gemini.reply import read_reply, write_reply
 from gephyr_core.dialects.gemini.request_reading import COUNTED, read_request
 from gephyr_core.dialects.gemini.request_writing import write_request
-from gephyr_core.dialects.gemini.tool_writing import lacking
+from gephyr_core.dialects.gemini.tool_writing import lacks
 from gephyr_core.dialects.rendering import encode_json
 from gephyr_core.dialects.translator import DeltaReader, DeltaWriter, Destination, ReplyContext, Written
 
@@ -42,9 +42,9 @@ class GeminiTranslator:
         """Write a request for a provider; the model and whether to stream stand in its address."""
         return write_request(prompt, destination, report)
 
-    def lacking(self, prompt: Prompt, destination: Destination) -> dict[int, str]:
-        """The hosted tools that the destination cannot be given."""
-        return lacking(prompt, destination)
+    def lacks(self, tool: HostedTool, destination: Destination, *, alone: bool) -> str:
+        """Why the destination cannot be given a hosted tool; empty where it can."""
+        return lacks(tool, destination, alone=alone)
 
     def read_reply(self, body: bytes, report: Report) -> Reply:
         """Read a whole reply."""

@@ -191,8 +191,8 @@ class ToolWriter:
     def _hosted(self, tool: HostedTool) -> dict[str, Any]:
         if tool.dialect == NAME:
             return tool.options
-        if not _has(tool, self.destination):
-            raise self.report.refused(tool.path, not_available(tool, self.destination))
+        if reason := lacks(tool, self.destination):
+            raise self.report.refused(tool.path, reason)
         if tool.kind == TOOL_SEARCH:
             return {"type": "tool_search"}
         for name in tool.options:
@@ -261,10 +261,9 @@ class ToolWriter:
         return {"type": kind, "name": self.names.of(name)}
 
 
-def lacking(prompt: Prompt, destination: Destination) -> dict[int, str]:
-    """The hosted tools that the destination cannot be given: their places, with the reason."""
-    hosted = ((place, tool) for place, tool in enumerate(prompt.tools) if isinstance(tool, HostedTool))
-    return {place: not_available(tool, destination) for place, tool in hosted if not _has(tool, destination)}
+def lacks(tool: HostedTool, destination: Destination) -> str:
+    """Why the destination cannot be given a hosted tool; empty where it can."""
+    return "" if _has(tool, destination) else not_available(tool, destination)
 
 
 def _has(tool: HostedTool, destination: Destination) -> bool:
