@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 
 from gephyr_core.commands import CallUpstream, Command, EndResponse, SendBody, StartResponse
 from gephyr_core.config import ModelsConfig
@@ -11,6 +12,7 @@ from gephyr_core.dialects import DIALECTS
 from gephyr_core.sse import SseFramer, parse
 from tests.core.play import JSON, SSE, Play, account
 
+FORMS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 CHAT, RESPONSES, ANTHROPIC, GEMINI = CLIENTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
 PROVIDERS = {"openai-chat": "deepseek", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 """A provider of each dialect."""

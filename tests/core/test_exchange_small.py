@@ -6,14 +6,13 @@ import pytest
 from play import JSON, OPEN, ROTATING, Play, account
 from scheduling import body
 from test_exchange_fetching import URLS, ask, gemini
-from test_exchange_stored import HELLO, ask_store, chat_only, decoded, keep
+from test_exchange_stored import HELLO, ask_store, begin_conversation, chat_only, decoded, keep
 
 from gephyr_core.commands import (
     CallUpstream,
     CancelQuestions,
     EndResponse,
     ReadBody,
-    Save,
     SendBody,
     StartResponse,
 )
@@ -115,12 +114,7 @@ def test_what_gephyr_keeps_is_answered_as_a_success_and_recorded_as_one() -> Non
 
 def test_a_conversation_that_is_begun_is_answered_as_a_success_and_recorded_as_one() -> None:
     play = chat_only()
-    play.start("/v1/conversations")
-    play.expect(ReadBody)
-    play.feed(RequestBody(play.exchange, b"{}"))
-    play.expect()
-    play.feed(RequestEnded(play.exchange))
-    _, start, sent, _ = play.expect(Save, StartResponse, SendBody, EndResponse)
+    _, start, sent, _ = begin_conversation(play, b"{}")
     assert (start.status, decoded(sent.data)["object"]) == (200, "conversation")
     assert (play.records[-1].outcome, play.records[-1].error) == ("ok", None)
 

@@ -50,6 +50,16 @@ def keep(play: Play, body: bytes = ASK) -> tuple[StoredObject, dict[str, Any]]:
     return saved.record, decoded(sent.data)
 
 
+def begin_conversation(play: Play, body: bytes) -> Any:
+    """Begin a conversation that Gephyr keeps. Return what is saved of it, and the commands of the answer."""
+    play.start("/v1/conversations")
+    play.expect(ReadBody)
+    play.feed(RequestBody(play.exchange, body))
+    play.expect()
+    play.feed(RequestEnded(play.exchange))
+    return play.expect(Save, StartResponse, SendBody, EndResponse)
+
+
 def ask_store(play: Play, target: str, method: str = "GET", body: bytes = b"") -> Load:
     play.start(target, method=method)
     play.expect(ReadBody)
@@ -152,12 +162,7 @@ def test_a_kept_response_is_told_and_deleted() -> None:
 
 def test_a_conversation_grows_with_what_is_said_in_it() -> None:
     play = chat_only()
-    play.start("/v1/conversations")
-    play.expect(ReadBody)
-    play.feed(RequestBody(play.exchange, b'{"items":[{"role":"user","content":"I am Ann"}]}'))
-    play.expect()
-    play.feed(RequestEnded(play.exchange))
-    saved, _, sent, _ = play.expect(Save, StartResponse, SendBody, EndResponse)
+    saved, _, sent, _ = begin_conversation(play, b'{"items":[{"role":"user","content":"I am Ann"}]}')
     conversation = decoded(sent.data)["id"]
     body = msgspec.json.encode({"model": "x", "input": "Who am I?", "conversation": conversation})
     load = ask_store(play, "/v1/responses", "POST", body)
@@ -175,12 +180,7 @@ def test_a_conversation_grows_with_what_is_said_in_it() -> None:
 def test_what_is_no_item_is_left_out_of_a_conversation() -> None:
     """A client's mistake in one place takes nothing else away, and those that stay have an id each."""
     play = chat_only()
-    play.start("/v1/conversations")
-    play.expect(ReadBody)
-    play.feed(RequestBody(play.exchange, b'{"items":["odd",{"role":"user","content":"I am Ann"},null,7,[]]}'))
-    play.expect()
-    play.feed(RequestEnded(play.exchange))
-    saved, _, sent, _ = play.expect(Save, StartResponse, SendBody, EndResponse)
+    saved, _, sent, _ = begin_conversation(play, b'{"items":["odd",{"role":"user","content":"I am Ann"},null,7,[]]}')
     load = ask_store(play, f"/v1/conversations/{decoded(sent.data)['id']}/items")
     play.feed(Loaded(play.exchange, load.question, saved.record))
     _, sent, _ = play.expect(StartResponse, SendBody, EndResponse)

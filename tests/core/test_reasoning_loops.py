@@ -16,6 +16,7 @@ from tests.core.reasoning_cases import (
     ANTHROPIC,
     CALL_ID,
     CHAT,
+    FORMS,
     GEMINI,
     PAIRS,
     PROOF,
@@ -31,7 +32,6 @@ from tests.core.reasoning_cases import (
     told,
 )
 
-FORMS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 LOOPS: dict[str, list[dict[str, Any]]] = {
     CHAT: [
         {

@@ -16,6 +16,7 @@ from tests.core.reasoning_cases import (
     ASKED,
     CHAT,
     CLIENTS,
+    FORMS,
     GEMINI,
     MODELS,
     PAIRS,
@@ -31,7 +32,6 @@ from tests.core.reasoning_cases import (
     told,
 )
 
-FORMS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 NOT_ASKED: dict[str, list[dict[str, Any]]] = {
     CHAT: [
         {},

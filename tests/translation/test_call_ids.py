@@ -114,18 +114,23 @@ def test_a_replys_calls_have_ids_of_their_own(source: str, target: str, ids: lis
     assert len(set(ids_streamed(target, streamed(source, target, stream_with_ids(source, ids))))) == len(ids)
 
 
+def arguments_told(calls: list[dict[str, Any]]) -> list[str]:
+    """What a Messages client is told of the arguments of *calls*, each a chunk of a Chat provider's stream."""
+    chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]} for call in calls]
+    events = sse(*chunks, {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}) + b"data: [DONE]\n\n"
+    return [
+        e["delta"]["partial_json"]
+        for e in streamed("openai-chat", "anthropic", events)
+        if e["type"] == "content_block_delta"
+    ]
+
+
 def test_calls_that_share_an_index_and_an_id_are_still_two() -> None:
     """Google's own Chat endpoint gives all calls the index 0."""
     calls = [
         {"index": 0, "id": "7", "function": {"name": "open", "arguments": json.dumps({"page": page})}} for page in PAGES
     ]
-    chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]} for call in calls]
-    events = sse(*chunks, {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}) + b"data: [DONE]\n\n"
-    blocks = [
-        e["delta"]["partial_json"]
-        for e in streamed("openai-chat", "anthropic", events)
-        if e["type"] == "content_block_delta"
-    ]
+    blocks = arguments_told(calls)
     assert [json.loads(block) for block in blocks] == [{"page": page} for page in PAGES]
 
 
@@ -133,13 +138,7 @@ def test_a_call_whose_fragments_repeat_its_name_is_one() -> None:
     """Some providers repeat id and name with each piece of the arguments."""
     pieces = ['{"page": ', '"one"', "}", ""]
     calls = [{"index": 0, "id": "7", "function": {"name": "open", "arguments": piece}} for piece in pieces]
-    chunks = [{"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]} for call in calls]
-    events = sse(*chunks, {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}) + b"data: [DONE]\n\n"
-    blocks = [
-        e["delta"]["partial_json"]
-        for e in streamed("openai-chat", "anthropic", events)
-        if e["type"] == "content_block_delta"
-    ]
+    blocks = arguments_told(calls)
     assert "".join(blocks) == '{"page": "one"}'
 
 
